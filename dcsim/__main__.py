@@ -1,0 +1,37 @@
+"""`python -m dcsim` and the console script `dcsim`: parse, load one command's module, turn errors into exit codes."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; the exit code: 0 good, 1 a check failed, 2 bad input, 3 environment, 130 interrupted."""
+    from dcsim.cli.parser import build_parser, load_command
+    from dcsim.errors import DcsimError
+
+    words = sys.argv[1:] if argv is None else argv
+    arguments = build_parser(words).parse_args(words)
+    try:
+        return load_command(arguments.command).run(arguments)
+    except DcsimError as error:
+        if arguments.debug:
+            raise
+        for line in error.lines():
+            sys.stderr.write(f"dcsim: error: {line}\n")
+        return error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()  # a pager or `head` that has read enough is no error
+        return 0
+    except KeyboardInterrupt:
+        sys.stderr.write("dcsim: interrupted\n")
+        return 130
+    except OSError as error:
+        if arguments.debug:
+            raise
+        sys.stderr.write(f"dcsim: error: {error.filename or 'file system'}: {error.strerror or error}\n")
+        return 3
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Commands, one file each; the only room that prints."""

@@ -1,0 +1,61 @@
+"""The command table: light enough that `--help` imports nothing but argparse."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from typing import Protocol
+
+
+class Command(Protocol):
+    """A command's module."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the command's arguments."""
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Do it; the exit code."""
+        ...
+
+
+COMMANDS = {
+    "run": "simulate a scenario and write its results",
+    "validate": "check a scenario without running it",
+    "list": "presets and plug-ins, with sources and grades",
+    "trace": "describe a job trace, or fit a synthetic workload to it",
+    "report": "make the HTML report or paper figures of a finished run",
+    "explain": "why a job waited and where its time went",
+    "check": "test a plug-in file against its contract",
+    "schema": "print the JSON Schema of scenario files, for editors",
+}
+
+
+def load_command(name: str) -> Command:
+    """The module of one command."""
+    module: Command = importlib.import_module(f"dcsim.cli.{name}")  # type: ignore[assignment]
+    return module
+
+
+def build_parser(argv: list[str]) -> argparse.ArgumentParser:
+    """The parser for these words; only the modules of commands among them are imported."""
+    parser = argparse.ArgumentParser(prog="dcsim", description="A discrete-event simulator of AI datacenters.")
+    parser.add_argument("--version", action=_Version)
+    parser.add_argument("--debug", action="store_true", help="show tracebacks instead of error lines")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        if name in argv:
+            load_command(name).add_arguments(command)
+    return parser
+
+
+class _Version(argparse.Action):
+    """Print the version; looked up only when asked, since package metadata is slow to import."""
+
+    def __init__(self, option_strings: list[str], dest: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help="print the version and stop")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        parser.exit(message=f"dcsim {version('dcsim')}\n")

@@ -1,0 +1,1 @@
+"""The event log: everything that happens is a row."""

@@ -1,0 +1,1 @@
+"""Numbers computed from the scenario and the event log, after the run."""

@@ -1,0 +1,101 @@
+"""A folder is a registry: `use = "srtf"` means `srtf.py` in the folder of its kind, with one public class.
+
+Built-in plug-ins stand in the package; others load only from folders that the caller names (`--plugins DIR` or
+the Python API), where `DIR/schedulers/mine.py` or `DIR/mine.py` both answer to `mine`. A scenario alone can
+never make this module load a file: a name may hold letters, digits, `_` and `-`, never a path.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from dcsim.errors import PolicyError, Problem, ScenarioError, nearest
+
+PACKAGE_DIR = Path(__file__).parent
+
+FOLDERS = {
+    "workload": "workloads",
+    "scheduler": "policies/schedulers",
+    "placement": "policies/placement",
+}
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_\-]*")
+_HELPERS = ("_", "base")
+
+
+def names(kind: str, folders: tuple[Path, ...] = ()) -> list[str]:
+    """Names of all plug-ins of a kind, built-in ones and those of `folders`, sorted."""
+    found = {path.stem for folder in _places(kind, folders) for path in folder.glob("*.py") if _is_plugin(path)}
+    return sorted(found)
+
+
+def find(kind: str, name: str, folders: tuple[Path, ...] = (), where: tuple[str, str] = ("", "use")) -> type:
+    """The one public class of plug-in `name`.
+
+    `where` is (file, key) for the error text. Raises ScenarioError for an unknown name, PolicyError for a file
+    without exactly one public class.
+    """
+    if _NAME.fullmatch(name):
+        for place in _places(kind, folders):
+            path = place / f"{name}.py"
+            if _is_plugin(path) and path.is_file():
+                return public_class(_load(kind, path), path)
+    known = names(kind, folders)
+    hint = nearest(name, known) or "known: " + ", ".join(known)
+    raise ScenarioError(Problem(where[0], where[1], f"no {kind} of that name", got=f"'{name}'", fix=hint))
+
+
+def load_file(path: Path) -> type:
+    """The one public class of a plug-in file given by path (`python -m dcsim check mine.py`)."""
+    return public_class(_load("check", path.resolve()), path)
+
+
+def public_class(module: ModuleType, path: Path) -> type:
+    """The one public dataclass defined in a plug-in module; PolicyError if there is none or several."""
+    classes: list[type[Any]] = [
+        value
+        for name, value in vars(module).items()
+        if isinstance(value, type)
+        and not name.startswith("_")
+        and value.__module__ == module.__name__
+        and dataclasses.is_dataclass(value)
+    ]
+    if len(classes) != 1:
+        listed = ", ".join(c.__name__ for c in classes) or "none"
+        raise PolicyError(
+            Problem(str(path), "", "a plug-in file has one public dataclass", got=listed, expected="exactly one")
+        )
+    return classes[0]
+
+
+def _places(kind: str, folders: tuple[Path, ...]) -> list[Path]:
+    builtin = PACKAGE_DIR / FOLDERS[kind]
+    outside = [place for f in folders for place in (f / Path(FOLDERS[kind]).name, f) if place.is_dir()]
+    return [builtin, *outside]
+
+
+def _is_plugin(path: Path) -> bool:
+    return path.suffix == ".py" and not path.stem.startswith(_HELPERS)
+
+
+def _load(kind: str, path: Path) -> ModuleType:
+    if path.is_relative_to(PACKAGE_DIR):
+        parts = path.relative_to(PACKAGE_DIR.parent).with_suffix("").parts
+        return importlib.import_module(".".join(parts))
+    spec = importlib.util.spec_from_file_location(f"dcsim_plugin_{kind}_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise PolicyError(Problem(str(path), "", "cannot be loaded as Python"))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up by name
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise PolicyError(Problem(str(path), "", f"fails on import: {type(error).__name__}: {error}")) from error
+    return module

@@ -1,0 +1,1 @@
+"""Schedulers: which waiting job goes next; one file each."""

@@ -1,0 +1,1 @@
+"""Facts of a scenario: specification, loading, presets, jobs."""

@@ -1,0 +1,93 @@
+"""The jobs of a scenario as arrays: what a workload hands over and every later room reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int32]
+
+END_STATES = ("completed", "failed", "cancelled")
+
+
+@dataclass(frozen=True)
+class Names:
+    """A column of repeated names: `codes[i]` is an index into `names`, or -1 where row i has none."""
+
+    names: tuple[str, ...] = ()
+    codes: Ints | None = None
+
+    @staticmethod
+    def of(values: Sequence[str | None]) -> Names:
+        """Encode a column; empty text and None mean "none". Names are numbered in order of first appearance."""
+        index: dict[str, int] = {}
+        codes = np.fromiter(
+            (index.setdefault(v, len(index)) if v else -1 for v in values), dtype=np.int32, count=len(values)
+        )
+        return Names(tuple(index), codes)
+
+    def take(self, order: NDArray[np.intp]) -> Names:
+        """The same column in another order of rows."""
+        return self if self.codes is None else Names(self.names, self.codes[order])
+
+    def name(self, row: int) -> str | None:
+        """The name in one row."""
+        return None if self.codes is None or self.codes[row] < 0 else self.names[int(self.codes[row])]
+
+
+@dataclass(frozen=True)
+class JobTable:
+    """All jobs of a run, one row a job, sorted by submission (stable: ties keep the order of the trace).
+
+    `submit_s, service_s, requested_s`: shape (n,), s. Submission counts from the scenario's start; service is the
+    run time on the allocated accelerators, without waiting; requested is what the user asked for.
+    `accelerators`: shape (n,), whole accelerators of the gang, at least 1; 0 only for CPU-only jobs.
+    `share`: shape (n,) or None: share of each accelerator in (0, 1]; below 1 only with `accelerators == 1`.
+    `cpus, memory_b`: shape (n,) or None: CPU cores and host memory, bytes, needed on each node.
+    `priority`: shape (n,) or None; larger is more important. `end_state`: shape (n,) or None: index into
+    END_STATES, how the job ends after its service. `accelerator_names`: alternatives by job, `|`-separated names.
+    `job_ids`: None means the row number. `warnings`: what the loader had to pass over, one sentence each.
+    """
+
+    submit_s: Floats
+    service_s: Floats
+    accelerators: Ints
+    requested_s: Floats
+    job_ids: Sequence[str] | None = None
+    share: Floats | None = None
+    cpus: Floats | None = None
+    memory_b: Floats | None = None
+    priority: Ints | None = None
+    end_state: NDArray[np.int8] | None = None
+    tenant: Names = Names()
+    user: Names = Names()
+    pool: Names = Names()
+    accelerator_names: Names = Names()
+    warnings: tuple[str, ...] = ()
+    origin: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.submit_s)
+
+    def job_id(self, row: int) -> str:
+        """The id of one job, as its trace has it."""
+        return str(row) if self.job_ids is None else self.job_ids[row]
+
+    def sorted(self) -> JobTable:
+        """The same jobs in order of submission, ties in the present order; itself if already sorted."""
+        if bool(np.all(self.submit_s[1:] >= self.submit_s[:-1])):
+            return self
+        return self.take(np.argsort(self.submit_s, kind="stable"))
+
+    def take(self, order: NDArray[np.intp]) -> JobTable:
+        """The rows of `order`, in that order; row numbers become ids where there were none."""
+        columns = ("submit_s", "service_s", "accelerators", "requested_s", "share", "cpus", "memory_b", "priority",
+                   "end_state")  # fmt: skip
+        picked: dict[str, Any] = {c: None if (v := getattr(self, c)) is None else v[order] for c in columns}
+        names = {c: getattr(self, c).take(order) for c in ("tenant", "user", "pool", "accelerator_names")}
+        return replace(self, **picked, **names, job_ids=[self.job_id(i) for i in order.tolist()])

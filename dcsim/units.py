@@ -1,0 +1,166 @@
+"""Dimensions and units: text with units outside, SI floats inside; the only conversion factors of dcsim.
+
+A field annotated with one of the types at the end (`Seconds`, `Bytes`, ...) accepts text such as `"80 GB"` and
+holds a float in the base unit. That one annotation drives parsing, error text, documentation and the text that is
+written back. 80 GB is 80e9 bytes, 80 GiB is 80 * 2**30 bytes. A bare number is refused, except zero's text `"0 s"`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+MINUTE = 60.0
+HOUR = 3600.0
+DAY = 24 * HOUR
+WEEK = 7 * DAY
+
+_NUMBER = re.compile(r"\s*([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*")
+_PREFIX = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
+_BINARY = {"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40, "Pi": 2.0**50}
+
+
+def _si(symbol: str, prefixes: str = " k M G T P E") -> dict[str, float]:
+    return {f"{p.strip()}{symbol}": _PREFIX[p.strip()] for p in ["", *prefixes.split()]}
+
+
+
+_BYTES = _si("B") | {f"{p}B": f for p, f in _BINARY.items()}
+_TIME = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "min": MINUTE, "h": HOUR, "d": DAY, "w": WEEK, "y": 365 * DAY}
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """A physical dimension: its name, base unit, the units it may be written in, and its least legal value.
+
+    As metadata of `Annotated[float, ...]` it makes pydantic parse and check text with units. `least` is inclusive
+    unless `strict`.
+    """
+
+    name: str
+    base: str
+    units: tuple[tuple[str, float], ...]
+    least: float = 0.0
+    strict: bool = False
+
+    def factor(self, unit: str) -> float:
+        """How many base units one `unit` is; KeyError if the dimension has no such unit."""
+        return dict(self.units)[unit]
+
+    def parse(self, value: object) -> float:
+        """The value in the base unit.
+
+        Raises ValueError, with the fix in its text, for a bare number, an unknown unit, NaN, an infinity, or a
+        value below the least legal one.
+        """
+        if isinstance(value, bool) or not isinstance(value, str):
+            raise ValueError(self._bare(value))
+        match = _NUMBER.fullmatch(value)
+        if match is None:
+            raise ValueError(f"is not a number with a unit; write e.g. \"{self.example()}\"")
+        number, unit = match.groups()
+        if unit == "":
+            raise ValueError(self._bare(number))
+        if unit not in dict(self.units):
+            raise ValueError(f"unknown unit '{unit}' for {self.name}; known: {', '.join(self.symbols())}")
+        result = float(number) * self.factor(unit)
+        if not math.isfinite(result):
+            raise ValueError("must be finite")
+        if result < self.least or (self.strict and result == self.least):
+            raise ValueError(f"must be {'>' if self.strict else '>='} {self.least:g} {self.base}")
+        return result
+
+    def format(self, value: float) -> str:
+        """Text that `parse` reads back to the very same float, in the unit that gives the shortest text."""
+        best = f"{value!r} {self.base}"
+        for unit, factor in self.units:
+            text = f"{value / factor:.15g} {unit}"
+            if float(text.split()[0]) * factor == value and len(text) < len(best):
+                best = text
+        return best
+
+    def example(self) -> str:
+        """A legal value, for error texts and documentation."""
+        return f"20 {self.units[min(3, len(self.units) - 1)][0]}"
+
+    def symbols(self) -> list[str]:
+        """The units, as written."""
+        return [unit for unit, _ in self.units]
+
+    def _bare(self, value: object) -> str:
+        shown = str(value).lower() if isinstance(value, bool) else value
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            return f"expected text with a unit, e.g. \"{self.example()}\""
+        return f"{shown} has no unit; write e.g. \"{shown} {self.base}\" (units: {', '.join(self.symbols())})"
+
+    def __get_pydantic_core_schema__(self, source: object, handler: Callable[[Any], Any]) -> Any:
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_plain_validator_function(
+            self._validate,
+            serialization=core_schema.plain_serializer_function_ser_schema(self.format, when_used="unless-none"),
+        )
+
+    def _validate(self, value: object) -> float:
+        # Floats are already in the base unit: they come from code (scenario.replace), never from TOML, whose
+        # numbers the loader marks. See scenario/load.py.
+        return value if type(value) is float and not isinstance(value, TomlFloat) else self.parse(value)
+
+    def __get_pydantic_json_schema__(self, core_schema: object, handler: object) -> dict[str, Any]:
+        units = "|".join(re.escape(u) for u in self.symbols())
+        return {
+            "type": "string",
+            "title": self.name,
+            "description": f"{self.name} with a unit: {', '.join(self.symbols())}",
+            "pattern": rf"^\s*[+-]?[0-9._eE+-]+\s*({units})\s*$",
+            "examples": [self.example()],
+        }
+
+
+class TomlFloat(float):
+    """A float that a TOML file holds: it has no unit, so a field with a dimension refuses it."""
+
+
+def _dimension(name: str, base: str, units: dict[str, float], least: float = 0.0, strict: bool = False) -> Dimension:
+    return Dimension(name, base, tuple(units.items()), least, strict)
+
+
+TIME = _dimension("time", "s", _TIME)
+SIZE = _dimension("size", "B", _BYTES)
+BANDWIDTH = _dimension(
+    "bandwidth", "B/s", {f"{u}/s": f for u, f in _BYTES.items()} | {f"{p}bit/s": f / 8 for p, f in _PREFIX.items()}, 0.0, True
+)
+COMPUTE = _dimension("compute rate", "FLOP/s", {f"{u}/s": f for u, f in _si("FLOP").items()})
+OPERATIONS = _dimension("operation rate", "OP/s", {f"{u}/s": f for u, f in _si("OP").items()})
+POWER = _dimension("power", "W", _si("W", "k M G"))
+ENERGY = _dimension("energy", "J", _si("J", "k M G T") | {f"{p}Wh": f * HOUR for p, f in _PREFIX.items() if p in "kMG"})
+MONEY = _dimension("money", "USD", _si("USD", "k M"))
+PRICE_RATE = _dimension("price of time", "USD/s", {"USD/s": 1.0, "USD/h": 1 / HOUR, "USD/d": 1 / DAY})
+RATE = _dimension("rate", "/s", {"/s": 1.0, "/min": 1 / MINUTE, "/h": 1 / HOUR, "/d": 1 / DAY})
+
+Seconds = Annotated[float, TIME]
+Bytes = Annotated[float, SIZE]
+BytesPerSecond = Annotated[float, BANDWIDTH]
+FlopPerSecond = Annotated[float, COMPUTE]
+OpsPerSecond = Annotated[float, OPERATIONS]
+Watts = Annotated[float, POWER]
+Joules = Annotated[float, ENERGY]
+Usd = Annotated[float, MONEY]
+UsdPerSecond = Annotated[float, PRICE_RATE]
+PerSecond = Annotated[float, RATE]
+
+
+def human_time(seconds: float) -> str:
+    """A duration for people: `47 s`, `12 min`, `3.4 h`, `2.1 d`; three significant digits at most."""
+    for unit, factor in (("d", DAY), ("h", HOUR), ("min", MINUTE)):
+        if abs(seconds) >= 2 * factor:
+            return f"{seconds / factor:.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
+def human_count(value: float) -> str:
+    """A count for people, with thousands separators: `125,303`."""
+    return f"{value:,.0f}"
