@@ -1,0 +1,51 @@
+"""Every kind of row of the event log and every column: the contract between the engine and all readers."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+SUBMIT = 0
+START = 1
+PREEMPT = 2
+RELEASE = 3
+COMPLETE = 4
+FAIL = 5
+CANCEL = 6
+REJECT = 7
+RATE = 8
+
+KINDS = ("submit", "start", "preempt", "release", "complete", "fail", "cancel", "reject", "rate")
+END_KINDS = (COMPLETE, FAIL, CANCEL)
+
+
+class Column(NamedTuple):
+    """A column of the event log: name with unit, Arrow type, meaning."""
+
+    name: str
+    type: str
+    meaning: str
+
+
+KIND_MEANINGS = {
+    "submit": "the job begins to wait",
+    "start": "the job takes its accelerators; `value` is its rate (1 unless time-shared)",
+    "preempt": "the job is stopped and waits again; `value` is the work lost, s; it still holds its accelerators "
+    "if a `release` row follows",
+    "release": "a preempted job has saved its state and gives its accelerators back",
+    "complete": "the job ends well and gives its accelerators back",
+    "fail": "the job ends with a failure after its service, as its trace says",
+    "cancel": "the job is cancelled by its user after its service, as its trace says",
+    "reject": "the job is sent away and never runs",
+    "rate": "a time-shared job's rate becomes `value`",
+}
+
+COLUMNS = (
+    Column("time_s", "double", "simulated time, s since the scenario's start"),
+    Column("event", "dictionary", "kind of row: " + ", ".join(KINDS)),
+    Column("job", "int32", "number of the job: its row in jobs.parquet"),
+    Column("value", "double", "see the kind of row"),
+    Column("pool", "int16", "start rows: number of the pool, in the order of the scenario; -1 elsewhere"),
+    Column("nodes", "list<int32>", "start rows: nodes of that pool; empty without node walls"),
+    Column("counts", "list<int32>", "start rows: accelerators on each of `nodes`"),
+    Column("reason", "dictionary", "the policy's reason, if it gave one"),
+)

@@ -1,0 +1,215 @@
+"""Schedulers that say how the queue is ordered, and the queue that keeps it so: a plain job costs microseconds.
+
+Most schedulers are an order and a rule of overtaking. Such a scheduler is a dataclass derived from
+`OrderedScheduler`; the engine keeps its queue and carries its rule out. Whoever needs more implements
+`decide(view)` instead (see `GeneralScheduler`). Ties of the order go by submission, then by place in the trace.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from heapq import heappop, heappush
+from typing import ClassVar, Literal, Protocol
+
+from dcsim.policies.decisions import Decision, Start
+from dcsim.policies.view import JobView, View
+
+Key = tuple[float, ...]
+
+
+class OrderedScheduler:
+    """Base of schedulers that order the queue.
+
+    `overtake`: what happens when the job at the head does not fit. "none": all wait for it (strict head of line);
+    "skip": later jobs that fit start; "reserve_head": the head gets a reservation and others may only start if
+    they do not delay it (EASY); "reserve_all": every waiting job has a reservation (conservative).
+    `preempts`: a job at the head may stop running jobs whose key is strictly larger.
+    `key_rate`: how fast the first element of a running job's key changes, 1/s (-1 for a remaining time).
+    """
+
+    overtake: ClassVar[Literal["none", "skip", "reserve_head", "reserve_all"]] = "none"
+    preempts: bool = False
+    key_rate: ClassVar[float] = 0.0
+
+    def key(self, job: JobView) -> Key:
+        """Place in the queue, smallest first; the empty tuple for the order of submission."""
+        return ()
+
+    def next_change(self, job: JobView) -> float | None:
+        """Attained service, accelerator-seconds, at which a running job's key jumps next; None if never."""
+        return None
+
+
+class GeneralScheduler(Protocol):
+    """A scheduler that decides from the whole view; decisions are applied one by one, as they are yielded."""
+
+    def decide(self, view: View) -> Iterable[Decision]:
+        """Called once per instant after all that happened at that instant."""
+        ...
+
+
+class Queue(Protocol):
+    """What the engine drives: told of jobs that wait and of runs that end, asked for decisions once an instant."""
+
+    def push(self, job: int) -> None:
+        """A job begins to wait: submitted, or back from a preemption that took time to save."""
+
+    def ended(self, job: int) -> None:
+        """A running job has ended, or a preempted one has saved its state."""
+
+    def decide(self, freed: bool) -> Iterable[Decision]:
+        """Decisions of this instant; `freed`: accelerators were given back since the last call."""
+        ...
+
+
+class GeneralQueue:
+    """The general form: no order is kept, the scheduler looks at the whole view."""
+
+    def __init__(self, scheduler: GeneralScheduler, view: View) -> None:
+        self._scheduler = scheduler
+        self._view = view
+
+    def push(self, job: int) -> None:
+        """Nothing to keep: the view knows who waits."""
+
+    def ended(self, job: int) -> None:
+        """Nothing to keep."""
+
+    def decide(self, freed: bool) -> Iterable[Decision]:
+        """Ask the scheduler."""
+        return self._scheduler.decide(self._view)
+
+
+class Fifo:
+    """Waiting jobs in order of submission, with the head in front."""
+
+    def __init__(self) -> None:
+        self._jobs: deque[int] = deque()
+
+    def push(self, job: int) -> None:
+        """Add a job; jobs come in order of submission, those that come back go to their old place."""
+        if self._jobs and job < self._jobs[-1]:
+            self._jobs = deque(sorted([*self._jobs, job]))
+        else:
+            self._jobs.append(job)
+
+    def head(self) -> int:
+        """The first job; -1 if there is none."""
+        return self._jobs[0] if self._jobs else -1
+
+    def pop(self) -> int:
+        """Take the first job out."""
+        return self._jobs.popleft()
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+
+class Ordered:
+    """Waiting jobs in order of their keys, ties by submission."""
+
+    def __init__(self, scheduler: OrderedScheduler, view: View) -> None:
+        self._key = scheduler.key
+        self._view = view
+        self._heap: list[tuple[Key, int]] = []
+
+    def push(self, job: int) -> None:
+        """Add a job with the key it has now; keys of waiting jobs do not change."""
+        heappush(self._heap, (self._key(self._view.job(job)), job))
+
+    def head(self) -> int:
+        """The first job; -1 if there is none."""
+        return self._heap[0][1] if self._heap else -1
+
+    def head_key(self) -> Key:
+        """The key of the first job."""
+        return self._heap[0][0]
+
+    def pop(self) -> int:
+        """Take the first job out."""
+        return heappop(self._heap)[1]
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+
+def in_order(scheduler: OrderedScheduler, view: View) -> Fifo | Ordered:
+    """The waiting line that a scheduler's key asks for."""
+    plain = type(scheduler).key is OrderedScheduler.key
+    return Fifo() if plain else Ordered(scheduler, view)
+
+
+class StrictQueue:
+    """Strict head of line: jobs start in order; when the head does not fit, everyone waits."""
+
+    def __init__(self, scheduler: OrderedScheduler, view: View) -> None:
+        self._line = in_order(scheduler, view)
+        self.push = self._line.push
+        self._place = view.place
+        self._blocked = -1  # the head that did not fit when it was last tried
+
+    def ended(self, job: int) -> None:
+        """Nothing to keep."""
+
+    def decide(self, freed: bool) -> Iterable[Decision]:
+        """Start from the head until one does not fit; not tried again before something has changed."""
+        line, place = self._line, self._place
+        head = line.head()
+        if head == self._blocked and not freed:
+            return
+        while head >= 0:
+            allocation = place(head)
+            if allocation is None:
+                break
+            line.pop()
+            yield Start(head, allocation)
+            head = line.head()
+        self._blocked = head
+
+
+class SkipQueue:
+    """First that fits: jobs are looked at in order and each that fits starts.
+
+    Jobs with the same needs stand in one line each. If the first of a line does not fit, none of that line does,
+    so a pass looks at lines, not at jobs.
+    """
+
+    def __init__(self, scheduler: OrderedScheduler, view: View) -> None:
+        self._view = view
+        self._key = scheduler.key
+        self._classes = view.facts.request_class
+        self._lines: dict[int, list[tuple[Key, int]]] = {}
+        self._new: list[tuple[Key, int]] = []
+
+    def push(self, job: int) -> None:
+        """Add a job to the line of its needs."""
+        entry = (self._key(self._view.job(job)), job)
+        heappush(self._lines.setdefault(self._classes[job], []), entry)
+        self._new.append(entry)
+
+    def ended(self, job: int) -> None:
+        """Nothing to keep."""
+
+    def decide(self, freed: bool) -> Iterable[Decision]:
+        """Merge the lines in order; a line whose head does not fit is done for this pass.
+
+        Without freed accelerators only lines with new jobs can have anything that fits.
+        """
+        if freed:
+            heads = [(line[0], kind) for kind, line in self._lines.items() if line]
+        else:
+            kinds = dict.fromkeys(self._classes[job] for _, job in self._new)
+            heads = [(self._lines[kind][0], kind) for kind in kinds if self._lines[kind]]
+        self._new.clear()
+        heads.sort()
+        while heads:
+            (_, job), kind = heappop(heads)
+            allocation = self._view.place(job)
+            if allocation is None:
+                continue
+            line = self._lines[kind]
+            heappop(line)
+            if line:
+                heappush(heads, (line[0], kind))
+            yield Start(job, allocation)

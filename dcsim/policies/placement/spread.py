@@ -1,0 +1,36 @@
+"""Spread: least loaded node first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dcsim.policies.decisions import Allocation
+from dcsim.policies.placements import Placement, gang
+from dcsim.policies.view import PoolView, Request
+
+
+@dataclass(frozen=True)
+class Spread(Placement):
+    """Load balancing: the least loaded node, lowest index on a tie.
+
+    A job of up to one node's accelerators goes on the node with most free accelerators. Larger gangs have the
+    shape of `pack` (whole empty nodes plus one remainder node), with the remainder on the least loaded node. Of
+    several pools, the one with the largest free share is tried first, the scenario's order on a tie.
+    """
+
+    def place(self, request: Request, pools: Sequence[PoolView]) -> Allocation | None:
+        """The least loaded pool with room decides."""
+        need = request.accelerators
+        numbers: Sequence[int] = request.pools
+        if len(numbers) > 1:
+            numbers = sorted(numbers, key=lambda n: -pools[n].free_total / (pools[n].nodes * pools[n].width))
+        for number in numbers:
+            pool = pools[number]
+            if need <= pool.width:
+                node = pool.emptiest(need)
+                if node >= 0:
+                    return Allocation(number, (node,), (need,))
+            elif (nodes := gang(pool, need, pool.emptiest)) is not None:
+                return Allocation(number, *nodes)
+        return None

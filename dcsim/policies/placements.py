@@ -1,0 +1,50 @@
+"""What a placement is, and the shape of gangs that all placements with node walls share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from dcsim.policies.decisions import Allocation
+from dcsim.policies.view import PoolView, Request
+
+
+class Placement:
+    """Base of placements: a dataclass whose fields are its TOML keys, with `place(request, pools)`.
+
+    `ignores_nodes`: accelerators come from the pool as a whole, without node walls. `random` is set by the engine
+    to the placement's own random stream for classes that say `uses_random`.
+    """
+
+    ignores_nodes: ClassVar[bool] = False
+    uses_random: ClassVar[bool] = False
+
+    def place(self, request: Request, pools: Sequence[PoolView]) -> Allocation | None:
+        """Where to put a job with these needs; None if nowhere now. Only pools of `request.pools` are legal."""
+        raise NotImplementedError
+
+
+def gang(
+    pool: PoolView, need: int, remainder_node: Callable[[int], int]
+) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+    """Nodes and counts of a gang larger than a node: wholly empty nodes, then one node for the remainder.
+
+    `remainder_node(r)` names a node with at least r free accelerators, or -1. If it names one of the empty nodes
+    that the gang takes, the next empty node is taken for the remainder.
+    """
+    whole, rest = divmod(need, pool.width)
+    if pool.empty_count() < whole:
+        return None
+    if rest == 0:
+        return tuple(pool.empty(whole)), (pool.width,) * whole
+    last = remainder_node(rest)
+    if last < 0:
+        return None
+    nodes = pool.empty(whole)
+    if last in nodes:
+        # Only empty nodes have room for the remainder: it goes on the next of them.
+        nodes = pool.empty(whole + 1)
+        if len(nodes) <= whole:
+            return None
+        last = nodes.pop()
+    return (*nodes, last), (pool.width,) * whole + (rest,)

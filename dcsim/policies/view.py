@@ -1,0 +1,178 @@
+"""What a policy may see: the present and the past of the world, requested run times, never true ones.
+
+A `View` is handed in by the engine and is read-only: arrays and lists in it must not be changed, and nothing in
+it leads to the future. Times are in s since the scenario's start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcsim.policies.decisions import Allocation
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a job needs: the same object for all jobs with the same needs.
+
+    `accelerators`: gang size; `share`: share of each accelerator, below 1 for one fractional accelerator;
+    `cpus`, `memory_b`: needed on each node, 0 where not asked for; `pools`: numbers of the pools it may use.
+    """
+
+    accelerators: int
+    share: float = 1.0
+    cpus: float = 0.0
+    memory_b: float = 0.0
+    pools: tuple[int, ...] = (0,)
+
+
+class PoolView(Protocol):
+    """The present state of one pool of identical nodes, with the queries placements are made of.
+
+    `nodes`, `width`: number of nodes and accelerators in each. `free_total`: free accelerators in all.
+    """
+
+    nodes: int
+    width: int
+    free_total: int
+    speed: float
+
+    def fullest(self, accelerators: int) -> int:
+        """The node with fewest free accelerators that still has as many, lowest number on a tie; -1 if none."""
+        ...
+
+    def emptiest(self, accelerators: int) -> int:
+        """The node with most free accelerators, lowest number on a tie; -1 if it has fewer than asked for."""
+        ...
+
+    def empty(self, count: int) -> list[int]:
+        """The `count` lowest-numbered wholly free nodes; fewer if there are not so many."""
+        ...
+
+    def empty_count(self) -> int:
+        """How many nodes are wholly free."""
+        ...
+
+    def free(self) -> NDArray[np.int64]:
+        """Free accelerators of each node, shape (nodes,): a copy."""
+        ...
+
+
+class Profile(Protocol):
+    """A scratch copy of who holds what, to ask "what if these jobs had left?"; changes nothing real."""
+
+    def release(self, job: int, allocation: Allocation) -> None:
+        """As if the job had left this allocation."""
+        ...
+
+    def occupy(self, job: int, allocation: Allocation) -> None:
+        """As if the job ran on this allocation."""
+        ...
+
+    def fits(self, job: int) -> bool:
+        """Whether the job could be placed."""
+        ...
+
+
+class JobView:
+    """One job as a scheduler's `key` sees it.
+
+    `requested_s`: requested run time; `remaining_s`: requested minus done; `attained_s`: accelerator-seconds of
+    service so far (accelerators x run time).
+    """
+
+    __slots__ = ("accelerators", "attained_s", "job", "priority", "remaining_s", "requested_s", "submit_s")
+
+    def __init__(self, facts: JobFacts, job: int, done_s: float, attained_s: float) -> None:
+        self.job = job
+        self.submit_s = facts.submit_s[job]
+        self.accelerators = facts.accelerators[job]
+        self.requested_s = facts.requested_s[job]
+        self.priority = facts.priority[job] if facts.priority else 0
+        self.remaining_s = self.requested_s - done_s
+        self.attained_s = attained_s
+
+
+class JobFacts(Protocol):
+    """The facts of all jobs that policies may know, as lists by job number; jobs are numbered by submission."""
+
+    submit_s: Sequence[float]
+    accelerators: Sequence[int]
+    requested_s: Sequence[float]
+    priority: Sequence[int]
+    tenant: Sequence[int]
+    request_class: Sequence[int]
+
+
+class View(Protocol):
+    """The world as a policy sees it, now."""
+
+    facts: JobFacts
+
+    @property
+    def now(self) -> float:
+        """Simulated time, s."""
+        ...
+
+    @property
+    def pools(self) -> Sequence[PoolView]:
+        """The pools, in the order of the scenario."""
+        ...
+
+    @property
+    def random(self) -> np.random.Generator:
+        """The policy's own random stream."""
+        ...
+
+    def waiting(self) -> Collection[int]:
+        """Jobs that wait, in the order in which they began to."""
+        ...
+
+    def running(self) -> Collection[int]:
+        """Jobs that run, in the order in which they started."""
+        ...
+
+    def job(self, job: int) -> JobView:
+        """One job with its progress so far."""
+        ...
+
+    def request(self, job: int) -> Request:
+        """What one job needs."""
+        ...
+
+    def place(self, job: int) -> Allocation | None:
+        """Where the scenario's placement would put a waiting job now; None if it does not fit."""
+        ...
+
+    def place_without(self, job: int, leaving: Sequence[int]) -> Allocation | None:
+        """The same, if the jobs of `leaving` were gone."""
+        ...
+
+    def rate(self, job: int) -> float:
+        """Rate of a running job: 1 unless it is time-shared."""
+        ...
+
+    def start_delay_s(self, job: int) -> float:
+        """Time until a running job begins useful work, s; 0 once it has."""
+        ...
+
+    def saving(self) -> Collection[int]:
+        """Preempted jobs that still hold accelerators while they save their state."""
+        ...
+
+    def allocation(self, job: int) -> Allocation:
+        """Where a running or saving job is."""
+        ...
+
+    def expected_end_s(self, job: int) -> float:
+        """When a running job would end if it ran as long as requested; may lie in the past."""
+        ...
+
+    def profile(self) -> Profile:
+        """A scratch copy of the present allocation."""
+        ...

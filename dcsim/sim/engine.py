@@ -1,0 +1,187 @@
+"""The engine: carries a scenario's jobs through the world, instant by instant, and leaves an event log."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+from dcsim.errors import PolicyError, Problem, ScenarioError
+from dcsim.eventlog.log import EventLog
+from dcsim.eventlog.schema import CANCEL, COMPLETE, FAIL
+from dcsim.policies.backfill import BackfillQueue
+from dcsim.policies.conservative import ConservativeQueue
+from dcsim.policies.decisions import Reject
+from dcsim.policies.ordered import GeneralQueue, OrderedScheduler, Queue, SkipQueue, StrictQueue
+from dcsim.policies.placements import Placement
+from dcsim.policies.preemption import PreemptiveQueue
+from dcsim.policies.view import Request
+from dcsim.scenario.jobs import JobTable
+from dcsim.scenario.spec import Scenario
+from dcsim.sim.facts import JobFacts, requested_times
+from dcsim.sim.fleet import Fleet
+from dcsim.sim.rng import stream
+from dcsim.sim.view import WorldView
+from dcsim.sim.world import Running, World
+
+QUEUES: dict[str, type[Any]] = {
+    "none": StrictQueue,
+    "skip": SkipQueue,
+    "reserve_head": BackfillQueue,
+    "reserve_all": ConservativeQueue,
+}
+REPORT_EVERY = 4096  # instants between two progress reports
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is: simulated time, s, jobs ended of all, jobs waiting, SimPy events so far."""
+
+    time_s: float
+    ended: int
+    jobs: int
+    waiting: int
+    events: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a simulation leaves: the log, the number of SimPy events, and the world at the end (for replay tests)."""
+
+    log: EventLog
+    events: int
+    end_s: float
+    world: World
+
+
+def queue_for(scheduler: Any, view: WorldView) -> Queue:
+    """The queue that carries a scheduler's rule out."""
+    if not isinstance(scheduler, OrderedScheduler):
+        return GeneralQueue(scheduler, view)
+    kind = PreemptiveQueue if scheduler.preempts else QUEUES[scheduler.overtake]
+    queue: Queue = kind(scheduler, view)
+    return queue
+
+
+class Engine:
+    """One run. SimPy's clock calls `_ended` for completions, `_admit` for arrivals and `_instant` after both."""
+
+    def __init__(self, scenario: Scenario, jobs: JobTable, scheduler: Any, placement: Placement) -> None:
+        self._scenario = scenario
+        if placement.uses_random:
+            placement.stream = stream(scenario.seed, "placement")  # type: ignore[attr-defined]
+        fleet = Fleet(scenario.pools, placement)
+        service_s: list[float] = jobs.service_s.tolist()
+        facts = JobFacts(jobs, requested_times(jobs, service_s, scenario.estimates, scenario.seed), scenario.pools)
+        ends = [] if jobs.end_state is None else [(COMPLETE, FAIL, CANCEL)[s] for s in jobs.end_state.tolist()]
+        self._world = World(facts, service_s, ends, fleet, scenario.overheads)
+        self._world.policy = scenario.scheduler.use
+        self._world.on_end.append(self._ended)
+        self._world.on_wake.append(self._woken)
+        self._unfit = {n: text for n, r in enumerate(facts.requests) if (text := _why_never(fleet, r, scenario))}
+        if self._unfit and not scenario.reject_oversize:
+            self._refuse(jobs, facts)
+        self._view = WorldView(self._world, stream(scenario.seed, "scheduler"))
+        self._queue = queue_for(scheduler, self._view)
+        self._dirty = False
+        self._instants = 0
+        self._progress: Callable[[Progress], None] | None = None
+
+    def run(self, progress: Callable[[Progress], None] | None = None) -> Outcome:
+        """Simulate to the end, or to the horizon; `progress` is called now and then."""
+        self._progress = progress
+        world = self._world
+        with _calm_collector():
+            world.clock.walk(world.facts.submit_s, self._admit, self._instant, self._scenario.horizon or inf)
+        end_s = world.clock.now if self._scenario.horizon is None else self._scenario.horizon
+        if world.open and self._scenario.horizon is None:
+            raise PolicyError(
+                Problem(world.policy, f"at {world.clock.now:g} s", f"{world.open} jobs are left waiting for ever")
+            )
+        return Outcome(world.log.freeze(), world.clock.events, end_s, world)
+
+    def _admit(self, first: int, last: int) -> None:
+        world, push, unfit = self._world, self._queue.push, self._unfit
+        for job in range(first, last):
+            world.submit(job)
+            if unfit and (why := unfit.get(world.facts.request_class[job])):
+                world.apply(Reject(job, why))
+            else:
+                push(job)
+        self._dirty = True
+
+    def _ended(self, run: Running) -> None:
+        if run.void:
+            return
+        world = self._world
+        self._dirty = True
+        if run.job in world.saving:
+            world.saved(run)
+            self._queue.ended(run.job)
+            self._queue.push(run.job)
+        else:
+            world.complete(run)
+            self._queue.ended(run.job)
+
+    def _woken(self, _: object) -> None:
+        self._dirty = True
+
+    def _instant(self) -> None:
+        self._instants += 1
+        if self._instants % REPORT_EVERY == 0 and self._progress is not None:
+            self._report(self._progress)
+        if not self._dirty:
+            return
+        self._dirty = False
+        world = self._world
+        freed, world.freed = world.freed, False
+        if world.waiting or world.running:
+            for decision in self._queue.decide(freed):
+                world.apply(decision)
+        if not world.open:
+            world.clock.stop = True
+
+    def _report(self, progress: Callable[[Progress], None]) -> None:
+        world = self._world
+        jobs = len(world.facts.submit_s)
+        progress(Progress(world.clock.now, jobs - world.open, jobs, len(world.waiting), world.clock.events))
+
+    def _refuse(self, jobs: JobTable, facts: JobFacts) -> None:
+        """`reject_oversize = false`: a job that can never fit is an error of the scenario."""
+        which = [job for job, kind in enumerate(facts.request_class) if kind in self._unfit]
+        raise ScenarioError(
+            Problem(self._scenario.name, "workload", f"job {jobs.job_id(job)} {self._unfit[facts.request_class[job]]}")
+            for job in which
+        )
+
+
+def _why_never(fleet: Fleet, request: Request, scenario: Scenario) -> str:
+    """Why no job with these needs can ever run here, or the empty text."""
+    need = request.accelerators
+    if need < 1:
+        return "asks for no accelerator"
+    if not request.pools:
+        return "asks for a pool that the scenario does not have"
+    if fleet.could_fit(request):
+        return ""
+    pools = ", ".join(
+        f"{scenario.pools[n].name} has {fleet.pools[n].nodes} x {fleet.pools[n].width}" for n in request.pools
+    )
+    return f"can never fit: it needs {need} accelerators, {pools}"
+
+
+@contextmanager
+def _calm_collector() -> Iterator[None]:
+    """Keep the garbage collector away from facts that live as long as the run (up to 15 % of its time)."""
+    thresholds = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()

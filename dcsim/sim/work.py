@@ -1,0 +1,44 @@
+"""Closed forms of a job's progress: how long work takes and what is kept when it is cut, with checkpoints.
+
+A job alternates `interval` seconds of useful work with a checkpoint of `cost` seconds during which work stops. The
+last stretch ends the job and needs no checkpoint. Without an interval there are no periodic checkpoints and a
+preempted job keeps all its work.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, floor, inf
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """Periodic checkpoints: `interval` s of useful work, then `cost` s; no checkpoints if the interval is infinite
+    and all work is safe."""
+
+    interval: float = inf
+    cost: float = 0.0
+
+    def time_for(self, work: float, rate: float = 1.0) -> float:
+        """Time, s, that `work` s of service take at `rate`, checkpoints included."""
+        if self.interval == inf or self.cost == 0.0:
+            return work / rate
+        return work / rate + self.cost * max(0, ceil(work / self.interval) - 1)
+
+    def done_after(self, elapsed: float, rate: float = 1.0) -> float:
+        """Useful work, s of service, after `elapsed` s at `rate`; the inverse of `time_for`."""
+        if elapsed <= 0.0:
+            return 0.0
+        if self.interval == inf or self.cost == 0.0:
+            return elapsed * rate
+        cycle = self.interval / rate + self.cost
+        cycles = floor(elapsed / cycle)
+        return cycles * self.interval + min((elapsed - cycles * cycle) * rate, self.interval)
+
+    def kept_after(self, elapsed: float, rate: float = 1.0) -> float:
+        """Work, s of service, that is safe when the run is cut after `elapsed` s: up to the last checkpoint."""
+        if elapsed <= 0.0:
+            return 0.0
+        if self.interval == inf:
+            return elapsed * rate
+        return floor(elapsed / (self.interval / rate + self.cost)) * self.interval
