@@ -1,18 +1,26 @@
 """The event log: append while the run goes, freeze into arrays afterwards.
 
-Rows are kept as C arrays, some 25 bytes a row, since a run of a million jobs has three million of them.
+A run of a million jobs has three million rows, so what is kept of a row is small: time and a code of job and kind,
+in C arrays. Submissions are known from the trace; values and reasons are kept only where a row has them.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.eventlog.schema import START
+from dcsim.eventlog.schema import END_KINDS, RELEASE, START, SUBMIT
+
+if TYPE_CHECKING:
+    from dcsim.policies.decisions import Allocation
+
+KIND_BITS = 4
+HALF = 32  # two numbers in one array element: the upper and the lower half
+LOW = (1 << HALF) - 1
 
 
 @dataclass(frozen=True)
@@ -30,78 +38,113 @@ class EventLog:
     pool: NDArray[np.int16]
     reason: NDArray[np.int16]
     reasons: tuple[str, ...]
-    offsets: NDArray[np.int64]
+    offsets: NDArray[np.int32]
     nodes: NDArray[np.int32]
     counts: NDArray[np.int32]
 
     def __len__(self) -> int:
         return len(self.time_s)
 
-    def of_kind(self, kind: int) -> NDArray[np.intp]:
-        """Numbers of the rows of one kind, in order."""
-        return np.flatnonzero(self.kind == kind)
+    def of_kind(self, *kinds: int) -> NDArray[np.intp]:
+        """Numbers of the rows of some kinds, in order."""
+        if len(kinds) == 1:
+            return np.flatnonzero(self.kind == kinds[0])
+        return np.flatnonzero(np.isin(self.kind, kinds))
 
 
 class Recorder:
     """An event log that is being written. Only `sim/world.py` writes to it."""
 
     def __init__(self) -> None:
-        self._columns = (array("d"), array("b"), array("i"), array("d"), array("h"))
-        self._append = tuple(c.append for c in self._columns)
-        self._pool = array("h")
-        self._pieces = array("i")
-        self._nodes = array("i")
-        self._counts = array("i")
+        self._time = array("d")
+        self._code = array("q")
+        self._values: dict[int, float] = {}
+        self._reason_of: dict[int, int] = {}
         self._reasons = {"": 0}
+        self._places = array("q")  # a start: pool, number of pieces
+        self._pieces = array("q")  # a piece: node, accelerators
+        self._put_time = self._time.append
+        self._put_code = self._code.append
+        self._put_place = self._places.append
+        self._put_piece = self._pieces.append
 
-    def row(self, time_s: float, kind: int, job: int, value: float = 0.0, reason: str = "") -> None:
-        """Append a row of any kind but `start`."""
-        time, kinds, jobs, values, reasons = self._append
-        time(time_s)
-        kinds(kind)
-        jobs(job)
-        values(value)
-        reasons(self._reasons[reason] if reason in self._reasons else self._new_reason(reason))
+    def end(self, time_s: float, kind: int, job: int) -> None:
+        """Append a row without value and reason."""
+        self._put_time(time_s)
+        self._put_code(job << KIND_BITS | kind)
 
-    def start(
-        self, time_s: float, job: int, rate: float, reason: str, place: tuple[int, Sequence[int], Sequence[int], *Any]
-    ) -> None:
-        """Append a `start` row; `place` begins with pool, nodes, counts."""
-        self.row(time_s, START, job, rate, reason)
-        pool, nodes, counts, *_ = place
-        self._pool.append(pool)
-        self._pieces.append(len(nodes))
-        self._nodes.extend(nodes)
-        self._counts.extend(counts)
+    def row(self, time_s: float, kind: int, job: int, value: float, reason: str = "") -> None:
+        """Append a row of any kind but `start` and `submit`."""
+        self._extras(value, reason)
+        self.end(time_s, kind, job)
 
-    def freeze(self) -> EventLog:
-        """The rows so far, as arrays."""
-        time, kinds, jobs, values, reasons = self._columns
-        kind = np.frombuffer(kinds, np.int8) if kinds else np.empty(0, np.int8)
+    def start(self, time_s: float, job: int, rate: float, reason: str, allocation: Allocation) -> None:
+        """Append a `start` row."""
+        if rate != 1.0 or reason:
+            self._extras(rate, reason)
+        self._put_time(time_s)
+        self._put_code(job << KIND_BITS | START)
+        pool, nodes, counts, _, _ = allocation
+        self._put_place(pool << HALF | len(nodes))
+        for node, count in zip(nodes, counts):  # noqa: B905: checked when they were taken
+            self._put_piece(node << HALF | count)
+
+    def _extras(self, value: float, reason: str) -> None:
+        self._values[len(self._time)] = value
+        if reason:
+            self._reason_of[len(self._time)] = self._reasons.setdefault(reason, len(self._reasons))
+
+    def freeze(self, submit_s: NDArray[np.float64]) -> EventLog:
+        """The rows so far, as arrays; `submit_s`: times of the jobs submitted so far, s, sorted.
+
+        Submissions are not recorded one by one: within an instant they stand behind the ends that the instant
+        began with and before all decisions, which fixes their place.
+        """
+        code, appended = _array(self._code, np.int64), _array(self._time, np.float64)
+        kinds = (code & (1 << KIND_BITS) - 1).astype(np.int8)
+        before = _first_decision(appended, kinds, submit_s)
+        rows = len(code) + len(submit_s)
+        here = np.arange(len(code)) + np.searchsorted(before, np.arange(len(code)), side="right")
+        there = before + np.arange(len(submit_s))
+        time, kind, job = np.empty(rows), np.empty(rows, np.int8), np.empty(rows, np.int32)
+        time[here], time[there] = appended, submit_s
+        kind[here], kind[there] = kinds, SUBMIT
+        job[here], job[there] = (code >> KIND_BITS).astype(np.int32), np.arange(len(submit_s), dtype=np.int32)
+        return self._finish(time, kind, job, here)
+
+    def _finish(
+        self, time: NDArray[np.float64], kind: NDArray[np.int8], job: NDArray[np.int32], here: NDArray[np.intp]
+    ) -> EventLog:
+        """Put the columns that few rows have beside the others; `here`: new number of each appended row."""
+        rows = len(kind)
         starts = np.flatnonzero(kind == START)
-        pool = np.full(len(kind), -1, np.int16)
-        pool[starts] = _view(self._pool, np.int16)
-        sizes = np.zeros(len(kind) + 1, np.int64)
-        sizes[starts + 1] = _view(self._pieces, np.int32)
-        return EventLog(
-            time_s=_view(time, np.float64),
-            kind=kind,
-            job=_view(jobs, np.int32),
-            value=_view(values, np.float64),
-            pool=pool,
-            reason=_view(reasons, np.int16),
-            reasons=tuple(self._reasons),
-            offsets=np.cumsum(sizes),
-            nodes=_view(self._nodes, np.int32),
-            counts=_view(self._counts, np.int32),
-        )
+        value, reason = np.zeros(rows), np.zeros(rows, np.int16)
+        value[starts] = 1.0
+        value[here[list(self._values)]] = list(self._values.values())
+        reason[here[list(self._reason_of)]] = list(self._reason_of.values())
+        places, pieces = _array(self._places, np.int64), _array(self._pieces, np.int64)
+        pool = np.full(rows, -1, np.int16)
+        pool[starts] = places >> HALF
+        sizes = np.zeros(rows + 1, np.int32)
+        sizes[starts + 1] = places & LOW
+        nodes, counts = (pieces >> HALF).astype(np.int32), (pieces & LOW).astype(np.int32)
+        offsets = np.cumsum(sizes, dtype=np.int32)
+        return EventLog(time, kind, job, value, pool, reason, tuple(self._reasons), offsets, nodes, counts)
 
     def __len__(self) -> int:
-        return len(self._columns[0])
-
-    def _new_reason(self, reason: str) -> int:
-        return self._reasons.setdefault(reason, len(self._reasons))
+        return len(self._time)
 
 
-def _view(values: array[float] | array[int], dtype: type) -> NDArray[np.generic]:
+def _array(values: array[Any], dtype: type) -> NDArray[Any]:
     return np.frombuffer(values, dtype) if len(values) else np.empty(0, dtype)
+
+
+def _first_decision(
+    time_s: NDArray[np.float64], kind: NDArray[np.int8], at_s: NDArray[np.float64]
+) -> NDArray[np.intp]:
+    """For each time of `at_s`: number of the first row of that instant behind the ends it began with."""
+    rows = len(kind)
+    decision = np.append(np.where(np.isin(kind, (*END_KINDS, RELEASE)), rows, np.arange(rows)), rows)
+    following = np.minimum.accumulate(decision[::-1])[::-1]  # first row from here on that is not an end
+    first = np.searchsorted(time_s, at_s, side="left")
+    return np.minimum(following[first], np.searchsorted(time_s, at_s, side="right"))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from math import inf
 
-from dcsim.policies.decisions import Allocation, Decision, Start
+from dcsim.policies.actions import Actions
+from dcsim.policies.decisions import Allocation
 from dcsim.policies.lines import Line
 from dcsim.policies.ordered import Fifo, OrderedScheduler
 from dcsim.policies.view import Profile, View
@@ -59,7 +59,7 @@ class BackfillQueue:
         if self._expected.pop(job, self._view.now) != self._view.now:
             self._reservation = None
 
-    def decide(self, freed: bool) -> Iterator[Decision]:
+    def decide(self, freed: bool, act: Actions) -> None:
         """Start from the head; when it does not fit, reserve for it and backfill behind it."""
         view = self._view
         changed = freed
@@ -71,13 +71,13 @@ class BackfillQueue:
                 break
             changed = True
             self._order.pop()
-            yield Start(head, allocation)
+            act.start(head, allocation)
             self._started(head)
         if head >= 0:
-            yield from self._backfill(head, changed)
+            self._backfill(head, changed, act)
         self._new.clear()
 
-    def _backfill(self, head: int, changed: bool) -> Iterator[Decision]:
+    def _backfill(self, head: int, changed: bool, act: Actions) -> None:
         held = self._reservation
         if held is None or held.head != head or held.time_s < self._view.now:
             held = self._reservation = self._reserve(head)
@@ -101,7 +101,7 @@ class BackfillQueue:
             if self._requested_s[job] > window:
                 held.profile.occupy(job, allocation)
             self._backfilled.add(job)
-            yield Start(job, allocation, "backfill")
+            act.start(job, allocation, "backfill")
             self._started(job)
             if (following := self._next(kind, inf, job)) >= 0:
                 heappush(heads, (following, kind))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
 from math import inf
 
-from dcsim.policies.decisions import Decision, Start
+from dcsim.policies.actions import Actions
 from dcsim.policies.ordered import OrderedScheduler
 from dcsim.policies.view import View
 
@@ -78,7 +77,7 @@ class ConservativeQueue:
         if self._expected.pop(job, -1.0) != self._view.now:
             self._stale = True
 
-    def decide(self, freed: bool) -> Iterator[Decision]:
+    def decide(self, freed: bool, act: Actions) -> None:
         """Start the jobs whose reservation is due."""
         if not self._new and not freed:
             return
@@ -91,7 +90,7 @@ class ConservativeQueue:
                 continue
             del self._waiting[job]
             self._stale |= allocation.pool != self._pool_of[job]
-            yield Start(job, allocation)
+            act.start(job, allocation)
             self._expected[job] = self._view.expected_end_s(job)
 
     def _plan(self, now: float) -> None:

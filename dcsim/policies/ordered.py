@@ -8,11 +8,12 @@ Most schedulers are an order and a rule of overtaking. Such a scheduler is a dat
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 from typing import ClassVar, Literal, Protocol
 
-from dcsim.policies.decisions import Decision, Start
+from dcsim.policies.actions import Actions
+from dcsim.policies.decisions import Decision, Preempt, Reject, SetRate, Start, WakeAt
 from dcsim.policies.view import JobView, View
 
 Key = tuple[float, ...]
@@ -50,16 +51,16 @@ class GeneralScheduler(Protocol):
 
 
 class Queue(Protocol):
-    """What the engine drives: told of jobs that wait and of runs that end, asked for decisions once an instant."""
+    """What the engine drives: told of jobs that wait, asked to decide once an instant.
+
+    A queue with a method `ended(job)` is also told of runs that end and of preempted jobs that have saved.
+    """
 
     def push(self, job: int) -> None:
         """A job begins to wait: submitted, or back from a preemption that took time to save."""
 
-    def ended(self, job: int) -> None:
-        """A running job has ended, or a preempted one has saved its state."""
-
-    def decide(self, freed: bool) -> Iterable[Decision]:
-        """Decisions of this instant; `freed`: accelerators were given back since the last call."""
+    def decide(self, freed: bool, act: Actions) -> None:
+        """Decide for this instant; `freed`: accelerators were given back since the last call."""
         ...
 
 
@@ -73,12 +74,15 @@ class GeneralQueue:
     def push(self, job: int) -> None:
         """Nothing to keep: the view knows who waits."""
 
-    def ended(self, job: int) -> None:
-        """Nothing to keep."""
-
-    def decide(self, freed: bool) -> Iterable[Decision]:
-        """Ask the scheduler."""
-        return self._scheduler.decide(self._view)
+    def decide(self, freed: bool, act: Actions) -> None:
+        """Ask the scheduler and carry out what it says, one by one."""
+        hand: dict[type, Callable[..., None]] = {
+            Start: act.start, Preempt: act.preempt, Reject: act.reject, SetRate: act.set_rate, WakeAt: act.wake_at
+        }  # fmt: skip
+        for decision in self._scheduler.decide(self._view):
+            if type(decision) not in hand:
+                raise TypeError(f"not a decision: {decision!r}")
+            hand[type(decision)](*decision)
 
 
 class Fifo:
@@ -149,10 +153,7 @@ class StrictQueue:
         self._place = view.place
         self._blocked = -1  # the head that did not fit when it was last tried
 
-    def ended(self, job: int) -> None:
-        """Nothing to keep."""
-
-    def decide(self, freed: bool) -> Iterable[Decision]:
+    def decide(self, freed: bool, act: Actions) -> None:
         """Start from the head until one does not fit; not tried again before something has changed."""
         line, place = self._line, self._place
         head = line.head()
@@ -163,7 +164,7 @@ class StrictQueue:
             if allocation is None:
                 break
             line.pop()
-            yield Start(head, allocation)
+            act.start(head, allocation)
             head = line.head()
         self._blocked = head
 
@@ -188,10 +189,7 @@ class SkipQueue:
         heappush(self._lines.setdefault(self._classes[job], []), entry)
         self._new.append(entry)
 
-    def ended(self, job: int) -> None:
-        """Nothing to keep."""
-
-    def decide(self, freed: bool) -> Iterable[Decision]:
+    def decide(self, freed: bool, act: Actions) -> None:
         """Merge the lines in order; a line whose head does not fit is done for this pass.
 
         Without freed accelerators only lines with new jobs can have anything that fits.
@@ -212,4 +210,4 @@ class SkipQueue:
             heappop(line)
             if line:
                 heappush(heads, (line[0], kind))
-            yield Start(job, allocation)
+            act.start(job, allocation)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import ClassVar
 
 from dcsim.policies.decisions import Allocation
@@ -22,6 +23,18 @@ class Placement:
     def place(self, request: Request, pools: Sequence[PoolView]) -> Allocation | None:
         """Where to put a job with these needs; None if nowhere now. Only pools of `request.pools` are legal."""
         raise NotImplementedError
+
+
+@lru_cache(maxsize=1 << 16)
+def one_node(pool: int, node: int, accelerators: int) -> Allocation:
+    """All accelerators of a job on one node; kept, since most jobs are small and allocations never change."""
+    return Allocation(pool, (node,), (accelerators,))
+
+
+@lru_cache(maxsize=1 << 10)
+def no_node(pool: int) -> Allocation:
+    """Accelerators of the pool as a whole, without node walls."""
+    return Allocation(pool)
 
 
 def gang(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 from math import inf
 
-from dcsim.policies.decisions import Allocation, Decision, Preempt, Start, WakeAt
+from dcsim.policies.actions import Actions
+from dcsim.policies.decisions import Allocation
 from dcsim.policies.ordered import Key, OrderedScheduler
 from dcsim.policies.view import View
 
@@ -48,49 +49,49 @@ class PreemptiveQueue:
         if job in self._key_of:
             self._forget(job)
 
-    def decide(self, freed: bool) -> Iterator[Decision]:
+    def decide(self, freed: bool, act: Actions) -> None:
         """Look at waiting jobs in order; each takes free room or the place of jobs that rank behind it."""
-        if not self._waiting:
-            self._new.clear()
-            return
         jumped = self._jump()
         grows = self._scheduler.key_rate > 0.0  # running jobs sink behind waiting ones as time passes
         kinds = list(self._lines) if freed or jumped or grows else list(self._new)
         self._new.clear()
-        heads = [(self._lines[kind][0], kind) for kind in kinds if self._lines[kind]]
-        heapify(heads)
+        heads = self._heads(kinds)
         while heads:
             (key, job), kind = heappop(heads)
-            decided = False
-            for decision in self._try(job, key):
-                decided = True
-                yield decision
-                self._note(decision)
-            if decided:
+            if self._try(job, key, act):
                 # Preempted jobs have come back to their lines; one that stood empty has a head again.
-                heads = [(self._lines[k][0], k) for k in {kind: None, **{k: None for _, k in heads}, **self._new}
-                         if self._lines[k]]  # fmt: skip
-                heapify(heads)
+                heads = self._heads({kind: None, **{k: None for _, k in heads}, **self._new})
             elif self._strict:
                 break
         self._new.clear()
-        yield from self._wake()
+        self._wake(act)
 
-    def _try(self, job: int, key: Key) -> Iterator[Decision]:
-        """Start the job if it fits, preempting if it may; nothing if it cannot be placed."""
+    def _heads(self, kinds: Iterable[int]) -> list[tuple[Entry, int]]:
+        heads = [(self._lines[kind][0], kind) for kind in kinds if self._lines[kind]]
+        heapify(heads)
+        return heads
+
+    def _try(self, job: int, key: Key, act: Actions) -> bool:
+        """Start the job if it fits, preempting if it may; whether anything was decided."""
         view = self._view
         allocation = view.place(job)
-        if allocation is not None:
-            yield Start(job, allocation)
-            return
-        found = self._victims(job, key)
-        if found is None:
-            return
-        allocation, victims = found
-        for victim in victims:
-            yield Preempt(victim, "makes room for a job that goes first")
-        if not view.saving():
-            yield Start(job, allocation)
+        if allocation is None:
+            found = self._victims(job, key)
+            if found is None:
+                return False
+            allocation, victims = found
+            for victim in victims:
+                self._forget(victim)
+                act.preempt(victim, "makes room for a job that goes first")
+                if victim not in view.saving():
+                    self.push(victim)
+            if view.saving():
+                return True  # it starts when they have saved their state
+        heappop(self._lines[self._classes[job]])
+        self._waiting -= 1
+        act.start(job, allocation)
+        self._remember(job)
+        return True
 
     def _victims(self, job: int, key: Key) -> tuple[Allocation, list[int]] | None:
         """The jobs to stop, largest key first, and the place they leave; None if that is not enough.
@@ -134,17 +135,6 @@ class PreemptiveQueue:
                 kept.append(victim)
         return kept[::-1]
 
-    def _note(self, decision: Decision) -> None:
-        """Keep the lists in step with a decision that was applied."""
-        if isinstance(decision, Start):
-            heappop(self._lines[self._classes[decision.job]])
-            self._waiting -= 1
-            self._remember(decision.job)
-        elif isinstance(decision, Preempt):
-            self._forget(decision.job)
-            if decision.job in self._view.waiting():
-                self.push(decision.job)
-
     def _remember(self, job: int) -> None:
         view = self._view
         seen = view.job(job)
@@ -174,10 +164,10 @@ class PreemptiveQueue:
             self._woken = inf
         return jumped
 
-    def _wake(self) -> Iterator[Decision]:
+    def _wake(self, act: Actions) -> None:
         """While jobs wait, ask for a pass when the next key of a running job jumps."""
         while self._changes and self._changes[0][1] not in self._key_of:
             heappop(self._changes)
         if self._waiting and self._changes and self._changes[0][0] < self._woken:
             self._woken = self._changes[0][0]
-            yield WakeAt(self._woken)
+            act.wake_at(self._woken)

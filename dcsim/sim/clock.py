@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from heapq import heapify, heappush
 from math import inf
-from typing import Any
 
 import simpy
 from simpy.events import Event, EventCallbacks
 
 COMPLETION = 0
 TIMER = 1
+REPORT_EVERY = 4096  # events between two progress reports
 
 
 class Moment(Event):
@@ -29,7 +29,6 @@ class Moment(Event):
         # Event.__init__ would make a list of callbacks for each event: one shared list serves all.
         self.env = clock
         self.callbacks = callbacks
-        self._value: Any = None
         self._ok = True
         self.void = False
 
@@ -61,11 +60,13 @@ class Clock(simpy.Environment):
         arrivals: Sequence[float],
         admit: Callable[[int, int], None],
         instant: Callable[[], None],
+        report: Callable[[], None],
         until: float = inf,
     ) -> None:
         """Run to the end of arrivals and events, to `until` (inclusive), or until `stop` is set.
 
-        `arrivals`: sorted times, s. `admit(i, j)` is called for arrivals i <= k < j of one instant.
+        `arrivals`: sorted times, s. `admit(i, j)` is called for arrivals i <= k < j of one instant, `instant` at the
+        end of each instant, `report` every few thousand events.
         """
         queue, step, count = self._queue, self.step, len(arrivals)
         i = 0
@@ -80,6 +81,8 @@ class Clock(simpy.Environment):
             while queue and queue[0][0] <= now:
                 step()
                 self.events += 1
+                if not self.events % REPORT_EVERY:
+                    report()
             if coming == now:
                 first = i
                 i += 1

@@ -14,7 +14,6 @@ from dcsim.eventlog.log import EventLog
 from dcsim.eventlog.schema import CANCEL, COMPLETE, FAIL
 from dcsim.policies.backfill import BackfillQueue
 from dcsim.policies.conservative import ConservativeQueue
-from dcsim.policies.decisions import Reject
 from dcsim.policies.ordered import GeneralQueue, OrderedScheduler, Queue, SkipQueue, StrictQueue
 from dcsim.policies.placements import Placement
 from dcsim.policies.preemption import PreemptiveQueue
@@ -25,7 +24,7 @@ from dcsim.sim.facts import JobFacts, requested_times
 from dcsim.sim.fleet import Fleet
 from dcsim.sim.rng import stream
 from dcsim.sim.view import WorldView
-from dcsim.sim.world import Running, World
+from dcsim.sim.world import World
 
 QUEUES: dict[str, type[Any]] = {
     "none": StrictQueue,
@@ -33,7 +32,6 @@ QUEUES: dict[str, type[Any]] = {
     "reserve_head": BackfillQueue,
     "reserve_all": ConservativeQueue,
 }
-REPORT_EVERY = 4096  # instants between two progress reports
 
 
 @dataclass(frozen=True)
@@ -67,10 +65,11 @@ def queue_for(scheduler: Any, view: WorldView) -> Queue:
 
 
 class Engine:
-    """One run. SimPy's clock calls `_ended` for completions, `_admit` for arrivals and `_instant` after both."""
+    """One run. The clock calls the world for completions, then `_admit` for arrivals, then `_instant`."""
 
     def __init__(self, scenario: Scenario, jobs: JobTable, scheduler: Any, placement: Placement) -> None:
         self._scenario = scenario
+        self._submit_s = jobs.submit_s
         if placement.uses_random:
             placement.stream = stream(scenario.seed, "placement")  # type: ignore[attr-defined]
         fleet = Fleet(scenario.pools, placement)
@@ -79,75 +78,50 @@ class Engine:
         ends = [] if jobs.end_state is None else [(COMPLETE, FAIL, CANCEL)[s] for s in jobs.end_state.tolist()]
         self._world = World(facts, service_s, ends, fleet, scenario.overheads)
         self._world.policy = scenario.scheduler.use
-        self._world.on_end.append(self._ended)
-        self._world.on_wake.append(self._woken)
         self._unfit = {n: text for n, r in enumerate(facts.requests) if (text := _why_never(fleet, r, scenario))}
         if self._unfit and not scenario.reject_oversize:
             self._refuse(jobs, facts)
         self._view = WorldView(self._world, stream(scenario.seed, "scheduler"))
-        self._queue = queue_for(scheduler, self._view)
-        self._dirty = False
-        self._instants = 0
-        self._progress: Callable[[Progress], None] | None = None
+        queue = queue_for(scheduler, self._view)
+        self._push, self._decide = queue.push, queue.decide
+        self._always = isinstance(queue, GeneralQueue)
+        self._world.on_end = getattr(queue, "ended", None)
+        self._world.on_wait = queue.push
 
     def run(self, progress: Callable[[Progress], None] | None = None) -> Outcome:
         """Simulate to the end, or to the horizon; `progress` is called now and then."""
-        self._progress = progress
         world = self._world
+        report = (lambda: progress(self._state())) if progress is not None else _silence
         with _calm_collector():
-            world.clock.walk(world.facts.submit_s, self._admit, self._instant, self._scenario.horizon or inf)
+            until = inf if self._scenario.horizon is None else self._scenario.horizon
+            world.clock.walk(world.facts.submit_s, self._admit, self._instant, report, until)
         end_s = world.clock.now if self._scenario.horizon is None else self._scenario.horizon
         if world.open and self._scenario.horizon is None:
             raise PolicyError(
                 Problem(world.policy, f"at {world.clock.now:g} s", f"{world.open} jobs are left waiting for ever")
             )
-        return Outcome(world.log.freeze(), world.clock.events, end_s, world)
+        return Outcome(world.log.freeze(self._submit_s[: world.submitted]), world.clock.events, end_s, world)
 
     def _admit(self, first: int, last: int) -> None:
-        world, push, unfit = self._world, self._queue.push, self._unfit
+        world, push, unfit = self._world, self._push, self._unfit
+        world.submit(first, last)
         for job in range(first, last):
-            world.submit(job)
             if unfit and (why := unfit.get(world.facts.request_class[job])):
-                world.apply(Reject(job, why))
+                world.reject(job, why)
             else:
                 push(job)
-        self._dirty = True
-
-    def _ended(self, run: Running) -> None:
-        if run.void:
-            return
-        world = self._world
-        self._dirty = True
-        if run.job in world.saving:
-            world.saved(run)
-            self._queue.ended(run.job)
-            self._queue.push(run.job)
-        else:
-            world.complete(run)
-            self._queue.ended(run.job)
-
-    def _woken(self, _: object) -> None:
-        self._dirty = True
 
     def _instant(self) -> None:
-        self._instants += 1
-        if self._instants % REPORT_EVERY == 0 and self._progress is not None:
-            self._report(self._progress)
-        if not self._dirty:
-            return
-        self._dirty = False
         world = self._world
-        freed, world.freed = world.freed, False
-        if world.waiting or world.running:
-            for decision in self._queue.decide(freed):
-                world.apply(decision)
-        if not world.open:
-            world.clock.stop = True
+        freed = world.freed
+        world.freed = False
+        if world.waiting or self._always:
+            self._decide(freed, world)
 
-    def _report(self, progress: Callable[[Progress], None]) -> None:
+    def _state(self) -> Progress:
         world = self._world
         jobs = len(world.facts.submit_s)
-        progress(Progress(world.clock.now, jobs - world.open, jobs, len(world.waiting), world.clock.events))
+        return Progress(world.clock.now, jobs - world.open, jobs, len(world.waiting), world.clock.events)
 
     def _refuse(self, jobs: JobTable, facts: JobFacts) -> None:
         """`reject_oversize = false`: a job that can never fit is an error of the scenario."""
@@ -171,6 +145,10 @@ def _why_never(fleet: Fleet, request: Request, scenario: Scenario) -> str:
         f"{scenario.pools[n].name} has {fleet.pools[n].nodes} x {fleet.pools[n].width}" for n in request.pools
     )
     return f"can never fit: it needs {need} accelerators, {pools}"
+
+
+def _silence() -> None:
+    """No progress report is wanted."""
 
 
 @contextmanager

@@ -1,13 +1,14 @@
 """Who holds what, by counts: the state of one pool of identical nodes, with the queries placements need.
 
-A pool of N nodes keeps, for each possible number of free accelerators f, a heap of the nodes with that many, and
-a bit mask of the f that occur. So best fit, worst fit and "the k lowest empty nodes" cost O(log N), whatever N.
-Heap entries go stale when a node's count changes and are dropped when they come to the top.
+A pool keeps, for each possible number of free accelerators f > 0, a sorted list of the nodes with that many, and a
+bit mask of the f that occur. So best fit, worst fit and "the k lowest empty nodes" are look-ups, whatever the
+number of nodes. The lists hold negated numbers: the lowest node stands last, where lists are quick to change.
 """
 
 from __future__ import annotations
 
-from heapq import heapify, heappop, heappush
+from bisect import bisect_left, insort
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Counts:
-    """Free accelerators of each node and how many nodes have how many free: enough to say what fits."""
+    """A scratch pool: free accelerators of each node and how many nodes have how many; enough to say what fits."""
 
     def __init__(self, nodes: int, width: int, walls: bool) -> None:
         self.nodes = nodes
@@ -29,13 +30,11 @@ class Counts:
         self._having = [0] * width + [nodes]  # how many nodes have f free accelerators
         self._mask = 1 << width  # bit f is set when some node has f free
 
-    def scratch(self) -> Counts:
-        """A copy to play "what if" with."""
-        copy = Counts.__new__(Counts)
-        copy.nodes, copy.width, copy.walls = self.nodes, self.width, self.walls
-        copy.free_total = self.free_total
-        copy._free, copy._having, copy._mask = self._free.copy(), self._having.copy(), self._mask
-        return copy
+    def adopt(self, free: list[int], having: list[int]) -> None:
+        """Take over the free accelerators of each node, and how many nodes have how many (looked at from 1 on)."""
+        self._free = free
+        self._having = having
+        self._mask = sum(1 << f for f, count in enumerate(having) if count and f)
 
     def fits(self, accelerators: int) -> bool:
         """Whether a job of this size has room now: whole empty nodes plus one node for the remainder."""
@@ -53,40 +52,16 @@ class Counts:
     def release(self, allocation: Allocation, accelerators: int) -> None:
         """Give back what a job of `accelerators` held on this allocation."""
         self.free_total += accelerators
-        for node, count in zip(allocation.nodes, allocation.counts, strict=True):
+        for node, count in zip(allocation[1], allocation[2], strict=True):
             self._change(node, count)
 
     def occupy(self, allocation: Allocation, accelerators: int) -> None:
-        """Take the accelerators of this allocation. Raises ValueError where a node has too few, changing nothing."""
-        nodes, counts = allocation.nodes, allocation.counts
-        if self.walls:
-            self._check(nodes, counts, accelerators)
-        elif accelerators > self.free_total:
-            raise ValueError(f"{accelerators} accelerators asked for, {self.free_total} free in the pool")
+        """Take the accelerators of this allocation, which must be free."""
         self.free_total -= accelerators
-        for node, count in zip(nodes, counts, strict=True):
+        for node, count in zip(allocation[1], allocation[2], strict=True):
             self._change(node, -count)
 
-    def free(self) -> NDArray[np.int64]:
-        """Free accelerators of each node, shape (nodes,): a copy."""
-        return np.array(self._free, dtype=np.int64)
-
-    def empty_count(self) -> int:
-        """How many nodes are wholly free."""
-        return self._having[self.width]
-
-    def _check(self, nodes: tuple[int, ...], counts: tuple[int, ...], accelerators: int) -> None:
-        if sum(counts) != accelerators:
-            raise ValueError(f"{sum(counts)} accelerators allocated, the job needs {accelerators}")
-        for node, count in zip(nodes, counts, strict=True):
-            if not 0 <= node < self.nodes:
-                raise ValueError(f"no node {node} in a pool of {self.nodes}")
-            if not 0 < count <= self._free[node]:
-                raise ValueError(f"{count} accelerators asked for on node {node}, {self._free[node]} free")
-        if len(nodes) > 1 and len(set(nodes)) != len(nodes):
-            raise ValueError("a node is named twice")
-
-    def _change(self, node: int, delta: int) -> int:
+    def _change(self, node: int, delta: int) -> None:
         before = self._free[node]
         after = self._free[node] = before + delta
         having = self._having
@@ -96,56 +71,113 @@ class Counts:
         if not having[after]:
             self._mask |= 1 << after
         having[after] += 1
-        return after
 
 
-class Nodes(Counts):
-    """The live state of a pool: counts plus an index of nodes by free accelerators. A `PoolView` for policies."""
+class Nodes:
+    """The live state of a pool: an index of nodes by free accelerators. A `PoolView` for policies.
+
+    `occupy` and `release` run for every job, so they are written out instead of shared with `Counts`.
+    """
 
     def __init__(self, nodes: int, width: int, walls: bool, speed: float = 1.0) -> None:
-        super().__init__(nodes, width, walls)
+        self.nodes = nodes
+        self.width = width
+        self.walls = walls
         self.speed = speed
-        self._heaps: list[list[int]] = [[] for _ in range(width + 1)] if walls else []
+        self.free_total = nodes * width
+        self._free = [width] * nodes if walls else []
+        self._index: list[list[int]] = [[] for _ in range(width + 1)] if walls else []
+        self._mask = 0  # bit f is set when some node has f > 0 free
         if walls:
-            self._heaps[width] = list(range(nodes))
+            self._index[width] = [-node for node in reversed(range(nodes))]
+            self._mask = 1 << width
 
     def fullest(self, accelerators: int) -> int:
         """The node with fewest free accelerators that still has as many, lowest number on a tie; -1 if none."""
         mask = self._mask >> accelerators
         if not mask:
             return -1
-        return self._lowest(accelerators + (mask & -mask).bit_length() - 1)
+        return -self._index[accelerators + (mask & -mask).bit_length() - 1][-1]
 
     def emptiest(self, accelerators: int) -> int:
         """The node with most free accelerators, lowest number on a tie; -1 if it has fewer than asked for."""
         most = self._mask.bit_length() - 1
-        return self._lowest(most) if most >= accelerators else -1
+        return -self._index[most][-1] if most >= accelerators else -1
 
     def empty(self, count: int) -> list[int]:
         """The `count` lowest-numbered wholly free nodes; fewer if there are not so many."""
-        heap, free, width = self._heaps[self.width], self._free, self.width
-        found: list[int] = []
-        last = -1
-        while heap and len(found) < count:
-            node = heappop(heap)
-            if free[node] == width and node != last:
-                found.append(node)
-                last = node
-        for node in found:
-            heappush(heap, node)
-        return found
+        return [-node for node in self._index[self.width][: -count - 1 : -1]]
 
-    def _lowest(self, having: int) -> int:
-        heap, free = self._heaps[having], self._free
-        while free[heap[0]] != having:
-            heappop(heap)
-        return heap[0]
+    def empty_count(self) -> int:
+        """How many nodes are wholly free."""
+        return len(self._index[self.width])
 
-    def _change(self, node: int, delta: int) -> int:
-        after = super()._change(node, delta)
-        heap = self._heaps[after]
-        heappush(heap, node)
-        if len(heap) > 2 * self.nodes + 64:
-            self._heaps[after] = [n for n, f in enumerate(self._free) if f == after]
-            heapify(self._heaps[after])
-        return after
+    def free(self) -> NDArray[np.int64]:
+        """Free accelerators of each node, shape (nodes,): a copy."""
+        return np.array(self._free, dtype=np.int64)
+
+    def scratch(self) -> Counts:
+        """A copy to play "what if" with."""
+        copy = Counts(0, self.width, self.walls)
+        copy.nodes, copy.free_total = self.nodes, self.free_total
+        if self.walls:
+            copy.adopt(self._free.copy(), [len(line) for line in self._index])
+        return copy
+
+    def occupy(self, allocation: Allocation, accelerators: int) -> None:
+        """Take the accelerators of this allocation. Raises ValueError where a node has too few, changing nothing."""
+        nodes = allocation[1]
+        if not self.walls:
+            if accelerators > self.free_total:
+                raise ValueError(f"{accelerators} accelerators asked for, {self.free_total} free in the pool")
+        elif len(nodes) == 1:
+            node = nodes[0]
+            if not 0 <= node < self.nodes or allocation[2][0] != accelerators or accelerators > self._free[node]:
+                self._check(nodes, allocation[2], accelerators)
+            self._change(node, -accelerators)
+        else:
+            self._check(nodes, allocation[2], accelerators)
+            for node, count in zip(nodes, allocation[2], strict=True):
+                self._change(node, -count)
+        self.free_total -= accelerators
+
+    def release(self, allocation: Allocation, accelerators: int) -> None:
+        """Give back what a job of `accelerators` held on this allocation."""
+        nodes = allocation[1]
+        if len(nodes) == 1:
+            self._change(nodes[0], accelerators)
+        else:
+            for node, count in zip(nodes, allocation[2], strict=True):
+                self._change(node, count)
+        self.free_total += accelerators
+
+    def _change(self, node: int, delta: int) -> None:
+        before = self._free[node]
+        after = self._free[node] = before + delta
+        if before:  # wholly taken nodes are not listed: nobody asks for them
+            line = self._index[before]
+            if line[-1] == -node:
+                line.pop()
+                if not line:
+                    self._mask ^= 1 << before
+            else:
+                del line[bisect_left(line, -node)]
+        if after:
+            line = self._index[after]
+            if line:
+                insort(line, -node)
+            else:
+                line.append(-node)
+                self._mask |= 1 << after
+
+    def _check(self, nodes: Sequence[int], counts: Sequence[int], accelerators: int) -> None:
+        if sum(counts) != accelerators:
+            raise ValueError(f"{sum(counts)} accelerators allocated, the job needs {accelerators}")
+        if len(set(nodes)) != len(nodes):
+            raise ValueError("a node is named twice")
+        free = self._free
+        for node, count in zip(nodes, counts, strict=True):
+            if not 0 <= node < self.nodes:
+                raise ValueError(f"no node {node} in a pool of {self.nodes}")
+            if not 0 < count <= free[node]:
+                raise ValueError(f"{count} accelerators asked for on node {node}, {free[node]} free")

@@ -6,18 +6,17 @@ from collections.abc import Callable
 from math import inf
 from typing import Any
 
+from simpy.events import EventCallbacks
+
 from dcsim.errors import PolicyError, Problem
 from dcsim.eventlog.log import Recorder
-from dcsim.eventlog.schema import COMPLETE, PREEMPT, RATE, REJECT, RELEASE, SUBMIT
-from dcsim.policies.decisions import TIME_SHARED, Allocation, Decision, Preempt, Reject, SetRate, Start, WakeAt
+from dcsim.eventlog.schema import COMPLETE, PREEMPT, RATE, REJECT, RELEASE
+from dcsim.policies.decisions import TIME_SHARED, Allocation
 from dcsim.scenario.spec import Overheads
 from dcsim.sim.clock import COMPLETION, TIMER, Clock, Moment
 from dcsim.sim.facts import JobFacts
 from dcsim.sim.fleet import Fleet
 from dcsim.sim.work import Checkpoints
-
-COMING, WAITING, RUNNING, SAVING, ENDED = range(5)
-STATES = ("not yet submitted", "waiting", "running", "saving its state", "ended")
 
 
 class Running(Moment):
@@ -27,17 +26,27 @@ class Running(Moment):
     service left then; `requested_left_s`: the same by the requested time; `rate`: service per second.
     """
 
-    job: int
-    allocation: Allocation
-    started_s: float
-    since_s: float
-    left_s: float
-    requested_left_s: float
-    rate: float
+    __slots__ = ("allocation", "job", "left_s", "rate", "requested_left_s", "since_s", "started_s")
+
+    def __init__(self, clock: Clock, callbacks: EventCallbacks, job: int, allocation: Allocation, rate: float) -> None:
+        # Moment.__init__ written out: this runs for every job.
+        self.env = clock
+        self.callbacks = callbacks
+        self._ok = True
+        self.void = False
+        self.job = job
+        self.allocation = allocation
+        self.rate = rate
+        self.started_s = self.since_s = clock._now
+        self.left_s = self.requested_left_s = 0.0
+
+
+def _nobody(_: object) -> None:
+    """Nobody wants to be told."""
 
 
 class World:
-    """Clock, fleet and the state of every job. The engine's callbacks and `apply` are its only writers.
+    """Clock, fleet and the state of every job. Its own methods are the only writers.
 
     `service_s`: true run times by job, known here and to nobody who decides. `end_kinds`: kind of the last row of
     each job, or empty where all complete.
@@ -58,51 +67,43 @@ class World:
         self.saving: dict[int, Running] = {}
         self.done_s: dict[int, float] = {}  # work kept by jobs that were preempted, s of service
         self.held_s: dict[int, float] = {}  # time for which they held accelerators, s
-        self.on_end: list[Callable[[Any], None]] = []  # called when a run ends or a preempted job has saved
-        self.on_wake: list[Callable[[Any], None]] = []
+        self.submitted = 0
+        self.on_end: Callable[[int], None] | None = None  # told of runs that end, if the queue wants to know
+        self.on_wait: Callable[[int], object] = _nobody  # told of preempted jobs that wait again
+        self._at_end: list[Callable[[Any], None]] = [self.ended]
+        self._at_wake: list[Callable[[Any], object]] = [_nobody]
         self._service_s = service_s
         self._end_kinds = end_kinds
         self._overheads = overheads
         self._checkpoints = Checkpoints(overheads.checkpoint_interval or inf, overheads.checkpoint)
         self._plain = overheads == Overheads()
-        self._state = bytearray(len(service_s))
+        self._pools = fleet.pools
         self._shared = 0.0  # accelerators of time-shared jobs, weighted by rate
-        self._actions: dict[type, Callable[[Any], None]] = {
-            Start: self._start,
-            Preempt: self._preempt,
-            Reject: self._reject,
-            SetRate: self._set_rate,
-            WakeAt: self._wake_at,
-        }
 
-    def submit(self, job: int) -> None:
-        """A job begins to wait."""
-        self._state[job] = WAITING
-        self.waiting[job] = None
-        self.log.row(self.clock.now, SUBMIT, job)
+    def submit(self, first: int, last: int) -> None:
+        """Jobs `first <= job < last` begin to wait."""
+        self.submitted = last
+        for job in range(first, last):
+            self.waiting[job] = None
 
-    def apply(self, decision: Decision) -> None:
-        """Carry a decision out at once, or raise PolicyError: nothing is mended in silence."""
-        action = self._actions.get(type(decision))
-        if action is None:
-            raise self._illegal(f"not a decision: {decision!r}")
-        action(decision)
-
-    def complete(self, run: Running) -> None:
-        """A job has done its work: its accelerators are free, its last row is written."""
+    def ended(self, run: Running) -> None:
+        """SimPy's call at the end of a run, or of the saving of a preempted job's state."""
+        if run.void:
+            return
         job = run.job
+        if job in self.saving:
+            self._saved(run)
+            return
         del self.running[job]
-        self._free(run)
-        self._end(job)
-        self.log.row(self.clock.now, self._end_kinds[job] if self._end_kinds else COMPLETE, job)
-
-    def saved(self, run: Running) -> None:
-        """A preempted job has saved its state: its accelerators are free and it waits."""
-        del self.saving[run.job]
-        self._free(run)
-        self._state[run.job] = WAITING
-        self.waiting[run.job] = None
-        self.log.row(self.clock.now, RELEASE, run.job)
+        if run.allocation[0] == TIME_SHARED:
+            self._shared -= self.facts.accelerators[job] * run.rate
+        else:
+            self._pools[run.allocation[0]].release(run.allocation, self.facts.accelerators[job])
+        self.freed = True
+        self.log.end(self.clock._now, self._end_kinds[job] if self._end_kinds else COMPLETE, job)
+        self._closed()
+        if self.on_end is not None:
+            self.on_end(job)
 
     def useful_s(self, run: Running) -> float:
         """Useful work of a run at the present rate so far, s of service, checkpointed or not."""
@@ -114,47 +115,38 @@ class World:
             return run.since_s + run.requested_left_s
         return run.since_s + self._checkpoints.time_for(max(run.requested_left_s, 0.0), run.rate)
 
-    def _start(self, decision: Start) -> None:
-        job, allocation, reason, rate = decision
-        if self._state[job] != WAITING:
-            raise self._illegal(f"start of job {job}, which is {STATES[self._state[job]]}")
-        self._take(job, allocation, rate)
-        now = self.clock._now  # one attribute instead of a property: this is the hot path
-        del self.waiting[job]
-        self._state[job] = RUNNING
-        run = Running(self.clock, self.on_end)
-        run.job = job
-        run.allocation = allocation
-        run.started_s = run.since_s = now
-        run.rate = rate
-        left = self._service_s[job]
-        requested = self.facts.requested_s[job]
-        if self._plain and not self.done_s:
-            end = now + (left if rate == 1.0 else left / rate)
-        else:
-            done = self.done_s.get(job, 0.0)
-            left -= done
-            requested -= done
-            over = self._overheads
-            run.since_s = now + over.start + (over.restore if job in self.held_s else 0.0)
-            end = run.since_s + self._checkpoints.time_for(left, rate)
-        run.left_s = left
-        run.requested_left_s = requested
-        self.running[job] = run
-        self.clock.schedule_at(end, COMPLETION, run)
-        self.log.start(now, job, rate, reason, allocation)
-
-    def _take(self, job: int, allocation: Allocation, rate: float) -> None:
-        need = self.facts.accelerators[job]
+    def start(self, job: int, allocation: Allocation, reason: str = "", rate: float = 1.0) -> None:
+        """A waiting job takes its accelerators; PolicyError where it does not wait or they are not free."""
+        if job not in self.waiting:
+            raise self._illegal(f"start of job {job}, which is {self._state(job)}")
         try:
-            if allocation.pool == TIME_SHARED:
-                self._share(need * rate)
+            if allocation[0] == TIME_SHARED:
+                self._share(self.facts.accelerators[job] * rate)
             elif rate != 1.0:
                 raise ValueError(f"rate {rate:g}, but only time-shared jobs may run at a rate below 1")
             else:
-                self.fleet.occupy(allocation, need)
-        except ValueError as error:
+                self._pools[allocation[0]].occupy(allocation, self.facts.accelerators[job])
+        except (ValueError, IndexError) as error:
             raise self._illegal(f"start of job {job}: {error}") from None
+        del self.waiting[job]
+        run = self.running[job] = Running(self.clock, self._at_end, job, allocation, rate)
+        run.left_s = self._service_s[job]
+        run.requested_left_s = self.facts.requested_s[job]
+        if self._plain and rate == 1.0 and not self.done_s:
+            end = run.since_s + run.left_s
+        else:
+            end = self._resume(run)
+        self.clock.schedule_at(end, COMPLETION, run)
+        self.log.start(run.started_s, job, rate, reason, allocation)
+
+    def _resume(self, run: Running) -> float:
+        """Take overheads and earlier work into account; when the run will end, s."""
+        done = self.done_s.get(run.job, 0.0)
+        run.left_s -= done
+        run.requested_left_s -= done
+        over = self._overheads
+        run.since_s += over.start + (over.restore if run.job in self.held_s else 0.0)
+        return run.since_s + self._checkpoints.time_for(run.left_s, run.rate)
 
     def _share(self, load: float) -> None:
         # Time-shared jobs have no place: only the sum of accelerators x rate is bounded.
@@ -162,76 +154,91 @@ class World:
         if self._shared > self.fleet.capacity * (1 + 1e-9):
             raise ValueError(f"time-shared jobs add up to {self._shared:g} of {self.fleet.capacity} accelerators")
 
-    def _preempt(self, decision: Preempt) -> None:
-        job = decision.job
+    def preempt(self, job: int, reason: str = "") -> None:
+        """A running job stops, keeps the work of its last checkpoint and waits again, at once or when it has saved."""
         run = self.running.pop(job, None)
         if run is None:
-            raise self._illegal(f"preemption of job {job}, which is {STATES[self._state[job]]}")
+            raise self._illegal(f"preemption of job {job}, which is {self._state(job)}")
         now = self.clock.now
         self.clock.void(run)
         kept = min(self._checkpoints.kept_after(now - run.since_s, run.rate), run.left_s)
         lost = self.useful_s(run) - kept
         self.done_s[job] = self._service_s[job] - run.left_s + kept
         self.held_s[job] = self.held_s.get(job, 0.0) + now - run.started_s
-        self.log.row(now, PREEMPT, job, lost, decision.reason)
+        self.log.row(now, PREEMPT, job, lost, reason)
         if self._overheads.preemption > 0.0:
             self._save(run)
             return
         self._free(run)
-        self._state[job] = WAITING
         self.waiting[job] = None
 
     def _save(self, run: Running) -> None:
         """Keep the accelerators while the state is saved; `saved` follows."""
-        self._state[run.job] = SAVING
-        saving = Running(self.clock, self.on_end)
-        saving.job, saving.allocation, saving.rate = run.job, run.allocation, run.rate
-        self.saving[run.job] = saving
+        saving = self.saving[run.job] = Running(self.clock, self._at_end, run.job, run.allocation, run.rate)
         self.clock.schedule_at(self.clock.now + self._overheads.preemption, COMPLETION, saving)
 
-    def _reject(self, decision: Reject) -> None:
-        job = decision.job
-        if self._state[job] != WAITING:
-            raise self._illegal(f"rejection of job {job}, which is {STATES[self._state[job]]}")
+    def reject(self, job: int, reason: str = "") -> None:
+        """A waiting job is sent away."""
+        if job not in self.waiting:
+            raise self._illegal(f"rejection of job {job}, which is {self._state(job)}")
         del self.waiting[job]
-        self._end(job)
-        self.log.row(self.clock.now, REJECT, job, 0.0, decision.reason)
+        self.log.row(self.clock.now, REJECT, job, 0.0, reason)
+        self._closed()
 
-    def _set_rate(self, decision: SetRate) -> None:
-        job, rate, reason = decision
+    def set_rate(self, job: int, rate: float, reason: str = "") -> None:
+        """A time-shared job goes on at another rate."""
         old = self.running.get(job)
         if old is None or not 0.0 < rate <= 1.0 or old.allocation.pool != TIME_SHARED:
-            raise self._illegal(f"rate {rate:g} for job {job}, which is {STATES[self._state[job]]}")
+            raise self._illegal(f"rate {rate:g} for job {job}, which is {self._state(job)}")
         need = self.facts.accelerators[job]
         now = self.clock.now
         done = self.useful_s(old)
         self.clock.void(old)
-        run = Running(self.clock, self.on_end)
-        run.job, run.allocation, run.started_s, run.rate = job, old.allocation, old.started_s, rate
+        run = self.running[job] = Running(self.clock, self._at_end, job, old.allocation, rate)
+        run.started_s = old.started_s
         run.since_s = max(now, old.since_s)
         run.left_s = old.left_s - done
         run.requested_left_s = old.requested_left_s - done
-        self.running[job] = run
         self._shared += need * (rate - old.rate)
         self.clock.schedule_at(run.since_s + self._checkpoints.time_for(run.left_s, rate), COMPLETION, run)
         self.log.row(now, RATE, job, rate, reason)
 
-    def _wake_at(self, decision: WakeAt) -> None:
-        if not self.clock.now <= decision.time_s < inf:
-            raise self._illegal(f"wake-up at {decision.time_s}, which is not a later time")
-        self.clock.schedule_at(decision.time_s, TIMER, Moment(self.clock, self.on_wake))
+    def wake_at(self, time_s: float) -> None:
+        """Ask for a scheduling pass at a later time."""
+        if not self.clock.now <= time_s < inf:
+            raise self._illegal(f"wake-up at {time_s}, which is not a later time")
+        self.clock.schedule_at(time_s, TIMER, Moment(self.clock, self._at_wake))
+
+    def _saved(self, run: Running) -> None:
+        """A preempted job has saved its state: its accelerators are free and it waits."""
+        del self.saving[run.job]
+        self._free(run)
+        self.waiting[run.job] = None
+        self.log.end(self.clock.now, RELEASE, run.job)
+        if self.on_end is not None:
+            self.on_end(run.job)
+        self.on_wait(run.job)
+
+    def _closed(self) -> None:
+        """A job has ended for good; the clock stops with the last."""
+        self.open -= 1
+        if not self.open:
+            self.clock.stop = True
 
     def _free(self, run: Running) -> None:
         need = self.facts.accelerators[run.job]
         if run.allocation.pool == TIME_SHARED:
             self._shared -= need * run.rate
         else:
-            self.fleet.release(run.allocation, need)
+            self._pools[run.allocation[0]].release(run.allocation, need)
         self.freed = True
 
-    def _end(self, job: int) -> None:
-        self._state[job] = ENDED
-        self.open -= 1
+    def _state(self, job: int) -> str:
+        if job in self.waiting:
+            return "waiting"
+        if job in self.running:
+            return "time-shared" if self.running[job].allocation.pool == TIME_SHARED else "running"
+        return "saving its state" if job in self.saving else "not waiting: unknown, not yet submitted or ended"
 
     def _illegal(self, rule: str) -> PolicyError:
         return PolicyError(Problem(self.policy, f"at {self.clock.now:g} s", f"illegal decision: {rule}"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from dcsim.policies.decisions import Allocation
-from dcsim.policies.placements import Placement
+from dcsim.policies.placements import Placement, no_node
 from dcsim.policies.view import PoolView, Request
 
 
@@ -25,5 +25,5 @@ class Pool(Placement):
         """The first pool with enough free accelerators."""
         for number in request.pools:
             if pools[number].free_total >= request.accelerators:
-                return Allocation(number)
+                return no_node(number)
         return None

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from dcsim.policies.decisions import Allocation
-from dcsim.policies.placements import Placement, gang
+from dcsim.policies.placements import Placement, gang, one_node
 from dcsim.policies.view import PoolView, Request
 
 
@@ -34,7 +34,7 @@ class Random(Placement):
             if need <= pool.width:
                 node = self._any(pool, need)
                 if node >= 0:
-                    return Allocation(number, (node,), (need,))
+                    return one_node(number, node, need)
             elif (nodes := gang(pool, need, lambda rest, p=pool: self._any(p, rest))) is not None:  # type: ignore[misc]
                 return Allocation(number, *nodes)
         return None

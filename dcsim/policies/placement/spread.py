@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dcsim.policies.decisions import Allocation
-from dcsim.policies.placements import Placement, gang
+from dcsim.policies.placements import Placement, gang, one_node
 from dcsim.policies.view import PoolView, Request
 
 
@@ -30,7 +30,7 @@ class Spread(Placement):
             if need <= pool.width:
                 node = pool.emptiest(need)
                 if node >= 0:
-                    return Allocation(number, (node,), (need,))
+                    return one_node(number, node, need)
             elif (nodes := gang(pool, need, pool.emptiest)) is not None:
                 return Allocation(number, *nodes)
         return None
