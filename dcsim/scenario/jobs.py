@@ -89,5 +89,7 @@ class JobTable:
         columns = ("submit_s", "service_s", "accelerators", "requested_s", "share", "cpus", "memory_b", "priority",
                    "end_state")  # fmt: skip
         picked: dict[str, Any] = {c: None if (v := getattr(self, c)) is None else v[order] for c in columns}
+        if self.requested_s is self.service_s:
+            picked["requested_s"] = picked["service_s"]  # still one array, not two equal ones
         names = {c: getattr(self, c).take(order) for c in ("tenant", "user", "pool", "accelerator_names")}
         return replace(self, **picked, **names, job_ids=[self.job_id(i) for i in order.tolist()])

@@ -1,0 +1,104 @@
+"""One row a job: what happened to it, from the event log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcsim.eventlog.log import EventLog
+from dcsim.eventlog.schema import CANCEL, COMPLETE, FAIL, PREEMPT, REJECT, RELEASE, START
+from dcsim.scenario.jobs import JobTable
+
+STATES = ("completed", "failed", "cancelled", "rejected", "unfinished")
+COMPLETED, FAILED, CANCELLED, REJECTED, UNFINISHED = range(5)
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class JobResults:
+    """What became of each job; all arrays of shape (jobs,), times in s, NaN where something did not happen.
+
+    `start_s`: first start. `end_s`: end, also of a rejection. `run_s`: time for which the job held accelerators,
+    up to `until_s` for a job that still runs. `nodes`: nodes of its last start. `state`: index into STATES.
+    `restarts`: starts after the first. `lost_work_s`: service that preemptions threw away.
+    """
+
+    submit_s: Floats
+    start_s: Floats
+    end_s: Floats
+    run_s: Floats
+    nodes: Counts
+    state: NDArray[np.int8]
+    preemptions: Counts
+    restarts: Counts
+    lost_work_s: Floats
+
+    @property
+    def wait_s(self) -> Floats:
+        """From submission to first start, s."""
+        return self.start_s - self.submit_s
+
+    @property
+    def jct_s(self) -> Floats:
+        """Job completion time: from submission to the end, s; NaN for jobs that were rejected or did not end."""
+        return np.where(self.state <= CANCELLED, self.end_s - self.submit_s, np.nan)
+
+
+def job_results(jobs: JobTable, log: EventLog, until_s: float) -> JobResults:
+    """Read each job's story off the log. `until_s`: end of the run, s."""
+    n = len(jobs)
+    starts, preempts = log.of_kind(START), log.of_kind(PREEMPT)
+    start_s = np.full(n, np.nan)
+    start_s[log.job[starts[::-1]]] = log.time_s[starts[::-1]]
+    nodes = np.zeros(n, np.int32)
+    nodes[log.job[starts]] = np.diff(log.offsets)[starts]
+    count = np.bincount(log.job[starts], minlength=n).astype(np.int32)
+    state = np.full(n, UNFINISHED, np.int8)
+    end_s = np.full(n, np.nan)
+    for kind, code in ((COMPLETE, COMPLETED), (FAIL, FAILED), (CANCEL, CANCELLED), (REJECT, REJECTED)):
+        rows = log.of_kind(kind)
+        state[log.job[rows]] = code
+        end_s[log.job[rows]] = log.time_s[rows]
+    return JobResults(
+        submit_s=jobs.submit_s,
+        start_s=start_s,
+        end_s=end_s,
+        run_s=_held(log, n, until_s),
+        nodes=nodes,
+        state=state,
+        preemptions=np.bincount(log.job[preempts], minlength=n).astype(np.int32),
+        restarts=np.maximum(count - 1, 0),
+        lost_work_s=np.bincount(log.job[preempts], log.value[preempts], minlength=n),
+    )
+
+
+def free_rows(log: EventLog) -> NDArray[np.intp]:
+    """Rows at which accelerators are given back: ends, releases, and preemptions that need no saving."""
+    ends = log.of_kind(COMPLETE, FAIL, CANCEL, RELEASE, PREEMPT)
+    saved = np.zeros(len(log), bool)
+    releases = log.of_kind(RELEASE)
+    if len(releases):
+        # A preemption with a release later is the last row of its job before that release.
+        order = np.lexsort((np.arange(len(log)), log.job))
+        position = np.empty(len(log), np.intp)
+        position[order] = np.arange(len(log))
+        saved[order[position[releases] - 1]] = True
+    return ends[~saved[ends]]
+
+
+def _held(log: EventLog, n: int, until_s: float) -> Floats:
+    """Time for which each job held accelerators, s: sum of free times minus sum of start times."""
+    starts, frees = log.of_kind(START), free_rows(log)
+    open_runs = np.bincount(log.job[starts], minlength=n) - np.bincount(log.job[frees], minlength=n)
+    if len(starts) == n == len(frees):  # one run each: the exact difference, without sums
+        held = np.empty(n)
+        held[log.job[frees]] = log.time_s[frees]
+        held[log.job[starts]] -= log.time_s[starts]
+        return held
+    given = np.bincount(log.job[frees], log.time_s[frees], minlength=n)
+    taken = np.bincount(log.job[starts], log.time_s[starts], minlength=n)
+    return np.asarray(given + open_runs * until_s - taken)
