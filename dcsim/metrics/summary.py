@@ -46,7 +46,7 @@ def summary(jobs: JobTable, results: JobResults, line: Timeline, log: EventLog, 
         "queue_jobs_mean": line.integral(line.queue_jobs) / span if span > 0.0 else None,
         "queue_jobs_max": int(line.queue_jobs.max(initial=0)),
         "preemptions": int(results.preemptions.sum()),
-        "lost_accelerator_hours": float(np.dot(results.lost_work_s, jobs.accelerators)) / HOUR,
+        "lost_accelerator_hours": float(np.dot(results.lost_work_s, jobs.demand)) / HOUR,
         "jain_fairness_tenants": fairness(jobs, results),
         "events": len(log),
     }

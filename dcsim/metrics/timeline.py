@@ -26,7 +26,7 @@ class Timeline:
     allocated: NDArray[np.float64]
     pools: NDArray[np.float64]
     queue_jobs: NDArray[np.int64]
-    queue_accelerators: NDArray[np.int64]
+    queue_accelerators: NDArray[np.float64]
     end_s: float
 
     def integral(self, values: NDArray[np.float64] | NDArray[np.int64]) -> float:
@@ -36,7 +36,7 @@ class Timeline:
 
 def timeline(jobs: JobTable, log: EventLog, pools: int, until_s: float) -> Timeline:
     """The step functions of a run. `pools`: number of pools; `until_s`: end of the run, s."""
-    need = jobs.accelerators[log.job].astype(np.int64)
+    need = jobs.demand[log.job]
     waits = _waiting(log)
     held, pool = _allocated(log, need)
     last = np.append(np.flatnonzero(np.diff(log.time_s)), len(log) - 1) if len(log) else np.empty(0, np.intp)
@@ -65,7 +65,7 @@ def _waiting(log: EventLog) -> NDArray[np.int64]:
     return change
 
 
-def _allocated(log: EventLog, need: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int16]]:
+def _allocated(log: EventLog, need: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int16]]:
     """Change of allocated accelerators at each row, and the pool of the run that the row belongs to."""
     change = np.zeros(len(log))
     pool = log.pool.copy()

@@ -6,8 +6,11 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dcsim.policies.decisions import Allocation
-from dcsim.policies.view import PoolView, Request
+from dcsim.policies.view import PoolView, Request, SharedPoolView
 
 
 class Placement:
@@ -23,6 +26,25 @@ class Placement:
     def place(self, request: Request, pools: Sequence[PoolView]) -> Allocation | None:
         """Where to put a job with these needs; None if nowhere now. Only pools of `request.pools` are legal."""
         raise NotImplementedError
+
+    def place_shared(self, request: Request, pools: Sequence[SharedPoolView]) -> Allocation | None:
+        """The same when jobs ask for fractions of accelerators, CPU cores or memory: the job goes on one node."""
+        raise NotImplementedError
+
+    def shares(self) -> bool:
+        """Whether the placement can place jobs that ask for fractions, CPU cores or memory."""
+        return type(self).place_shared is not Placement.place_shared
+
+
+def on_devices(
+    number: int, node: int, request: Request, pool: SharedPoolView, choose: Callable[[NDArray[np.int64]], int]
+) -> Allocation:
+    """An allocation on one node: whole accelerators are the lowest-numbered idle ones; of those with room for a
+    fraction, `choose` says which, from their free thousandths."""
+    devices = pool.devices(node, request)
+    if request.share < 1.0:
+        devices = devices[[choose(pool.milli[node, devices])]]
+    return Allocation(number, (node,), (request.accelerators,), tuple(devices[: request.accelerators].tolist()), request.share)
 
 
 @lru_cache(maxsize=1 << 16)

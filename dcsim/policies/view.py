@@ -63,6 +63,33 @@ class PoolView(Protocol):
         ...
 
 
+class SharedPoolView(Protocol):
+    """The present state of a pool whose nodes are shared in parts; see `Request`.
+
+    `cpus`: free CPU cores of each node, shape (nodes,), infinite where the scenario does not say; `milli`: free
+    thousandths of each accelerator, shape (nodes, width). Both must not be changed.
+    """
+
+    nodes: int
+    width: int
+    speed: float
+    cpus_each: float
+    cpus: NDArray[np.float64]
+    milli: NDArray[np.int64]
+
+    def fitting(self, request: Request) -> NDArray[np.intp]:
+        """Numbers of the nodes on which the whole request fits, ascending."""
+        ...
+
+    def free_share(self) -> NDArray[np.float64]:
+        """Free accelerators of each node, parts added up, shape (nodes,)."""
+        ...
+
+    def devices(self, node: int, request: Request) -> NDArray[np.intp]:
+        """Numbers of the accelerators of a node that have room for the request's share, ascending."""
+        ...
+
+
 class Profile(Protocol):
     """A scratch copy of who holds what, to ask "what if these jobs had left?"; changes nothing real."""
 

@@ -74,6 +74,12 @@ class JobTable:
     def __len__(self) -> int:
         return len(self.submit_s)
 
+    @property
+    def demand(self) -> Floats:
+        """Accelerators asked for, fractions counted as such, shape (n,)."""
+        whole = self.accelerators.astype(np.float64)
+        return whole if self.share is None else whole * self.share
+
     def job_id(self, row: int) -> str:
         """The id of one job, as its trace has it."""
         return str(row) if self.job_ids is None else self.job_ids[row]

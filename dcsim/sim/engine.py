@@ -21,7 +21,7 @@ from dcsim.policies.view import Request
 from dcsim.scenario.jobs import JobTable
 from dcsim.scenario.spec import Scenario
 from dcsim.sim.facts import JobFacts, requested_times
-from dcsim.sim.fleet import Fleet
+from dcsim.sim.fleet import Fleet, fleet_for
 from dcsim.sim.rng import stream
 from dcsim.sim.view import WorldView
 from dcsim.sim.world import World
@@ -72,7 +72,7 @@ class Engine:
         self._submit_s = jobs.submit_s
         if placement.uses_random:
             placement.stream = stream(scenario.seed, "placement")  # type: ignore[attr-defined]
-        fleet = Fleet(scenario.pools, placement)
+        fleet = fleet_for(jobs, scenario.pools, placement, (scenario.name, scenario.placement.use))
         service_s: list[float] = jobs.service_s.tolist()
         facts = JobFacts(jobs, requested_times(jobs, service_s, scenario.estimates, scenario.seed), scenario.pools)
         ends = [] if jobs.end_state is None else [(COMPLETE, FAIL, CANCEL)[s] for s in jobs.end_state.tolist()]
@@ -135,16 +135,17 @@ class Engine:
 def _why_never(fleet: Fleet, request: Request, scenario: Scenario) -> str:
     """Why no job with these needs can ever run here, or the empty text."""
     need = request.accelerators
-    if need < 1:
+    if need < 1 and not fleet.shared:
         return "asks for no accelerator"
     if not request.pools:
-        return "asks for a pool that the scenario does not have"
+        return "asks for a pool or an accelerator that the scenario does not have"
     if fleet.could_fit(request):
         return ""
     pools = ", ".join(
         f"{scenario.pools[n].name} has {fleet.pools[n].nodes} x {fleet.pools[n].width}" for n in request.pools
     )
-    return f"can never fit: it needs {need} accelerators, {pools}"
+    parts = f" x {request.share:g}, {request.cpus:g} cores and {request.memory_b:g} B" if fleet.shared else ""
+    return f"can never fit: it needs {need}{parts} accelerators, {pools}"
 
 
 def _silence() -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from dcsim.errors import Problem, ScenarioError
 from dcsim.policies.decisions import Allocation
 from dcsim.policies.placements import Placement
 from dcsim.policies.view import Request
 from dcsim.scenario.jobs import JobTable
 from dcsim.scenario.spec import Accelerator, Pool
 from dcsim.sim.nodes import Counts, Nodes
+from dcsim.sim.shared import SharedNodes
 
 
 def speed(accelerator: Accelerator) -> float:
@@ -20,55 +24,97 @@ def speed(accelerator: Accelerator) -> float:
 
 
 class Fleet:
-    """The pools of a scenario under one placement policy."""
+    """The pools of a scenario under one placement policy.
 
-    def __init__(self, pools: Sequence[Pool], placement: Placement) -> None:
-        walls = not placement.ignores_nodes
-        self.placement = placement
-        self.pools = [Nodes(p.nodes, p.accelerators_per_node, walls, speed(p.accelerator)) for p in pools]
+    `shared`: jobs ask for fractions of accelerators, CPU cores or memory. What `occupy`, `release` and `fits` of a
+    pool take as a job's need is its Request then, and its number of accelerators otherwise.
+    """
+
+    def __init__(self, pools: Sequence[Pool], placement: Placement, shared: bool) -> None:
+        self.shared = shared
+        self.pools: list[Any] = [_shared(p) if shared else _whole(p, placement) for p in pools]
+        self.place: Callable[[Request, Sequence[Any]], Allocation | None] = (
+            placement.place_shared if shared else placement.place
+        )
         self.capacity = sum(p.nodes * p.width for p in self.pools)
+        self._empty = [pool.scratch() for pool in self.pools]
 
-    def place(self, request: Request) -> Allocation | None:
-        """Where the placement policy puts a job with these needs now."""
-        return self.placement.place(request, self.pools)
+    def need(self, request: Request) -> int | Request:
+        """What the pools want to know of a job's needs."""
+        return request if self.shared else request.accelerators
 
     def could_fit(self, request: Request) -> bool:
-        """Whether the job would fit if every node were empty."""
-        return any(
-            Counts(pool.nodes, pool.width, pool.walls).fits(request.accelerators)
-            for pool in (self.pools[n] for n in request.pools)
-        )
+        """Whether the job would fit if nothing else ran."""
+        return any(self._empty[n].fits(self.need(request)) for n in request.pools)
 
-    def occupy(self, allocation: Allocation, accelerators: int) -> None:
-        """Take an allocation; ValueError, and no change, where it is not free."""
-        self.pools[allocation.pool].occupy(allocation, accelerators)
-
-    def release(self, allocation: Allocation, accelerators: int) -> None:
-        """Give an allocation back."""
-        self.pools[allocation.pool].release(allocation, accelerators)
-
-    def scratch(self) -> list[Counts]:
-        """Copies of the pools' counts, for what-if questions."""
+    def scratch(self) -> list[Counts | SharedNodes]:
+        """Copies of the pools' state, for what-if questions."""
         return [pool.scratch() for pool in self.pools]
+
+
+def fleet_for(jobs: JobTable, pools: Sequence[Pool], placement: Placement, where: tuple[str, str]) -> Fleet:
+    """The fleet these jobs need. `where` is (scenario, placement name), for the ScenarioError raised when jobs ask
+    for fractions, CPU cores or memory of a placement that cannot give them."""
+    shared = asks_for_parts(jobs, pools)
+    if shared and not placement.shares():
+        raise ScenarioError(
+            Problem(
+                where[0], "placement.use", "jobs of this workload ask for fractions of accelerators, CPU cores or memory, "
+                "which this placement cannot give", got=f"'{where[1]}'", fix="use 'pack', 'spread' or 'random'"
+            )
+        )  # fmt: skip
+    return Fleet(pools, placement, shared)
+
+
+def asks_for_parts(jobs: JobTable, pools: Sequence[Pool]) -> bool:
+    """Whether jobs ask for anything but whole accelerators that the pools have."""
+    fractions = jobs.share is not None and bool((jobs.share < 1.0).any())
+    cores = jobs.cpus is not None and any(p.cpus_per_node is not None for p in pools)
+    memory = jobs.memory_b is not None and any(p.memory_per_node is not None for p in pools)
+    return fractions or cores or memory
 
 
 def requests(jobs: JobTable, pools: Sequence[Pool]) -> tuple[list[Request], list[int]]:
     """The distinct needs among the jobs, and for each job the number of its needs."""
-    names = {pool.name: number for number, pool in enumerate(pools)}
-    columns = [jobs.accelerators.astype(np.int64)]
-    if jobs.pool.codes is not None:
-        columns.append(jobs.pool.codes.astype(np.int64))
+    columns: dict[str, NDArray[Any]] = {"accelerators": jobs.accelerators}
+    optional = {"share": jobs.share, "cpus": jobs.cpus, "memory_b": jobs.memory_b}
+    optional |= {"pool": jobs.pool.codes, "names": jobs.accelerator_names.codes}
+    columns |= {name: column for name, column in optional.items() if column is not None}
     if len(columns) == 1:
-        distinct, kind = np.unique(columns[0], return_inverse=True)
-        rows = distinct.reshape(-1, 1)
+        distinct, kind = np.unique(jobs.accelerators, return_inverse=True)
+        rows = distinct.reshape(-1, 1).astype(np.float64)
     else:
-        rows, kind = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
-    everywhere = tuple(range(len(pools)))
+        table = np.stack([column.astype(np.float64) for column in columns.values()], axis=1)
+        rows, kind = np.unique(table, axis=0, return_inverse=True)
+    allowed = _allowed_pools(jobs, pools)
+    found = []
+    for row in rows.tolist():
+        need = dict(zip(columns, row, strict=True))
+        where = allowed(int(need.pop("pool", -1)), int(need.pop("names", -1)))
+        found.append(Request(int(need.pop("accelerators")), pools=where, **need))
+    return found, kind.reshape(-1).tolist()
 
-    def allowed(row: np.ndarray[tuple[int], np.dtype[np.int64]]) -> tuple[int, ...]:
-        if len(row) == 1 or row[1] < 0:
-            return everywhere
-        name = jobs.pool.names[int(row[1])]
-        return (names[name],) if name in names else ()
 
-    return [Request(int(row[0]), pools=allowed(row)) for row in rows], kind.reshape(-1).tolist()
+def _allowed_pools(jobs: JobTable, pools: Sequence[Pool]) -> Callable[[int, int], tuple[int, ...]]:
+    """Numbers of the pools for a pool's name and a list of accelerator names, both as codes (-1: any)."""
+
+    def allowed(pool: int, names: int) -> tuple[int, ...]:
+        numbers = range(len(pools))
+        if pool >= 0:
+            numbers = [n for n in numbers if pools[n].name == jobs.pool.names[pool]]  # type: ignore[assignment]
+        if names >= 0:
+            wanted = jobs.accelerator_names.names[names].split("|")
+            numbers = [n for n in numbers if pools[n].accelerator.name in wanted]  # type: ignore[assignment]
+        return tuple(numbers)
+
+    return allowed
+
+
+def _whole(pool: Pool, placement: Placement) -> Nodes:
+    walls = not placement.ignores_nodes
+    return Nodes(pool.nodes, pool.accelerators_per_node, walls, speed(pool.accelerator))
+
+
+def _shared(pool: Pool) -> SharedNodes:
+    width = pool.accelerators_per_node
+    return SharedNodes(pool.nodes, width, pool.cpus_per_node, pool.memory_per_node, speed(pool.accelerator))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import numpy as np
 
 from dcsim.policies.decisions import Allocation
 from dcsim.policies.view import JobView, PoolView, Request
-from dcsim.sim.nodes import Counts
 from dcsim.sim.world import World
 
 
@@ -17,20 +17,21 @@ class Profile:
 
     def __init__(self, world: World) -> None:
         self._facts = world.facts
-        self._pools: list[Counts] = world.fleet.scratch()
+        self._needs = world.needs
+        self._pools: list[Any] = world.fleet.scratch()
 
     def release(self, job: int, allocation: Allocation) -> None:
         """As if the job had left this allocation."""
-        self._pools[allocation.pool].release(allocation, self._facts.accelerators[job])
+        self._pools[allocation.pool].release(allocation, self._needs[job])
 
     def occupy(self, job: int, allocation: Allocation) -> None:
         """As if the job ran on this allocation."""
-        self._pools[allocation.pool].occupy(allocation, self._facts.accelerators[job])
+        self._pools[allocation.pool].occupy(allocation, self._needs[job])
 
     def fits(self, job: int) -> bool:
         """Whether the job could be placed."""
         request = self._facts.requests[self._facts.request_class[job]]
-        return any(self._pools[n].fits(request.accelerators) for n in request.pools)
+        return any(self._pools[n].fits(self._needs[job]) for n in request.pools)
 
 
 class WorldView:
@@ -43,7 +44,7 @@ class WorldView:
         self._requests = world.facts.requests
         self._classes = world.facts.request_class
         self._pools = world.fleet.pools
-        self._placement = world.fleet.placement.place
+        self._placement = world.fleet.place
 
     @property
     def now(self) -> float:
@@ -57,11 +58,11 @@ class WorldView:
 
     def waiting(self) -> Collection[int]:
         """Jobs that wait, in the order in which they began to."""
-        return self._world.waiting.keys()
+        return tuple(self._world.waiting)
 
     def running(self) -> Collection[int]:
         """Jobs that run, in the order in which they started."""
-        return self._world.running.keys()
+        return tuple(self._world.running)
 
     def saving(self) -> Collection[int]:
         """Preempted jobs that still hold accelerators."""
@@ -90,13 +91,13 @@ class WorldView:
 
     def place_without(self, job: int, leaving: Sequence[int]) -> Allocation | None:
         """The same, if the jobs of `leaving` were gone; the world is as before afterwards."""
-        fleet, need = self._world.fleet, self.facts.accelerators
-        held = [(self.allocation(other), need[other]) for other in leaving]
-        for allocation, count in held:
-            fleet.release(allocation, count)
+        pools, needs = self._pools, self._world.needs
+        held = [(self.allocation(other), needs[other]) for other in leaving]
+        for allocation, need in held:
+            pools[allocation.pool].release(allocation, need)
         found = self.place(job)
-        for allocation, count in held:
-            fleet.occupy(allocation, count)
+        for allocation, need in held:
+            pools[allocation.pool].occupy(allocation, need)
         return found
 
     def allocation(self, job: int) -> Allocation:

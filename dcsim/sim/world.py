@@ -78,6 +78,8 @@ class World:
         self._checkpoints = Checkpoints(overheads.checkpoint_interval or inf, overheads.checkpoint)
         self._plain = overheads == Overheads()
         self._pools = fleet.pools
+        needs = [fleet.need(request) for request in facts.requests]
+        self.needs: list[Any] = [needs[kind] for kind in facts.request_class] if fleet.shared else facts.accelerators
         self._shared = 0.0  # accelerators of time-shared jobs, weighted by rate
 
     def submit(self, first: int, last: int) -> None:
@@ -98,7 +100,7 @@ class World:
         if run.allocation[0] == TIME_SHARED:
             self._shared -= self.facts.accelerators[job] * run.rate
         else:
-            self._pools[run.allocation[0]].release(run.allocation, self.facts.accelerators[job])
+            self._pools[run.allocation[0]].release(run.allocation, self.needs[job])
         self.freed = True
         self.log.end(self.clock._now, self._end_kinds[job] if self._end_kinds else COMPLETE, job)
         self._closed()
@@ -125,7 +127,7 @@ class World:
             elif rate != 1.0:
                 raise ValueError(f"rate {rate:g}, but only time-shared jobs may run at a rate below 1")
             else:
-                self._pools[allocation[0]].occupy(allocation, self.facts.accelerators[job])
+                self._pools[allocation[0]].occupy(allocation, self.needs[job])
         except (ValueError, IndexError) as error:
             raise self._illegal(f"start of job {job}: {error}") from None
         del self.waiting[job]
@@ -226,11 +228,10 @@ class World:
             self.clock.stop = True
 
     def _free(self, run: Running) -> None:
-        need = self.facts.accelerators[run.job]
-        if run.allocation.pool == TIME_SHARED:
-            self._shared -= need * run.rate
+        if run.allocation[0] == TIME_SHARED:
+            self._shared -= self.facts.accelerators[run.job] * run.rate
         else:
-            self._pools[run.allocation[0]].release(run.allocation, need)
+            self._pools[run.allocation[0]].release(run.allocation, self.needs[run.job])
         self.freed = True
 
     def _state(self, job: int) -> str:

@@ -9,37 +9,54 @@ from typing import ClassVar
 import numpy as np
 
 from dcsim.policies.decisions import Allocation
-from dcsim.policies.placements import Placement, gang, one_node
-from dcsim.policies.view import PoolView, Request
+from dcsim.policies.placements import Placement, gang, on_devices, one_node
+from dcsim.policies.view import PoolView, Request, SharedPoolView
 
 
 @dataclass
 class Random(Placement):
-    """Uniform choice among the nodes that fit, from the scenario's own stream `placement`.
+    """Uniform choice among the nodes that fit, over all pools the job may use, from the named stream `placement`.
 
-    Larger gangs have the shape of `pack`: the lowest empty nodes, and the remainder on a random node that fits.
-    Pools are tried in the order of the scenario.
+    Larger gangs have the shape of `pack`: the lowest empty nodes of the first pool that has them, and the remainder
+    on a random node that fits. A fraction goes on a random accelerator, of the node, that has room for it.
     """
 
     uses_random: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        self.stream: np.random.Generator | None = None
+        self.stream = np.random.default_rng(0)  # the engine gives each run its own
 
     def place(self, request: Request, pools: Sequence[PoolView]) -> Allocation | None:
-        """A random node of the first pool that has one with room."""
+        """A random node with room."""
         need = request.accelerators
+        found = self._any([(n, np.flatnonzero(pools[n].free() >= need)) for n in request.pools])
+        if found is not None:
+            return one_node(*found, need)
         for number in request.pools:
             pool = pools[number]
-            if need <= pool.width:
-                node = self._any(pool, need)
-                if node >= 0:
-                    return one_node(number, node, need)
-            elif (nodes := gang(pool, need, lambda rest, p=pool: self._any(p, rest))) is not None:  # type: ignore[misc]
+            if need > pool.width and (nodes := gang(pool, need, lambda rest, p=pool: self._rest(p, rest))) is not None:  # type: ignore[misc]
                 return Allocation(number, *nodes)
         return None
 
-    def _any(self, pool: PoolView, need: int) -> int:
-        fitting = np.flatnonzero(pool.free() >= need)
-        assert self.stream is not None
-        return int(fitting[self.stream.integers(len(fitting))]) if len(fitting) else -1
+    def place_shared(self, request: Request, pools: Sequence[SharedPoolView]) -> Allocation | None:
+        """A random node with room, and a random accelerator for a fraction."""
+        found = self._any([(n, pools[n].fitting(request)) for n in request.pools])
+        if found is None:
+            return None
+        return on_devices(*found, request, pools[found[0]], lambda milli: int(self.stream.integers(len(milli))))
+
+    def _any(self, fitting: list[tuple[int, np.ndarray[tuple[int], np.dtype[np.intp]]]]) -> tuple[int, int] | None:
+        """A uniform choice among the nodes of several pools: (pool, node)."""
+        total = sum(len(nodes) for _, nodes in fitting)
+        if not total:
+            return None
+        at = int(self.stream.integers(total))
+        for number, nodes in fitting:
+            if at < len(nodes):
+                return number, int(nodes[at])
+            at -= len(nodes)
+        raise AssertionError("the choice is among the nodes counted")
+
+    def _rest(self, pool: PoolView, need: int) -> int:
+        found = self._any([(0, np.flatnonzero(pool.free() >= need))])
+        return -1 if found is None else found[1]

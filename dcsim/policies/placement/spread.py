@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from dcsim.policies.decisions import Allocation
-from dcsim.policies.placements import Placement, gang, one_node
-from dcsim.policies.view import PoolView, Request
+from dcsim.policies.placements import Placement, gang, on_devices, one_node
+from dcsim.policies.view import PoolView, Request, SharedPoolView
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,9 @@ class Spread(Placement):
     A job of up to one node's accelerators goes on the node with most free accelerators. Larger gangs have the
     shape of `pack` (whole empty nodes plus one remainder node), with the remainder on the least loaded node. Of
     several pools, the one with the largest free share is tried first, the scenario's order on a tie.
+
+    Jobs with fractions, CPU cores or memory go on the node, of all pools they may use, with the largest share of
+    its accelerators free (of its CPU cores, for jobs without accelerators), and on the emptiest accelerator.
     """
 
     def place(self, request: Request, pools: Sequence[PoolView]) -> Allocation | None:
@@ -34,3 +39,17 @@ class Spread(Placement):
             elif (nodes := gang(pool, need, pool.emptiest)) is not None:
                 return Allocation(number, *nodes)
         return None
+
+    def place_shared(self, request: Request, pools: Sequence[SharedPoolView]) -> Allocation | None:
+        """The least loaded node, over all pools."""
+        best: tuple[float, int, int] | None = None
+        for number in request.pools:
+            pool = pools[number]
+            nodes = pool.fitting(request)
+            if len(nodes):
+                by_cores = request.accelerators == 0 and pool.cpus_each < np.inf
+                free = pool.cpus[nodes] / pool.cpus_each if by_cores else pool.free_share()[nodes] / pool.width
+                at = int(np.argmax(free))
+                if best is None or free[at] > best[0]:
+                    best = (float(free[at]), number, int(nodes[at]))
+        return None if best is None else on_devices(best[1], best[2], request, pools[best[1]], lambda m: int(m.argmax()))

@@ -27,8 +27,8 @@ class ProcessorSharing:
         if demand == 0:
             return
         rate = min(1.0, capacity / demand)
-        for job in list(running):
+        for job in running:
             if view.rate(job) != rate:
                 yield SetRate(job, rate)
-        for job in list(waiting):
+        for job in waiting:
             yield Start(job, Allocation(TIME_SHARED), "", rate)
