@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
+from collections.abc import Iterable
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
-from math import inf
+from math import inf, ulp
 
 from dcsim.policies.actions import Actions
 from dcsim.policies.decisions import Allocation
@@ -30,8 +32,9 @@ class BackfillQueue:
 
     A reservation stays exact while the head is the same, running jobs end when expected and only backfilled jobs
     start: none of these moves the earliest time at which the head fits. So it is made anew only when the head
-    changes, a run ends early or an overrun makes it lie in the past; and without freed accelerators only new jobs
-    can have become eligible, since room and time to the reservation only shrink.
+    changes, a run ends early or an overrun makes it lie in the past. Without freed accelerators only two sorts of
+    jobs can have become eligible, since room and time to the reservation only shrink: new ones, and those that fit
+    but were in the head's way, because a start may have moved where the placement would put them.
     """
 
     def __init__(self, scheduler: OrderedScheduler, view: View) -> None:
@@ -42,8 +45,11 @@ class BackfillQueue:
         self._requested_s = view.facts.requested_s
         self._backfilled: set[int] = set()  # started from the middle; still in `_order` until they reach its head
         self._new: list[int] = []
+        self._barred: dict[int, None] = {}  # kinds of needs with jobs that fit but were in the head's way
+        self._moved = False  # something was backfilled since the jobs barred at the last pass were looked at
         self._reservation: Reservation | None = None
         self._expected: dict[int, float] = {}  # expected ends of running jobs
+        self._ends: list[tuple[float, int]] = []  # the same, sorted
 
     def push(self, job: int) -> None:
         """Add a job at its place by submission."""
@@ -56,7 +62,9 @@ class BackfillQueue:
 
     def ended(self, job: int) -> None:
         """An end at another time than expected makes the reservation stale."""
-        if self._expected.pop(job, self._view.now) != self._view.now:
+        expected = self._expected.pop(job)
+        del self._ends[bisect_left(self._ends, (expected, job))]
+        if expected != self._view.now:
             self._reservation = None
 
     def decide(self, freed: bool, act: Actions) -> None:
@@ -82,49 +90,64 @@ class BackfillQueue:
         if held is None or held.head != head or held.time_s < self._view.now:
             held = self._reservation = self._reserve(head)
             changed = True
-        candidates = self._lines if changed else dict.fromkeys(self._classes[j] for j in self._new if j != head)
-        first_new = -1 if changed else min(self._new, default=0) - 1
-        heads = [(job, kind) for kind in candidates if (job := self._next(kind, inf, max(head, first_new))) >= 0]
-        heapify(heads)
+        heads = self._candidates(head, changed)
+        now, until = self._view.now, held.time_s
+        longest = until - now + ulp(until)  # a job that may end in time asks for no more
         while heads:
             job, kind = heappop(heads)
             allocation = self._view.place(job)
             if allocation is None:
                 continue  # nor does any other job with the same needs
-            window = held.time_s - self._view.now
-            spare = self._spares(held, job, allocation)
-            if not spare and self._requested_s[job] > window:
-                job = self._next(kind, window, job)
-                if job >= 0:
-                    heappush(heads, (job, kind))
-                continue
-            if self._requested_s[job] > window:
-                held.profile.occupy(job, allocation)
-            self._backfilled.add(job)
-            act.start(job, allocation, "backfill")
-            self._started(job)
-            if (following := self._next(kind, inf, job)) >= 0:
+            if now + self._requested_s[job] > until and not self._spares(held, job, allocation):
+                self._barred[kind] = None
+                following = self._next(kind, longest, job)
+            else:
+                self._backfilled.add(job)
+                self._moved = True
+                act.start(job, allocation, "backfill")
+                self._started(job)
+                following = self._next(kind, inf, job)
+                if self._barred:
+                    heads = [entry for entry in heads if entry[1] not in self._barred]
+                    heads += self._firsts(dict.fromkeys(k for k in self._barred if k != kind), job)
+                    heapify(heads)
+            if following >= 0:
                 heappush(heads, (following, kind))
 
+    def _candidates(self, head: int, changed: bool) -> list[tuple[int, int]]:
+        """The first jobs behind the head, a kind of needs each, that may have become eligible; with their kinds."""
+        if changed:
+            heads = self._firsts(self._lines, head)
+            self._barred = {}
+        else:
+            barred = self._barred if self._moved else {}
+            fresh = dict.fromkeys(k for j in self._new if j != head and (k := self._classes[j]) not in barred)
+            heads = self._firsts(barred, head) + self._firsts(fresh, max(head, min(self._new, default=0) - 1))
+        self._moved = False
+        heapify(heads)
+        return heads
+
+    def _firsts(self, kinds: Iterable[int], after: int) -> list[tuple[int, int]]:
+        return [(job, kind) for kind in kinds if (job := self._next(kind, inf, after)) >= 0]
+
     def _spares(self, held: Reservation, job: int, allocation: Allocation) -> bool:
-        """Whether the head still fits at its reservation if this job runs past it."""
+        """Whether the head still fits at its reservation if this job runs past it; counts the job in if so."""
         held.profile.occupy(job, allocation)
-        fits = held.profile.fits(held.head)
+        if held.profile.fits(held.head):
+            return True
         held.profile.release(job, allocation)
-        return fits
+        return False
 
     def _reserve(self, head: int) -> Reservation:
         """The earliest expected time at which the head fits, as running jobs end one after another."""
         view = self._view
         profile = view.profile()
         now = view.now
-        releases = sorted((max(end, now), job) for job, end in self._expected.items())
-        i = 0
-        while i < len(releases):
-            time = releases[i][0]
-            while i < len(releases) and releases[i][0] == time:
-                job = releases[i][1]
-                profile.release(job, view.allocation(job))
+        ends, i = self._ends, 0
+        while i < len(ends):
+            time = max(ends[i][0], now)  # who overruns is expected to end at any moment
+            while i < len(ends) and ends[i][0] <= time:
+                profile.release(ends[i][1], view.allocation(ends[i][1]))
                 i += 1
             if profile.fits(head):
                 return Reservation(head, time, profile)
@@ -141,4 +164,5 @@ class BackfillQueue:
 
     def _started(self, job: int) -> None:
         self._lines[self._classes[job]].remove(job)
-        self._expected[job] = self._view.expected_end_s(job)
+        end = self._expected[job] = self._view.expected_end_s(job)
+        insort(self._ends, (end, job))

@@ -138,17 +138,39 @@ class Ordered:
         return len(self._heap)
 
 
-def in_order(scheduler: OrderedScheduler, view: View) -> Fifo | Ordered:
-    """The waiting line that a scheduler's key asks for."""
+def strict_queue(scheduler: OrderedScheduler, view: View) -> FifoQueue | StrictQueue:
+    """The strict queue that a scheduler's key asks for."""
     plain = type(scheduler).key is OrderedScheduler.key
-    return Fifo() if plain else Ordered(scheduler, view)
+    return FifoQueue(view) if plain else StrictQueue(scheduler, view)
+
+
+class FifoQueue:
+    """Strict first come, first served: the plainest queue, and the quickest."""
+
+    def __init__(self, view: View) -> None:
+        self._jobs: deque[int] = deque()
+        self._place = view.place
+        self._blocked = -1  # the head that did not fit when it was last tried
+        self.push = self._jobs.append
+
+    def decide(self, freed: bool, act: Actions) -> None:
+        """Start from the head until one does not fit; not tried again before something has changed."""
+        jobs, place = self._jobs, self._place
+        if jobs and jobs[0] == self._blocked and not freed:
+            return
+        while jobs:
+            allocation = place(jobs[0])
+            if allocation is None:
+                self._blocked = jobs[0]
+                return
+            act.start(jobs.popleft(), allocation)
 
 
 class StrictQueue:
-    """Strict head of line: jobs start in order; when the head does not fit, everyone waits."""
+    """Strict head of line over a sorted queue: when the head does not fit, everyone waits."""
 
     def __init__(self, scheduler: OrderedScheduler, view: View) -> None:
-        self._line = in_order(scheduler, view)
+        self._line = Ordered(scheduler, view)
         self.push = self._line.push
         self._place = view.place
         self._blocked = -1  # the head that did not fit when it was last tried

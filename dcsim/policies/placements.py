@@ -60,26 +60,35 @@ def no_node(pool: int) -> Allocation:
 
 
 def gang(
-    pool: PoolView, need: int, remainder_node: Callable[[int], int]
+    pool: PoolView, need: int, remainder_node: Callable[[PoolView, int, int], int]
 ) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
-    """Nodes and counts of a gang larger than a node: wholly empty nodes, then one node for the remainder.
+    """Nodes and counts of a gang larger than a node: the lowest empty nodes, then one node for the remainder.
 
-    `remainder_node(r)` names a node with at least r free accelerators, or -1. If it names one of the empty nodes
-    that the gang takes, the next empty node is taken for the remainder.
+    `remainder_node(pool, r, k)` names a node with at least r free accelerators that is not one of the k lowest
+    empty nodes, or -1.
     """
     whole, rest = divmod(need, pool.width)
     if pool.empty_count() < whole:
         return None
     if rest == 0:
         return tuple(pool.empty(whole)), (pool.width,) * whole
-    last = remainder_node(rest)
+    last = remainder_node(pool, rest, whole)
     if last < 0:
         return None
-    nodes = pool.empty(whole)
-    if last in nodes:
-        # Only empty nodes have room for the remainder: it goes on the next of them.
-        nodes = pool.empty(whole + 1)
-        if len(nodes) <= whole:
-            return None
-        last = nodes.pop()
-    return (*nodes, last), (pool.width,) * whole + (rest,)
+    return (*pool.empty(whole), last), (pool.width,) * whole + (rest,)
+
+
+def fullest_beside(pool: PoolView, rest: int, whole: int) -> int:
+    """The fullest node with room for the remainder, beside the `whole` lowest empty ones; -1 if none."""
+    last = pool.fullest(rest, partly=True)
+    return last if last >= 0 else _next_empty(pool, whole)
+
+
+def emptiest_beside(pool: PoolView, rest: int, whole: int) -> int:
+    """The least loaded node with room for the remainder, beside the `whole` lowest empty ones; -1 if none."""
+    last = _next_empty(pool, whole)
+    return last if last >= 0 else pool.emptiest(rest, partly=True)
+
+
+def _next_empty(pool: PoolView, whole: int) -> int:
+    return pool.empty(whole + 1)[-1] if pool.empty_count() > whole else -1

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from heapq import heapify, heappop, heappush
+from itertools import chain
 from math import inf
 
 from dcsim.policies.actions import Actions
 from dcsim.policies.decisions import Allocation
 from dcsim.policies.ordered import Key, OrderedScheduler
-from dcsim.policies.view import View
+from dcsim.policies.view import JobView, View
 
-Entry = tuple[Key, int]
+Entry = tuple[Key, int, JobView]
 
 
 class PreemptiveQueue:
@@ -29,9 +31,9 @@ class PreemptiveQueue:
         self._strict = scheduler.overtake == "none"
         self._classes = view.facts.request_class
         self._need = view.facts.accelerators
-        self._lines: dict[int, list[Entry]] = {}
+        self._lines: defaultdict[int, list[Entry]] = defaultdict(list)
         self._new: dict[int, None] = {}  # kinds of needs with new jobs
-        self._running: list[Entry] = []
+        self._running: list[tuple[Key, int]] = []
         self._key_of: dict[int, Key] = {}
         self._changes: list[tuple[float, int]] = []  # when keys of running jobs jump, s
         self._woken = inf  # earliest wake-up that is already asked for
@@ -40,7 +42,8 @@ class PreemptiveQueue:
     def push(self, job: int) -> None:
         """Add a job to the line of its needs, with the key it has now."""
         kind = self._classes[job]
-        heappush(self._lines.setdefault(kind, []), (self._scheduler.key(self._view.job(job)), job))
+        seen = self._view.job(job)
+        heappush(self._lines[kind], (self._scheduler.key(seen), job, seen))
         self._new[kind] = None
         self._waiting += 1
 
@@ -53,26 +56,26 @@ class PreemptiveQueue:
         """Look at waiting jobs in order; each takes free room or the place of jobs that rank behind it."""
         jumped = self._jump()
         grows = self._scheduler.key_rate > 0.0  # running jobs sink behind waiting ones as time passes
-        kinds = list(self._lines) if freed or jumped or grows else list(self._new)
+        lines = self._lines
+        heads = [(lines[kind][0], kind) for kind in (lines if freed or jumped or grows else self._new) if lines[kind]]
+        heapify(heads)
         self._new.clear()
-        heads = self._heads(kinds)
         while heads:
-            (key, job), kind = heappop(heads)
-            if self._try(job, key, act):
-                # Preempted jobs have come back to their lines; one that stood empty has a head again.
-                heads = self._heads({kind: None, **{k: None for _, k in heads}, **self._new})
+            entry, kind = heappop(heads)
+            if self._try(entry, act):
+                if lines[kind]:
+                    heappush(heads, (lines[kind][0], kind))
+                if self._new:  # preempted jobs have come back to their lines and may be their heads now
+                    heads = [(lines[k][0], k) for k in dict.fromkeys((*(k for _, k in heads), *self._new)) if lines[k]]
+                    heapify(heads)
+                    self._new.clear()
             elif self._strict:
                 break
-        self._new.clear()
         self._wake(act)
 
-    def _heads(self, kinds: Iterable[int]) -> list[tuple[Entry, int]]:
-        heads = [(self._lines[kind][0], kind) for kind in kinds if self._lines[kind]]
-        heapify(heads)
-        return heads
-
-    def _try(self, job: int, key: Key, act: Actions) -> bool:
+    def _try(self, entry: Entry, act: Actions) -> bool:
         """Start the job if it fits, preempting if it may; whether anything was decided."""
+        key, job, _ = entry
         view = self._view
         allocation = view.place(job)
         if allocation is None:
@@ -90,7 +93,7 @@ class PreemptiveQueue:
         heappop(self._lines[self._classes[job]])
         self._waiting -= 1
         act.start(job, allocation)
-        self._remember(job)
+        self._remember(entry, view.now + view.start_delay_s(job))
         return True
 
     def _victims(self, job: int, key: Key) -> tuple[Allocation, list[int]] | None:
@@ -98,54 +101,51 @@ class PreemptiveQueue:
 
         Jobs that are saving their state count as gone already: one does not preempt twice for the same room.
         """
-        view, need = self._view, self._need
-        leaving = list(view.saving())
-        freed = sum(need[victim] for victim in leaving) + sum(pool.free_total for pool in view.pools)
-        if leaving and view.place_without(job, leaving) is not None:
+        view = self._view
+        saving = view.saving()
+        if saving and view.place_after(job, saving) is not None:
             return None
-        drift = self._scheduler.key_rate * view.now
+        found = view.place_after(job, chain(saving, self._behind(key)))
+        if found is None:
+            return None
+        allocation, gone = found
+        return allocation, self._needed(job, gone[len(saving) :], allocation)
+
+    def _behind(self, key: Key) -> Iterator[int]:
+        """Running jobs whose key is strictly larger, largest first."""
+        drift = self._scheduler.key_rate * self._view.now
         for running, victim in reversed(self._running):
             if not (running[0] + drift, *running[1:]) > key:
-                return None
-            leaving.append(victim)
-            freed += need[victim]
-            if freed >= need[job]:
-                allocation = view.place_without(job, leaving)
-                if allocation is not None:
-                    saving = len(view.saving())
-                    return allocation, self._needed(job, leaving[saving:], allocation, freed)
-        return None
+                return
+            yield victim
 
-    def _needed(self, job: int, victims: list[int], allocation: Allocation, freed: int) -> list[int]:
+    def _needed(self, job: int, victims: list[int], allocation: Allocation) -> list[int]:
         """Only the victims whose place is taken: by node, or by count where there are no nodes."""
+        view, need = self._view, self._need
         if allocation.nodes:
             taken = set(allocation.nodes)
-            return [
-                victim
-                for victim in victims
-                if (held := self._view.allocation(victim)).pool == allocation.pool
-                and not taken.isdisjoint(held.nodes)
-            ]
-        spare = freed - self._need[job]
+            held = {victim: view.allocation(victim) for victim in victims}
+            return [v for v, a in held.items() if a.pool == allocation.pool and not taken.isdisjoint(a.nodes)]
+        victims = [v for v in victims if view.allocation(v).pool == allocation.pool]
+        spare = view.pools[allocation.pool].free_total + sum(need[v] for v in victims) - need[job]
         kept = []
         for victim in reversed(victims):  # the smallest key has the best claim to go on
-            if self._need[victim] <= spare:
-                spare -= self._need[victim]
+            if need[victim] <= spare:
+                spare -= need[victim]
             else:
                 kept.append(victim)
         return kept[::-1]
 
-    def _remember(self, job: int) -> None:
-        view = self._view
-        seen = view.job(job)
-        key = self._scheduler.key(seen)
-        now = view.now + view.start_delay_s(job)
-        still = (key[0] - self._scheduler.key_rate * now, *key[1:])
+    def _remember(self, entry: Entry, at_s: float) -> None:
+        """List a job as running; `at_s`: when its key begins to change, s. While it waited it did not."""
+        key, job, seen = entry
+        rate = self._scheduler.key_rate
+        still = (key[0] - rate * at_s, *key[1:]) if rate else key
         self._key_of[job] = still
         insort(self._running, (still, job))
         change = self._scheduler.next_change(seen)
         if change is not None:
-            heappush(self._changes, (view.now + (change - seen.attained_s) / seen.accelerators, job))
+            heappush(self._changes, (self._view.now + (change - seen.attained_s) / seen.accelerators, job))
 
     def _forget(self, job: int) -> None:
         entry = (self._key_of.pop(job), job)
@@ -158,7 +158,8 @@ class PreemptiveQueue:
             job = heappop(self._changes)[1]
             if job in self._key_of:
                 self._forget(job)
-                self._remember(job)
+                seen = self._view.job(job)
+                self._remember((self._scheduler.key(seen), job, seen), self._view.now)
                 jumped = True
         if self._woken <= self._view.now:
             self._woken = inf

@@ -6,7 +6,7 @@ it leads to the future. Times are in s since the scenario's start.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,12 +42,18 @@ class PoolView(Protocol):
     free_total: int
     speed: float
 
-    def fullest(self, accelerators: int) -> int:
-        """The node with fewest free accelerators that still has as many, lowest number on a tie; -1 if none."""
+    def fullest(self, accelerators: int, partly: bool = False) -> int:
+        """The node with fewest free accelerators that still has as many, lowest number on a tie; -1 if none.
+
+        `partly`: only among nodes that are not wholly free.
+        """
         ...
 
-    def emptiest(self, accelerators: int) -> int:
-        """The node with most free accelerators, lowest number on a tie; -1 if it has fewer than asked for."""
+    def emptiest(self, accelerators: int, partly: bool = False) -> int:
+        """The node with most free accelerators, lowest number on a tie; -1 if it has fewer than asked for.
+
+        `partly`: only among nodes that are not wholly free.
+        """
         ...
 
     def empty(self, count: int) -> list[int]:
@@ -176,8 +182,11 @@ class View(Protocol):
         """Where the scenario's placement would put a waiting job now; None if it does not fit."""
         ...
 
-    def place_without(self, job: int, leaving: Sequence[int]) -> Allocation | None:
-        """The same, if the jobs of `leaving` were gone."""
+    def place_after(self, job: int, leaving: Iterable[int]) -> tuple[Allocation, list[int]] | None:
+        """Where a waiting job would go if jobs of `leaving` went, one after another, until it fits; and those jobs.
+
+        None if it does not fit when all have gone.
+        """
         ...
 
     def rate(self, job: int) -> float:

@@ -14,7 +14,7 @@ from dcsim.eventlog.log import EventLog
 from dcsim.eventlog.schema import CANCEL, COMPLETE, FAIL
 from dcsim.policies.backfill import BackfillQueue
 from dcsim.policies.conservative import ConservativeQueue
-from dcsim.policies.ordered import GeneralQueue, OrderedScheduler, Queue, SkipQueue, StrictQueue
+from dcsim.policies.ordered import GeneralQueue, OrderedScheduler, Queue, SkipQueue, strict_queue
 from dcsim.policies.placements import Placement
 from dcsim.policies.preemption import PreemptiveQueue
 from dcsim.policies.view import Request
@@ -26,8 +26,8 @@ from dcsim.sim.rng import stream
 from dcsim.sim.view import WorldView
 from dcsim.sim.world import World
 
-QUEUES: dict[str, type[Any]] = {
-    "none": StrictQueue,
+QUEUES: dict[str, Callable[[Any, Any], Any]] = {
+    "none": strict_queue,
     "skip": SkipQueue,
     "reserve_head": BackfillQueue,
     "reserve_all": ConservativeQueue,

@@ -88,20 +88,27 @@ class Nodes:
         self._free = [width] * nodes if walls else []
         self._index: list[list[int]] = [[] for _ in range(width + 1)] if walls else []
         self._mask = 0  # bit f is set when some node has f > 0 free
+        self._partly = (1 << width) - 1  # the bits of nodes that are not wholly free
         if walls:
             self._index[width] = [-node for node in reversed(range(nodes))]
             self._mask = 1 << width
 
-    def fullest(self, accelerators: int) -> int:
-        """The node with fewest free accelerators that still has as many, lowest number on a tie; -1 if none."""
-        mask = self._mask >> accelerators
+    def fullest(self, accelerators: int, partly: bool = False) -> int:
+        """The node with fewest free accelerators that still has as many, lowest number on a tie; -1 if none.
+
+        `partly`: only among nodes that are not wholly free.
+        """
+        mask = (self._mask & self._partly if partly else self._mask) >> accelerators
         if not mask:
             return -1
         return -self._index[accelerators + (mask & -mask).bit_length() - 1][-1]
 
-    def emptiest(self, accelerators: int) -> int:
-        """The node with most free accelerators, lowest number on a tie; -1 if it has fewer than asked for."""
-        most = self._mask.bit_length() - 1
+    def emptiest(self, accelerators: int, partly: bool = False) -> int:
+        """The node with most free accelerators, lowest number on a tie; -1 if it has fewer than asked for.
+
+        `partly`: only among nodes that are not wholly free.
+        """
+        most = (self._mask & self._partly if partly else self._mask).bit_length() - 1
         return -self._index[most][-1] if most >= accelerators else -1
 
     def empty(self, count: int) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -89,16 +89,26 @@ class WorldView:
         """Where the scenario's placement would put a waiting job now."""
         return self._placement(self._requests[self._classes[job]], self._pools)
 
-    def place_without(self, job: int, leaving: Sequence[int]) -> Allocation | None:
-        """The same, if the jobs of `leaving` were gone; the world is as before afterwards."""
-        pools, needs = self._pools, self._world.needs
-        held = [(self.allocation(other), needs[other]) for other in leaving]
-        for allocation, need in held:
-            pools[allocation.pool].release(allocation, need)
-        found = self.place(job)
-        for allocation, need in held:
-            pools[allocation.pool].occupy(allocation, need)
-        return found
+    def place_after(self, job: int, leaving: Iterable[int]) -> tuple[Allocation, list[int]] | None:
+        """Where it would go once enough jobs of `leaving` had gone, and those; the world is as before afterwards."""
+        pools, needs, accelerators = self._pools, self._world.needs, self.facts.accelerators
+        request = self._requests[self._classes[job]]
+        need, mine = request.accelerators, request.pools
+        gone: list[tuple[Allocation, Any]] = []
+        jobs: list[int] = []
+        found = None
+        for other in leaving:
+            allocation = self.allocation(other)
+            pools[allocation[0]].release(allocation, needs[other])
+            gone.append((allocation, needs[other]))
+            jobs.append(other)
+            if accelerators[other] == 0 or any(pools[n].free_total >= need for n in mine):
+                found = self._placement(request, pools)
+                if found is not None:
+                    break
+        for allocation, held in gone:
+            pools[allocation[0]].occupy(allocation, held)
+        return None if found is None else (found, jobs)
 
     def allocation(self, job: int) -> Allocation:
         """Where a running or saving job is."""

@@ -103,7 +103,9 @@ class World:
             self._pools[run.allocation[0]].release(run.allocation, self.needs[job])
         self.freed = True
         self.log.end(self.clock._now, self._end_kinds[job] if self._end_kinds else COMPLETE, job)
-        self._closed()
+        self.open -= 1
+        if not self.open:
+            self.clock.stop = True
         if self.on_end is not None:
             self.on_end(job)
 
@@ -185,7 +187,9 @@ class World:
             raise self._illegal(f"rejection of job {job}, which is {self._state(job)}")
         del self.waiting[job]
         self.log.row(self.clock.now, REJECT, job, 0.0, reason)
-        self._closed()
+        self.open -= 1
+        if not self.open:
+            self.clock.stop = True
 
     def set_rate(self, job: int, rate: float, reason: str = "") -> None:
         """A time-shared job goes on at another rate."""
@@ -220,12 +224,6 @@ class World:
         if self.on_end is not None:
             self.on_end(run.job)
         self.on_wait(run.job)
-
-    def _closed(self) -> None:
-        """A job has ended for good; the clock stops with the last."""
-        self.open -= 1
-        if not self.open:
-            self.clock.stop = True
 
     def _free(self, run: Running) -> None:
         if run.allocation[0] == TIME_SHARED:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dcsim.policies.decisions import Allocation
-from dcsim.policies.placements import Placement, gang, on_devices, one_node
+from dcsim.policies.placements import Placement, fullest_beside, gang, on_devices, one_node
 from dcsim.policies.view import PoolView, Request, SharedPoolView
 
 
@@ -34,7 +34,7 @@ class Pack(Placement):
                 node = pool.fullest(need)
                 if node >= 0:
                     return one_node(number, node, need)
-            elif (nodes := gang(pool, need, pool.fullest)) is not None:
+            elif (nodes := gang(pool, need, fullest_beside)) is not None:
                 return Allocation(number, *nodes)
         return None
 

@@ -34,7 +34,7 @@ class Random(Placement):
             return one_node(*found, need)
         for number in request.pools:
             pool = pools[number]
-            if need > pool.width and (nodes := gang(pool, need, lambda rest, p=pool: self._rest(p, rest))) is not None:  # type: ignore[misc]
+            if need > pool.width and (nodes := gang(pool, need, self._rest)) is not None:
                 return Allocation(number, *nodes)
         return None
 
@@ -57,6 +57,7 @@ class Random(Placement):
             at -= len(nodes)
         raise AssertionError("the choice is among the nodes counted")
 
-    def _rest(self, pool: PoolView, need: int) -> int:
-        found = self._any([(0, np.flatnonzero(pool.free() >= need))])
+    def _rest(self, pool: PoolView, need: int, whole: int) -> int:
+        fitting = np.flatnonzero(pool.free() >= need)
+        found = self._any([(0, fitting[~np.isin(fitting, pool.empty(whole))])])
         return -1 if found is None else found[1]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dcsim.policies.decisions import Allocation
-from dcsim.policies.placements import Placement, gang, on_devices, one_node
+from dcsim.policies.placements import Placement, emptiest_beside, gang, on_devices, one_node
 from dcsim.policies.view import PoolView, Request, SharedPoolView
 
 
@@ -36,7 +36,7 @@ class Spread(Placement):
                 node = pool.emptiest(need)
                 if node >= 0:
                     return one_node(number, node, need)
-            elif (nodes := gang(pool, need, pool.emptiest)) is not None:
+            elif (nodes := gang(pool, need, emptiest_beside)) is not None:
                 return Allocation(number, *nodes)
         return None
 

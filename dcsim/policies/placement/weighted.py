@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dcsim.policies.decisions import Allocation
-from dcsim.policies.placements import Placement, gang, one_node
+from dcsim.policies.placements import Placement, emptiest_beside, gang, one_node
 from dcsim.policies.view import PoolView, Request
 
 
@@ -33,6 +33,6 @@ class Weighted(Placement):
                 node = pool.emptiest(need)
                 if node >= 0:
                     return one_node(number, node, need)
-            elif (nodes := gang(pool, need, pool.emptiest)) is not None:
+            elif (nodes := gang(pool, need, emptiest_beside)) is not None:
                 return Allocation(number, *nodes)
         return None
