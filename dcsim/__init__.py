@@ -1,1 +1,66 @@
-"""dcsim: a discrete-event simulator of AI datacenters."""
+"""dcsim: a discrete-event simulator of AI datacenters.
+
+import dcsim
+
+loaded = dcsim.load("scenario.toml", overrides=["pools.0.nodes=120"])
+run = dcsim.run(loaded)
+run.summary["wait_s_mean"]
+dcsim.save(run, "results")
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from dcsim.errors import DcsimError, EnvironmentFault, PolicyError, ScenarioError, TraceError
+    from dcsim.results import read, save
+    from dcsim.run import Run, run
+    from dcsim.scenario.jobs import JobTable
+    from dcsim.scenario.load import load
+    from dcsim.scenario.loaded import Loaded
+    from dcsim.scenario.spec import Scenario
+
+# Where each public name lives; imported when first used, so that `import dcsim` costs nothing.
+_WHERE = {
+    "DcsimError": "errors",
+    "EnvironmentFault": "errors",
+    "JobTable": "scenario.jobs",
+    "Loaded": "scenario.loaded",
+    "PolicyError": "errors",
+    "Run": "run",
+    "Scenario": "scenario.spec",
+    "ScenarioError": "errors",
+    "TraceError": "errors",
+    "load": "scenario.load",
+    "read": "results",
+    "run": "run",
+    "save": "results",
+}
+
+__all__ = [
+    "DcsimError",
+    "EnvironmentFault",
+    "JobTable",
+    "Loaded",
+    "PolicyError",
+    "Run",
+    "Scenario",
+    "ScenarioError",
+    "TraceError",
+    "load",
+    "read",
+    "run",
+    "save",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'dcsim' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"dcsim.{_WHERE[name]}"), name)
+    globals()[name] = value  # over the submodule of the same name, which the import has put there
+    return value

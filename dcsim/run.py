@@ -15,7 +15,9 @@ from dcsim.metrics.jobs import JobResults, job_results
 from dcsim.metrics.summary import summary
 from dcsim.metrics.timeline import Timeline, timeline
 from dcsim.scenario.jobs import JobTable
-from dcsim.scenario.load import Loaded, build, load
+from dcsim.scenario.load import load
+from dcsim.scenario.loaded import Loaded
+from dcsim.scenario.plugin_tables import build
 from dcsim.scenario.spec import Scenario
 from dcsim.sim.engine import Engine, Progress
 from dcsim.sim.rng import stream

@@ -17,7 +17,10 @@ MINUTE = 60.0
 HOUR = 3600.0
 DAY = 24 * HOUR
 WEEK = 7 * DAY
+
 MILLI = 1000  # thousandths in a whole: ms, milli-cores, milli-GPUs; divide by it, so that 700 becomes 0.7 exactly
+
+LONGEST = 100  # characters of a number with its unit
 
 _NUMBER = re.compile(r"\s*([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*")
 _PREFIX = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
@@ -38,7 +41,7 @@ class Dimension:
     """A physical dimension: its name, base unit, the units it may be written in, and its least legal value.
 
     As metadata of `Annotated[float, ...]` it makes pydantic parse and check text with units. `least` is inclusive
-    unless `strict`.
+    unless `strict`. `usual` is the unit of examples.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Dimension:
     units: tuple[tuple[str, float], ...]
     least: float = 0.0
     strict: bool = False
+    usual: str = ""
 
     def factor(self, unit: str) -> float:
         """How many base units one `unit` is; KeyError if the dimension has no such unit."""
@@ -59,7 +63,7 @@ class Dimension:
         """
         if isinstance(value, bool) or not isinstance(value, str):
             raise ValueError(self._bare(value))
-        match = _NUMBER.fullmatch(value)
+        match = _NUMBER.fullmatch(value) if len(value) <= LONGEST else None
         if match is None:
             raise ValueError(f"is not a number with a unit; write e.g. \"{self.example()}\"")
         number, unit = match.groups()
@@ -85,7 +89,7 @@ class Dimension:
 
     def example(self) -> str:
         """A legal value, for error texts and documentation."""
-        return f"20 {self.units[min(3, len(self.units) - 1)][0]}"
+        return f"20 {self.usual or self.base}"
 
     def symbols(self) -> list[str]:
         """The units, as written."""
@@ -125,22 +129,28 @@ class TomlFloat(float):
     """A float that a TOML file holds: it has no unit, so a field with a dimension refuses it."""
 
 
-def _dimension(name: str, base: str, units: dict[str, float], least: float = 0.0, strict: bool = False) -> Dimension:
-    return Dimension(name, base, tuple(units.items()), least, strict)
+def _dimension(name: str, base: str, usual: str, units: dict[str, float], strict: bool = False) -> Dimension:
+    return Dimension(name, base, tuple(units.items()), strict=strict, usual=usual)
 
 
-TIME = _dimension("time", "s", _TIME)
-SIZE = _dimension("size", "B", _BYTES)
+TIME = _dimension("time", "s", "min", _TIME)
+SIZE = _dimension("size", "B", "GB", _BYTES)
 BANDWIDTH = _dimension(
-    "bandwidth", "B/s", {f"{u}/s": f for u, f in _BYTES.items()} | {f"{p}bit/s": f / 8 for p, f in _PREFIX.items()}, 0.0, True
+    "bandwidth",
+    "B/s",
+    "GB/s",
+    {f"{u}/s": f for u, f in _BYTES.items()} | {f"{p}bit/s": f / 8 for p, f in _PREFIX.items()},
+    strict=True,
 )
-COMPUTE = _dimension("compute rate", "FLOP/s", {f"{u}/s": f for u, f in _si("FLOP").items()})
-OPERATIONS = _dimension("operation rate", "OP/s", {f"{u}/s": f for u, f in _si("OP").items()})
-POWER = _dimension("power", "W", _si("W", "k M G"))
-ENERGY = _dimension("energy", "J", _si("J", "k M G T") | {f"{p}Wh": f * HOUR for p, f in _PREFIX.items() if p in "kMG"})
-MONEY = _dimension("money", "USD", _si("USD", "k M"))
-PRICE_RATE = _dimension("price of time", "USD/s", {"USD/s": 1.0, "USD/h": 1 / HOUR, "USD/d": 1 / DAY})
-RATE = _dimension("rate", "/s", {"/s": 1.0, "/min": 1 / MINUTE, "/h": 1 / HOUR, "/d": 1 / DAY})
+COMPUTE = _dimension("compute rate", "FLOP/s", "TFLOP/s", {f"{u}/s": f for u, f in _si("FLOP").items()})
+OPERATIONS = _dimension("operation rate", "OP/s", "TOP/s", {f"{u}/s": f for u, f in _si("OP").items()})
+POWER = _dimension("power", "W", "kW", _si("W", "k M G"))
+ENERGY = _dimension(
+    "energy", "J", "kWh", _si("J", "k M G T") | {f"{p}Wh": f * HOUR for p, f in _PREFIX.items() if p in "kMG"}
+)
+MONEY = _dimension("money", "USD", "USD", _si("USD", "k M"))
+PRICE_RATE = _dimension("price of time", "USD/s", "USD/h", {"USD/s": 1.0, "USD/h": 1 / HOUR, "USD/d": 1 / DAY})
+RATE = _dimension("rate", "/s", "/h", {"/s": 1.0, "/min": 1 / MINUTE, "/h": 1 / HOUR, "/d": 1 / DAY})
 
 Seconds = Annotated[float, TIME]
 Bytes = Annotated[float, SIZE]

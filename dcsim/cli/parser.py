@@ -50,12 +50,12 @@ def build_parser(argv: list[str]) -> argparse.ArgumentParser:
 
 
 class _Version(argparse.Action):
-    """Print the version; looked up only when asked, since package metadata is slow to import."""
+    """Print the version."""
 
     def __init__(self, option_strings: list[str], dest: str) -> None:
         super().__init__(option_strings, dest, nargs=0, help="print the version and stop")
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from importlib.metadata import version
+        from dcsim import __version__
 
-        parser.exit(message=f"dcsim {version('dcsim')}\n")
+        parser.exit(message=f"dcsim {__version__}\n")

@@ -57,20 +57,24 @@ class PreemptiveQueue:
         jumped = self._jump()
         grows = self._scheduler.key_rate > 0.0  # running jobs sink behind waiting ones as time passes
         lines = self._lines
-        heads = [(lines[kind][0], kind) for kind in (lines if freed or jumped or grows else self._new) if lines[kind]]
+        every = freed or jumped or grows or self._strict  # else only new jobs can have become eligible
+        heads = [(lines[kind][0], kind) for kind in (lines if every else self._new) if lines[kind]]
         heapify(heads)
         self._new.clear()
+        failed: dict[int, None] = {}  # kinds whose first job could not go: nor can any other of that kind
         while heads:
             entry, kind = heappop(heads)
             if self._try(entry, act):
                 if lines[kind]:
                     heappush(heads, (lines[kind][0], kind))
-                if self._new:  # preempted jobs have come back to their lines and may be their heads now
-                    heads = [(lines[k][0], k) for k in dict.fromkeys((*(k for _, k in heads), *self._new)) if lines[k]]
+                if self._new:  # preempted jobs are back in their lines, and may leave more room than was needed
+                    heads = [(line[0], k) for k, line in lines.items() if line and k not in failed]
                     heapify(heads)
                     self._new.clear()
             elif self._strict:
                 break
+            else:
+                failed[kind] = None
         self._wake(act)
 
     def _try(self, entry: Entry, act: Actions) -> bool:
@@ -93,7 +97,7 @@ class PreemptiveQueue:
         heappop(self._lines[self._classes[job]])
         self._waiting -= 1
         act.start(job, allocation)
-        self._remember(entry, view.now + view.start_delay_s(job))
+        self._remember(entry)
         return True
 
     def _victims(self, job: int, key: Key) -> tuple[Allocation, list[int]] | None:
@@ -113,9 +117,9 @@ class PreemptiveQueue:
 
     def _behind(self, key: Key) -> Iterator[int]:
         """Running jobs whose key is strictly larger, largest first."""
-        drift = self._scheduler.key_rate * self._view.now
+        still = self._still(key)
         for running, victim in reversed(self._running):
-            if not (running[0] + drift, *running[1:]) > key:
+            if not running > still:
                 return
             yield victim
 
@@ -136,11 +140,19 @@ class PreemptiveQueue:
                 kept.append(victim)
         return kept[::-1]
 
-    def _remember(self, entry: Entry, at_s: float) -> None:
-        """List a job as running; `at_s`: when its key begins to change, s. While it waited it did not."""
-        key, job, seen = entry
+    def _still(self, key: Key) -> Key:
+        """A key of now as it would be at time 0. Both sides of a comparison go through here: equals stay equal."""
         rate = self._scheduler.key_rate
-        still = (key[0] - rate * at_s, *key[1:]) if rate else key
+        return (key[0] - rate * self._view.now, *key[1:]) if rate else key
+
+    def _remember(self, entry: Entry) -> None:
+        """List a job as running. Its key counts as changing from now on, overheads or not.
+
+        So a running job ranks no further behind than it would once preempted, and two jobs cannot take each
+        other's place for ever.
+        """
+        key, job, seen = entry
+        still = self._still(key)
         self._key_of[job] = still
         insort(self._running, (still, job))
         change = self._scheduler.next_change(seen)
@@ -159,7 +171,7 @@ class PreemptiveQueue:
             if job in self._key_of:
                 self._forget(job)
                 seen = self._view.job(job)
-                self._remember((self._scheduler.key(seen), job, seen), self._view.now)
+                self._remember((self._scheduler.key(seen), job, seen))
                 jumped = True
         if self._woken <= self._view.now:
             self._woken = inf

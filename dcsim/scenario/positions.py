@@ -28,26 +28,26 @@ _LINE_END = re.compile("\n")
 def positions(text: str) -> dict[Path, int]:
     """The line, from 1, of every key and array element, by path: `("pools", 0, "nodes")`.
 
-    `text` is TOML that tomllib accepts, with `\\n` as line ends. Of other text, what stands before the first thing
-    that cannot be understood is returned; nothing is raised. Time is linear in the length of the text.
+    `text` is TOML that tomllib accepts, with `\\n` as line ends. Of other text, what stands before the first
+    thing that cannot be understood is returned; nothing is raised. Time is linear in the length of the text.
     """
     found: dict[Path, int] = {}
-    for path, line in _walk(text):
+    for path, line in _walk(_Scanner(text)):
         found.setdefault(path, line)
     return found
 
 
 def last_key(text: str) -> Path:
-    """The path of the last key that a text assigns, whole or not; the empty path if there is none."""
-    path: Path = ()
-    for found, _ in _walk(text):
-        path = found
-    return path
+    """The path of the last `key = value` that a text begins; the empty path if there is none."""
+    scanner = _Scanner(text)
+    for _ in _walk(scanner):
+        pass
+    return scanner.key
 
 
-def _walk(text: str) -> Iterator[tuple[Path, int]]:
+def _walk(scanner: _Scanner) -> Iterator[tuple[Path, int]]:
     try:
-        yield from _Scanner(text).document()
+        yield from scanner.document()
     except (AttributeError, IndexError, RecursionError, ValueError):
         return  # AttributeError: a pattern that does not match; IndexError: the end of the text
 
@@ -58,10 +58,12 @@ class _Scanner:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
+        self.key: Path = ()  # the last key assigned outside any value
         self._ends = [m.start() for m in _LINE_END.finditer(text)]
         self._tables: dict[Path, int] = {}  # arrays of tables: how many elements so far
 
     def document(self) -> Iterator[tuple[Path, int]]:
+        """Paths and lines, in order; a path comes again each time that it is written."""
         base: Path = ()
         while self._skip(_BLANK) < len(self.text):
             if self.text[self.at] == "[":
@@ -69,7 +71,7 @@ class _Scanner:
                 for base in self._header():
                     yield base, line
             else:
-                yield from self._pair(base)
+                yield from self._pair(base, outermost=True)
 
     def _header(self) -> Iterator[Path]:
         """`[a.b]` or `[[a.b]]`: the path of each part; the last one is that of the table that begins here."""
@@ -89,13 +91,15 @@ class _Scanner:
             self._tables[path] = self._tables.get(path, 0) + 1
             yield (*path, self._tables[path] - 1)
 
-    def _pair(self, base: Path) -> Iterator[tuple[Path, int]]:
+    def _pair(self, base: Path, outermost: bool = False) -> Iterator[tuple[Path, int]]:
         """`a.b = value`: the path of each part, then what the value holds."""
         line = self._line()
         path = base
         for part in self._key():
             path = (*path, part)
             yield path, line
+        if outermost:
+            self.key = path
         self.at += 1  # the equals sign
         self._skip(_SPACE)
         yield from self._value(path)
@@ -110,12 +114,10 @@ class _Scanner:
             self._skip(_STRING if first in "\"'" else _SCALAR)
 
     def _array(self, path: Path) -> Iterator[tuple[Path, int]]:
-        number = 0
-        for _ in self._items("]"):
+        for number, _ in enumerate(self._items("]")):
             item = (*path, number)
             yield item, self._line()
             yield from self._value(item)
-            number += 1
 
     def _inline_table(self, path: Path) -> Iterator[tuple[Path, int]]:
         for _ in self._items("}"):

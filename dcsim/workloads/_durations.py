@@ -34,8 +34,8 @@ class Service:
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     law: Literal["exponential", "deterministic", "uniform", "lognormal", "hyperexponential"]
-    """`uniform` lies symmetrically about its mean. `hyperexponential` is a mixture of exponential phases; given by
-    mean and scv it has two, of balanced means (Whitt, Bell Syst. Tech. J. 61, 1982)."""
+    """`uniform` lies symmetrically about its mean. `hyperexponential` is a mixture of exponential phases;
+    given by mean and scv it has two, of balanced means (Whitt, Bell Syst. Tech. J. 61, 1982)."""
     mean: Seconds | None = None
     """Mean, before `offset` and `cap`."""
     scv: NonNegative | None = None
@@ -61,7 +61,9 @@ class Service:
                 raise ValueError(f"{key}: must be > 0 s")
         if self.means is not None and self.weights is not None:
             if len(self.means) != len(self.weights) or not self.means:
-                raise ValueError(f"means: {len(self.means)} means for {len(self.weights)} weights; expected as many")
+                raise ValueError(
+                    f"means: {len(self.means)} means for {len(self.weights)} weights; expected as many"
+                )
             if min(self.means) <= 0:
                 raise ValueError("means: must all be > 0 s")
         if self.law == "uniform" and self.scv is not None and self.scv > 1 / 3:
@@ -111,7 +113,7 @@ class Service:
         alien = [k for k in given if not any(k in choice for choice in choices)]
         if alien:
             raise ValueError(f'{alien[0]}: does not apply to law = "{self.law}", which takes {wanted}')
-        raise ValueError(f'law: "{self.law}" takes {wanted} (got {" and ".join(given) or "neither"})')
+        raise ValueError(f'law: "{self.law}" takes {wanted} (got {" and ".join(given) or "nothing"})')
 
 
 class Distribution(Protocol):
@@ -142,7 +144,8 @@ class Phases:
         if len(self.means) == 1:
             return rng.exponential(self.means[0], count)
         phase = pick(self.weights, rng.random(count))
-        return np.asarray(self.means)[phase] * rng.standard_exponential(count)
+        times: Floats = np.asarray(self.means)[phase] * rng.standard_exponential(count)
+        return times
 
     def limited_mean(self, limit: float) -> float:
         """E[min(X, limit)], s."""

@@ -16,9 +16,10 @@ from dcsim.workloads.reading.trace import TraceFile
 class Helios(TraceFile):
     """GPU jobs of SenseTime's Helios cluster Venus (Hu et al., SC 2021), as `helios_trace.csv` has them.
 
-    Columns: `job_id` (unique), `arrival_s` (s since the first job of the trace), `service_sec` (s), `gpu_count`.
-    Second 0 is that of `arrival_s`; in the whole trace it is 2020-03-18 04:01:39 local time (+08:00). Service is
-    clamped at 172,800 s by whoever made the file. No tenants, users or end states: see `helios_log` for those.
+    Columns: `job_id` (unique), `arrival_s` (s since the first job of the trace), `service_sec` (s),
+    `gpu_count`. Second 0 is that of `arrival_s`; in the whole trace it is 2020-03-18 04:01:39 local time
+    (+08:00). Service is clamped at 172,800 s by whoever made the file. No tenants, users or end states: see
+    `helios_log` for those.
     """
 
     def read(self, source: Source, context: WorkloadContext) -> JobTable:
@@ -27,5 +28,9 @@ class Helios(TraceFile):
         service, gpus = Number("service_sec"), Whole("gpu_count", least=1)
         rows = read_rows(source, [ids, arrival, service, gpus])
         return JobTable(
-            arrival.values, service.values, gpus.values, requested_s=service.values, job_ids=rows.distinct(ids)
+            arrival.values,
+            service.values,
+            gpus.values,
+            requested_s=service.values,
+            job_ids=rows.distinct(ids),
         )

@@ -8,7 +8,7 @@ import numpy as np
 
 from dcsim.scenario.jobs import JobTable
 from dcsim.workloads.base import WorkloadContext
-from dcsim.workloads.reading.columns import Clock, EndStates, Labels, Number, Text, Whole
+from dcsim.workloads.reading.columns import GAPS, Clock, EndStates, Labels, Number, Text, Whole
 from dcsim.workloads.reading.rows import read_rows
 from dcsim.workloads.reading.states import SLURM
 from dcsim.workloads.reading.stream import Source
@@ -20,16 +20,16 @@ class HeliosLog(TenantTraceFile):
     """Jobs of one SenseTime Helios cluster (Hu et al., SC 2021) as published in `cluster_log.csv`.
 
     Used columns: `job_id` (unique), `user`, `vc` (the tenant), `gpu_num`, `state`, `submit_time` (wall clock
-    without zone, `2020-06-09 18:41:01`) and `duration` (s, run time). TIMEOUT and NODE_FAIL count as failed, as in
-    the paper. Second 0 is the first submission of a GPU job. Jobs without a GPU are passed over, as all published
-    studies do, and so are jobs without a duration, which never started; a warning counts them.
+    without zone, `2020-06-09 18:41:01`) and `duration` (s, run time). TIMEOUT and NODE_FAIL count as failed,
+    as in the paper. Second 0 is the first submission of a GPU job. Jobs without a GPU are passed over, as all
+    published studies do, and so are jobs without a duration, which never started; a warning counts them.
     """
 
     def read(self, source: Source, context: WorkloadContext) -> JobTable:
         """All GPU jobs in the order of the file."""
         ids, user, vc = Text("job_id"), Labels("user"), Labels("vc")
         gpus, state = Whole("gpu_num"), EndStates("state", SLURM)
-        submit, duration = Clock("submit_time"), Number("duration", gaps=True)
+        submit, duration = Clock("submit_time"), Number("duration", gaps=GAPS)
         rows = read_rows(source, [ids, user, vc, gpus, state, submit, duration])
         dropped = (gpus.values == 0) | np.isnan(duration.values)
         first = submit.first(~dropped)
@@ -42,6 +42,6 @@ class HeliosLog(TenantTraceFile):
             end_state=state.values,
             tenant=vc.values,
             user=user.values,
-            origin={"first_submission": submit.text(first)},
+            origin={"start": submit.text(first)},
         )
         return without(jobs, dropped, source, "no GPU, or never started")

@@ -17,9 +17,10 @@ from dcsim.workloads.reading.trace import TraceFile
 class Muri(TraceFile):
     """Jobs of the Muri artifact (Zhao et al., SIGCOMM 2022), such as `cluster_trace.csv` and `trace1.csv`.
 
-    Used columns: `job_id` (unique), `num_gpu`, `submit_time` (ms), `duration` (ms), and `priority` (whole number,
-    larger is more important) where the file has it. Second 0 is that of `submit_time`. What each iteration needs
-    of disk, processor and GPU (`resource_time_*`) is not looked at: dcsim does not interleave jobs on one device.
+    Used columns: `job_id` (unique), `num_gpu`, `submit_time` (ms), `duration` (ms), and `priority` (whole
+    number, larger is more important) where the file has it. Second 0 is that of `submit_time`. What each
+    iteration needs of disk, processor and GPU (`resource_time_*`) is not looked at: dcsim does not interleave
+    jobs on one device.
     """
 
     def read(self, source: Source, context: WorkloadContext) -> JobTable:

@@ -9,7 +9,7 @@ import numpy as np
 from dcsim.scenario.jobs import JobTable
 from dcsim.units import MILLI, SIZE
 from dcsim.workloads.base import WorkloadContext
-from dcsim.workloads.reading.columns import EndStates, Labels, Number, Text, Whole
+from dcsim.workloads.reading.columns import BLANK, EndStates, Labels, Number, Text, Whole
 from dcsim.workloads.reading.rows import read_rows
 from dcsim.workloads.reading.states import KUBERNETES
 from dcsim.workloads.reading.stream import Source
@@ -18,15 +18,16 @@ from dcsim.workloads.reading.trace import TraceFile
 
 @dataclass(frozen=True, kw_only=True)
 class Openb(TraceFile):
-    """Pods of Alibaba's GPU-sharing cluster (Weng et al., USENIX ATC 2023), such as `openb_pod_list_default.csv`.
+    """Pods of a GPU-sharing cluster of Alibaba (Weng et al., USENIX ATC 2023): `openb_pod_list_default.csv`.
 
     A pod is a job on one node: `num_gpu` accelerators (0 for pods without one), of each of which it takes
-    `gpu_milli` / 1000 (below 1 for one-GPU pods only), `cpu_milli` / 1000 cores and `memory_mib` MiB. `gpu_spec`
-    gives the models that the pod accepts, separated by `|`; empty means any. Times are s from the trace's start,
-    which is second 0. A pod is submitted at `creation_time`. Its service is `deletion_time` - `scheduled_time`; a
-    pod that was never scheduled is given `deletion_time` - `creation_time`, the time for which it was wanted.
-    Phases at the end of the trace: Succeeded and Running pods complete, Failed ones fail, Pending ones are
-    cancelled after their service. The classes in `qos` are not looked at: they are no priorities.
+    `gpu_milli` / 1000 (below 1 for one-GPU pods only), `cpu_milli` / 1000 cores and `memory_mib` MiB.
+    `gpu_spec` gives the models that the pod accepts, separated by `|`; empty means any. Times are s from the
+    trace's start, which is second 0. A pod is submitted at `creation_time`. Its service is `deletion_time` -
+    `scheduled_time`; a pod that was never scheduled is given `deletion_time` - `creation_time`, the time for
+    which it was wanted. Phases at the end of the trace: Succeeded and Running pods complete, Failed ones
+    fail, Pending ones are cancelled after their service. The classes in `qos` are not looked at: they are no
+    priorities.
     """
 
     def read(self, source: Source, context: WorkloadContext) -> JobTable:
@@ -35,13 +36,11 @@ class Openb(TraceFile):
         gpus, milli = Whole("num_gpu"), Number("gpu_milli")
         cpus, memory = Number("cpu_milli"), Number("memory_mib")
         created, deleted = Number("creation_time"), Number("deletion_time")
-        scheduled = Number("scheduled_time", gaps=True)
-        columns = [ids, cpus, memory, gpus, milli, spec, phase, created, deleted, scheduled]
-        rows = read_rows(source, columns)
+        scheduled = Number("scheduled_time", gaps=BLANK)
+        rows = read_rows(source, [ids, cpus, memory, gpus, milli, spec, phase, created, deleted, scheduled])
         part = (milli.values <= 0) | (milli.values > MILLI) | ((milli.values < MILLI) & (gpus.values > 1))
-        rows.refuse(
-            part & (gpus.values > 0), milli, "no share of a GPU", f"1 to {MILLI}; {MILLI} for pods of several GPUs"
-        )
+        part &= gpus.values > 0
+        rows.refuse(part, milli, "no share of a GPU", f"1 to {MILLI}, or {MILLI} for pods of several GPUs")
         began = np.where(np.isnan(scheduled.values), created.values, scheduled.values)
         service_s = deleted.values - began
         rows.refuse(service_s < 0, deleted, "the pod ends before it starts", "a time after scheduled_time")

@@ -17,9 +17,9 @@ from dcsim.workloads.reading.trace import TraceFile
 class Pai(TraceFile):
     """Jobs of Alibaba's PAI cluster of 2020, sampled and spread over a year (GAIA, ASPLOS 2024).
 
-    Columns: `arrival_time` and `length` in hours, `cpus` (the accelerators of the gang). Second 0 is hour 0 of
-    the file, which is its first job. Jobs shorter than 5 minutes are not in the sample, and its arrivals have no
-    day pattern. Job ids are row numbers.
+    Columns: `arrival_time` and `length` in hours, `cpus` (the accelerators of the gang). Second 0 is hour 0
+    of the file, which is its first job. Jobs shorter than 5 minutes are not in the sample, and its arrivals
+    have no day pattern. Job ids are row numbers.
     """
 
     def read(self, source: Source, context: WorkloadContext) -> JobTable:

@@ -1,4 +1,4 @@
-"""Microsoft Philly: the timestamp CSV of the Pollux and Sia artifacts, and the original `cluster_job_log` JSON."""
+"""Microsoft Philly: the CSV of the Pollux and Sia artifacts, and the original `cluster_job_log` JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from dcsim.scenario.jobs import JobTable
 from dcsim.workloads.base import WorkloadContext
-from dcsim.workloads.reading.columns import GAPS, Clock, EndStates, Labels, Number, Text, Whole
+from dcsim.workloads.reading.columns import BLANK, GAPS, Clock, EndStates, Labels, Number, Text, Whole
 from dcsim.workloads.reading.objects import objects
 from dcsim.workloads.reading.rows import Layout, read_rows
 from dcsim.workloads.reading.states import PHILLY
@@ -25,15 +25,16 @@ _LOG_COLUMNS = ("jobid", "status", "vc", "user", "submitted_time", "attempts", "
 class Philly(TenantTraceFile):
     """Jobs of Microsoft's Philly cluster of 2017 (Jeon et al., USENIX ATC 2019), in either of two formats.
 
-    A file that begins with `[` is the original `cluster_job_log`, a JSON list of jobs: `jobid` (unique), `status`
-    (Pass, Killed, Failed: completed, cancelled, failed), `vc` (the tenant), `user`, `submitted_time`, and
-    `attempts` with their start and end times and GPUs. Service is the sum of the run times of all attempts, without
-    the pauses between them; attempts without a start or an end, or with the two reversed, count as 0 s. The gang is
-    that of the first attempt that lists GPUs. Jobs without a GPU, without a submission time, or without any attempt
-    that has both times are passed over; a warning counts them.
+    A file that begins with `[` is the original `cluster_job_log`, a JSON list of jobs: `jobid` (unique),
+    `status` (Pass, Killed, Failed: completed, cancelled, failed), `vc` (the tenant), `user`,
+    `submitted_time`, and `attempts` with their start and end times and GPUs. Service is the sum of the run
+    times of all attempts, without the pauses between them; attempts without a start or an end, or with the
+    two reversed, count as 0 s. The gang is that of the first attempt that lists GPUs. Jobs without a GPU,
+    without a submission time, or without any attempt that has both times are passed over; a warning counts
+    them.
 
-    Any other file is a CSV with `timestamp` (submission), `duration` (s), `num_gpus` and `cluster` (the tenant);
-    job ids are row numbers.
+    Any other file is a CSV with `timestamp` (submission), `duration` (s), `num_gpus` and `cluster` (the
+    tenant); job ids are row numbers.
 
     In both, times are the wall clock of the cluster without a zone, and second 0 is the first submission.
     """
@@ -54,16 +55,16 @@ def _table(source: Source) -> JobTable:
         gpus.values,
         requested_s=duration.values,
         tenant=vc.values,
-        origin={"first_submission": submit.text(first)},
+        origin={"start": submit.text(first)},
     )
 
 
 def _log(source: Source) -> JobTable:
     ids, state, vc, user = Text("jobid"), EndStates("status", PHILLY), Labels("vc"), Labels("user")
-    submit, service = Clock("submitted_time", gaps=True), Number("attempts", gaps=True)
+    submit, service = Clock("submitted_time", gaps=GAPS), Number("attempts", gaps=BLANK)
     gpus = Whole("gpus")
-    columns = [ids, state, vc, user, submit, service, gpus]
-    rows = read_rows(source, columns, Layout(_cells, _LOG_COLUMNS), objects(source))
+    layout = Layout(_cells, "", _LOG_COLUMNS)
+    rows = read_rows(source, [ids, state, vc, user, submit, service, gpus], layout, objects(source))
     dropped = np.isnan(submit.values) | np.isnan(service.values) | (gpus.values == 0)
     first = submit.first(~dropped)
     jobs = JobTable(
@@ -75,13 +76,13 @@ def _log(source: Source) -> JobTable:
         end_state=state.values,
         tenant=vc.values,
         user=user.values,
-        origin={"first_submission": submit.text(first)},
+        origin={"start": submit.text(first)},
     )
     return without(jobs, dropped, source, "no GPU, no submission time, or no attempt with both times")
 
 
 def _cells(jobs: Sequence[dict[str, Any]]) -> list[list[str]]:
-    """The cells of `_LOG_COLUMNS` for each job of the log; ValueError for a job that is not built as it should be."""
+    """The cells of `_LOG_COLUMNS` for each job of the log; ValueError for a job of another shape."""
     rows = []
     for job in jobs:
         try:
@@ -101,6 +102,8 @@ def _work(attempts: Sequence[dict[str, Any]]) -> tuple[str, str]:
     for attempt in attempts:
         start, end = attempt["start_time"], attempt["end_time"]
         if start and end and start not in GAPS and end not in GAPS:
-            runs.append(max(0.0, (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()))
+            runs.append(
+                max(0.0, (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())
+            )
         gpus = gpus or sum(len(server["gpus"]) for server in attempt["detail"])
     return (repr(sum(runs)) if runs else "", str(gpus))

@@ -1,4 +1,4 @@
-"""Sia and Pollux workloads, `name, time, application, num_replicas, batch_size`, and measured models for run times."""
+"""Sia and Pollux workloads, with run times from the artifact's measurements."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ from dcsim.workloads.reading.trace import TraceFile
 class Sia(TraceFile):
     """Training jobs of the Sia artifact (Jayaram Subramanya et al., SOSP 2023), such as `workload-1.csv`.
 
-    Columns: `name` (unique), `time` (s; second 0 is that of this column), `application`, `num_replicas` (the gang)
-    and `batch_size`.
+    Columns: `name` (unique), `time` (s; second 0 is that of this column), `application`, `num_replicas` (the
+    gang) and `batch_size`.
 
     The trace has work, not time: service is that of the job as its user configured it, without the artifact's
-    rescaling. It is iterations x step time, from the artifact's folder of measurements, `models`. Iterations: the
-    last row of `<application>/validation-<batch_size>.csv`. Step time: `<application>/placements-<device>.csv` for
-    the placement of so many replicas on the fewest nodes (the fullest first node on a tie), linear between the
-    measured batch sizes per replica; a batch larger than the largest measured one is accumulated over a steps, each
-    but the last without synchronisation (`get_throughput_with_accum` in the artifact's `applications.py`).
+    rescaling. It is iterations x step time, from the artifact's folder of measurements, `models`. Iterations:
+    the last row of `<application>/validation-<batch_size>.csv`. Step time:
+    `<application>/placements-<device>.csv` for the placement of so many replicas on the fewest nodes (the
+    fullest first node on a tie), linear between the measured batch sizes per replica; a batch larger than the
+    largest measured one is accumulated over a steps, each but the last without synchronisation
+    (`get_throughput_with_accum` in the artifact's `applications.py`).
     """
 
     models: DataPath
@@ -67,7 +68,9 @@ class Sia(TraceFile):
         size = -(-local // passes)
         if size < measured[0]:
             raise source.error(
-                f"no batch as small as {size} per replica was measured", key=application, expected=f">= {measured[0]:g}"
+                f"no batch as small as {size} per replica was measured",
+                key=application,
+                expected=f">= {measured[0]:g}",
             )
         step_s = np.interp(size, measured, step.values[rows])
         sync_s = np.interp(size, measured, sync.values[rows])
@@ -86,6 +89,6 @@ class Sia(TraceFile):
 
 
 def _tightest(placements: list[str], replicas: int) -> str | None:
-    """The placement (one digit a node) of so many replicas on the fewest nodes, with the fullest node on a tie."""
+    """The placement (a digit a node) of so many replicas on the fewest nodes, the fullest node on a tie."""
     fitting = [p for p in dict.fromkeys(placements) if p.isdigit() and sum(map(int, p)) == replicas]
     return min(fitting, key=lambda p: (len(p), -int(max(p)), p), default=None)

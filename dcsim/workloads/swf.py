@@ -8,22 +8,24 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from dcsim.scenario.jobs import END_STATES, JobTable
+from dcsim.scenario.jobs import END_STATES, Ints, JobTable
 from dcsim.units import human_count
 from dcsim.workloads.base import WorkloadContext
-from dcsim.workloads.reading.columns import Column, Labels, Number, Text, Whole
+from dcsim.workloads.reading.columns import Labels, Number, Text, Whole
 from dcsim.workloads.reading.rows import Layout, blanks, read_rows
 from dcsim.workloads.reading.stream import Source
 from dcsim.workloads.reading.trace import TenantTraceFile, without
 
 FIELDS = (
-    "job_number", "submit_time", "wait_time", "run_time", "allocated_processors", "average_cpu_time", "used_memory",
-    "requested_processors", "requested_time", "requested_memory", "status", "user_id", "group_id", "application",
-    "queue", "partition", "preceding_job", "think_time",
-)  # fmt: skip
+    *("job_number", "submit_time", "wait_time", "run_time", "allocated_processors", "average_cpu_time"),
+    *("used_memory", "requested_processors", "requested_time", "requested_memory", "status", "user_id"),
+    *("group_id", "application", "queue", "partition", "preceding_job", "think_time"),
+)
+"""The 18 fields, in order."""
 
-_FAILED, _COMPLETED, _CANCELLED = 0, 1, 5
+_FAILED, _CANCELLED = 0, 5
 _PARTIAL = (2, 3, 4)
 _DIRECTIVE = re.compile(r";\s?([A-Za-z]\w*):\s+(.*)")
 
@@ -32,43 +34,38 @@ _DIRECTIVE = re.compile(r";\s?([A-Za-z]\w*):\s+(.*)")
 class Swf(TenantTraceFile):
     """A log in the Standard Workload Format, version 2.2 (Chapin et al., JSSPP 1999; Feitelson's archive).
 
-    All 18 fields must be there and be numbers, -1 where unknown; fields beyond them are passed over with one
+    All 18 fields must be there, -1 where unknown; fields beyond them are passed over with one
     warning. Second 0 is that of field 2. Header directives `; Key: value` stand in the table's origin. Rules:
 
-    - A processor is an accelerator. A gang has the requested processors (8), or the allocated ones (5) where no
-      request is known. Service is the run time (4). The requested time is field 9, or the run time where unknown.
-    - The tenant is the group (13), the user field 12. Status 1 and -1 (unknown) complete, 0 fails, 5 is cancelled.
-    - Passed over with a warning: rows of partial executions (status 2, 3, 4: the whole job has a row of its own),
-      jobs that never ran (run time -1, or cancelled with run time 0), and jobs without a known processor count.
-      Other jobs of run time 0 ran for less than the log's resolution; they stay, with 0 s of service.
+    - A processor is an accelerator. A gang has the requested processors (8), or the allocated ones (5) where
+      no request is known. Service is the run time (4). The requested time is field 9, or the run time where
+      unknown.
+    - The tenant is the group (13), the user field 12. Status 1 and -1 (unknown) complete, 0 fails, 5 is
+      cancelled.
+    - Passed over with a warning: rows of partial executions (status 2, 3, 4: the whole job has a row of its
+      own), jobs that never ran (run time -1, or cancelled with run time 0), and jobs without a known
+      processor count. Other jobs of run time 0 ran for less than the log's resolution; they stay, with 0 s of
+      service.
     """
 
     def read(self, source: Source, context: WorkloadContext) -> JobTable:
         """All jobs in the order of the file."""
-        columns: dict[str, Column[Any]] = {name: Number(name, least=-1) for name in FIELDS}
-        columns["submit_time"] = submit = Number("submit_time")
-        columns["job_number"] = ids = Text("job_number")
-        columns["run_time"] = run = Number("run_time", least=-1)
-        columns["allocated_processors"] = allocated = Whole("allocated_processors", least=-1)
-        columns["requested_processors"] = asked = Whole("requested_processors", least=-1)
-        columns["requested_time"] = limit = Number("requested_time", least=-1)
-        columns["status"] = status = Whole("status", least=-1)
-        columns["user_id"] = user = Labels("user_id", none="-1")
-        columns["group_id"] = group = Labels("group_id", none="-1")
-        rows = read_rows(source, list(columns.values()), Layout(blanks, FIELDS, comment=";", spare=True))
+        ids, submit, run = Text("job_number"), Number("submit_time"), Number("run_time", least=-1)
+        allocated, asked = Whole("allocated_processors", least=-1), Whole("requested_processors", least=-1)
+        limit, status = Number("requested_time", least=-1), Whole("status", least=-1)
+        user, group = Labels("user_id", none="-1"), Labels("group_id", none="-1")
+        layout = Layout(blanks, "", FIELDS, comment=";", spare=True)
+        rows = read_rows(source, [ids, submit, run, allocated, asked, limit, status, user, group], layout)
         gang = np.where(asked.values > 0, asked.values, allocated.values)
         dropped = (run.values < 0) | ((status.values == _CANCELLED) & (run.values == 0)) | (gang <= 0)
         dropped |= np.isin(status.values, _PARTIAL)
-        state = np.full(len(rows), END_STATES.index("completed"), dtype=np.int8)
-        state[status.values == _FAILED] = END_STATES.index("failed")
-        state[status.values == _CANCELLED] = END_STATES.index("cancelled")
         jobs = JobTable(
             submit.values,
             run.values,
             gang,
             requested_s=np.where(limit.values > 0, limit.values, run.values),
             job_ids=rows.distinct(ids, ~dropped),
-            end_state=state,
+            end_state=_end_states(status.values),
             tenant=group.values,
             user=user.values,
             warnings=_spare(source, rows.spare),
@@ -77,8 +74,18 @@ class Swf(TenantTraceFile):
         return without(jobs, dropped, source, "never ran, partial execution, or no processor count")
 
 
+def _end_states(status: Ints) -> NDArray[np.int8]:
+    names = {_FAILED: "failed", _CANCELLED: "cancelled"}
+    states = np.full(len(status), END_STATES.index("completed"), dtype=np.int8)
+    for number, name in names.items():
+        states[status == number] = END_STATES.index(name)
+    return states
+
+
 def _spare(source: Source, count: int) -> tuple[str, ...]:
-    return (f"{source.name}: {human_count(count)} rows have more than 18 fields; the others passed over",) * (count > 0)
+    return (f"{source.name}: {human_count(count)} rows have more than 18 fields; the others passed over",) * (
+        count > 0
+    )
 
 
 def _origin(comments: list[str]) -> dict[str, Any]:
@@ -89,5 +96,5 @@ def _origin(comments: list[str]) -> dict[str, Any]:
     origin: dict[str, Any] = {"header": {key: " | ".join(values) for key, values in header.items()}}
     start = header.get("UnixStartTime", [""])[0]
     if start.isdigit():
-        origin["first_submission"] = datetime.fromtimestamp(int(start), UTC).isoformat()
+        origin["start"] = datetime.fromtimestamp(int(start), UTC).isoformat()
     return origin

@@ -1,4 +1,4 @@
-"""Tiresias job lists: `job_id, num_gpu, submit_time, iterations, model_name, duration, interval`, in seconds."""
+"""Tiresias job lists: `job_id, num_gpu, submit_time, ..., duration, ...`, in seconds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from dcsim.workloads.reading.trace import TraceFile
 class Tiresias(TraceFile):
     """Jobs of the Tiresias simulator (Gu et al., NSDI 2019), such as `60_job.csv`.
 
-    Used columns: `job_id` (unique), `num_gpu`, `submit_time` (s), `duration` (s). Second 0 is that of `submit_time`.
+    Used columns: `job_id` (unique), `num_gpu`, `submit_time` (s), `duration` (s). Second 0 is that of
+    `submit_time`.
     """
 
     def read(self, source: Source, context: WorkloadContext) -> JobTable:
@@ -25,5 +26,9 @@ class Tiresias(TraceFile):
         submit, duration = Number("submit_time"), Number("duration")
         rows = read_rows(source, [ids, gpus, submit, duration])
         return JobTable(
-            submit.values, duration.values, gpus.values, requested_s=duration.values, job_ids=rows.distinct(ids)
+            submit.values,
+            duration.values,
+            gpus.values,
+            requested_s=duration.values,
+            job_ids=rows.distinct(ids),
         )

@@ -1,1 +1,4 @@
-"""Reading trace files: bytes to text (`stream`), rows to columns (`rows`, `columns`), objects (`objects`), jobs (`trace`)."""
+"""Reading trace files.
+
+`stream`: bytes to text; `rows`, `columns`: text to columns; `objects`: JSON; `trace`: what all loaders share.
+"""

@@ -1,4 +1,4 @@
-"""Kinds of columns: each turns a block of cells into values at once, and says what it expects of a single cell."""
+"""Kinds of columns: each turns a block of cells into values at once, and says what it expects of a cell."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from dcsim.scenario.jobs import END_STATES, Floats, Ints, Names
 
 Block = TypeVar("Block")
 
+NO_GAPS: frozenset[str] = frozenset()
+BLANK = frozenset({""})
 GAPS = frozenset({"", "None", "null", "NaN", "nan", "NaT"})
-"""Texts that mean "no value" in columns that may have gaps."""
+"""Cells that mean "no value" in columns that may have gaps: none, empty ones, or what programs write."""
 
 MOST_WHOLE = int(np.iinfo(np.int32).max)
 
@@ -50,9 +52,11 @@ class Column(ABC, Generic[Block]):
 
 
 class Number(Column[Floats]):
-    """Finite numbers, at least `least`; with `gaps`, a missing value is NaN."""
+    """Finite numbers, at least `least`; cells that are one of `gaps` are NaN."""
 
-    def __init__(self, name: str, *, least: float = 0.0, gaps: bool = False, optional: bool = False) -> None:
+    def __init__(
+        self, name: str, *, least: float = 0.0, gaps: frozenset[str] = NO_GAPS, optional: bool = False
+    ) -> None:
         super().__init__(name, optional=optional)
         self.least = least
         self.gaps = gaps
@@ -60,9 +64,13 @@ class Number(Column[Floats]):
 
     def parse(self, cells: Sequence[str]) -> Floats:
         """Shape (n,)."""
-        values = np.array(_without_gaps(cells) if self.gaps else cells, dtype=np.float64)
+        gaps = self.gaps
+        missing = None if gaps.isdisjoint(cells) else [cell in gaps for cell in cells]
+        if missing is not None:
+            cells = ["nan" if gap else cell for cell, gap in zip(cells, missing, strict=True)]
+        values = np.fromiter(map(float, cells), np.float64, len(cells))
         good = (values >= self.least) & (values < np.inf)
-        if not bool(np.all(good | np.isnan(values) if self.gaps else good)):
+        if not bool(np.all(good if missing is None else good | missing)):
             raise ValueError(self.expected)
         return values
 
@@ -87,7 +95,7 @@ class Whole(Column[Ints]):
         """Shape (n,)."""
         if self.blank is not None and "" in cells:
             cells = [cell or str(self.blank) for cell in cells]
-        values = np.array(cells, dtype=np.float64)
+        values = np.fromiter(map(float, cells), np.float64, len(cells))
         if not bool(np.all((values >= self.least) & (values <= MOST_WHOLE) & (values == np.floor(values)))):
             raise ValueError(self.expected)
         return values.astype(np.int32)
@@ -125,20 +133,29 @@ class Labels(Column[Ints]):
 
     def __init__(self, name: str, *, none: str = "", optional: bool = False) -> None:
         super().__init__(name, optional=optional)
-        self._codes: dict[str, int] = {}
-        self._none = none
+        self._codes = _Codes(none)
 
     def parse(self, cells: Sequence[str]) -> Ints:
         """Codes, shape (n,); -1 where there is no name."""
-        codes, none = self._codes, ("", self._none)
-        return np.fromiter(
-            (-1 if cell in none else codes.setdefault(cell, len(codes)) for cell in cells), np.int32, len(cells)
-        )
+        return np.fromiter(map(self._codes.__getitem__, cells), np.int32, len(cells))
 
     @cached_property
     def values(self) -> Names:
         """The whole column; no names at all if the file has no such column."""
-        return Names(tuple(self._codes), _joined(self.blocks, np.int32)) if self.found else Names()
+        return Names(tuple(self._codes.names), _joined(self.blocks, np.int32)) if self.found else Names()
+
+
+class _Codes(dict[str, int]):
+    """The code of each name; a name that is new gets the next one."""
+
+    def __init__(self, none: str) -> None:
+        super().__init__({"": -1, none: -1})
+        self.names: list[str] = []
+
+    def __missing__(self, name: str) -> int:
+        code = self[name] = len(self.names)
+        self.names.append(name)
+        return code
 
 
 class EndStates(Column[NDArray[np.int8]]):
@@ -163,13 +180,13 @@ class EndStates(Column[NDArray[np.int8]]):
 
 
 class Clock(Column[Floats]):
-    """Calendar times as seconds since 1970-01-01; with `gaps`, a missing time is NaN.
+    """Calendar times as seconds since 1970-01-01; cells that are one of `gaps` are NaN.
 
-    `zoned` times carry their offset from UTC and count from 1970 UTC; others are the wall clock of one place and
-    count from 1970 on that clock.
+    `zoned` times carry their offset from UTC and count from 1970 UTC; others are the wall clock of one place
+    and count from 1970 on that clock.
     """
 
-    def __init__(self, name: str, *, zoned: bool = False, gaps: bool = False) -> None:
+    def __init__(self, name: str, *, zoned: bool = False, gaps: frozenset[str] = NO_GAPS) -> None:
         super().__init__(name)
         self.zone = UTC if zoned else None
         self.gaps = gaps
@@ -179,16 +196,16 @@ class Clock(Column[Floats]):
         """Shape (n,), s."""
         epoch, read = datetime(1970, 1, 1, tzinfo=self.zone), datetime.fromisoformat
         try:
-            if self.gaps and not GAPS.isdisjoint(cells):
-                seconds = [np.nan if c in GAPS else (read(c) - epoch).total_seconds() for c in cells]
-            else:
+            if self.gaps.isdisjoint(cells):
                 seconds = [(read(c) - epoch).total_seconds() for c in cells]
+            else:
+                seconds = [np.nan if c in self.gaps else (read(c) - epoch).total_seconds() for c in cells]
         except TypeError:  # a zone where none belongs, or none where one does
             raise ValueError(self.expected) from None
         return np.array(seconds, dtype=np.float64)
 
     def first(self, kept: NDArray[np.bool_] | None = None) -> float:
-        """The earliest time of the rows for which `kept`, shape (n,), is true (by default all); 0 if there are none."""
+        """The earliest time where `kept`, shape (n,), is true (by default everywhere); 0 if it nowhere is."""
         times = self.values if kept is None else self.values[kept]
         return float(times.min()) if len(times) else 0.0
 
@@ -200,10 +217,6 @@ class Clock(Column[Floats]):
     def values(self) -> Floats:
         """The whole column, shape (n,), s."""
         return _joined(self.blocks, np.float64)
-
-
-def _without_gaps(cells: Sequence[str]) -> Sequence[str]:
-    return cells if GAPS.isdisjoint(cells) else ["nan" if cell in GAPS else cell for cell in cells]
 
 
 def _joined(blocks: list[Any], dtype: Any) -> NDArray[Any]:

@@ -85,14 +85,18 @@ class _ListReader:
             return None
         char = self._text[start]
         if self._ended or (char != self._mark and not (self._mark == "," and char == "]")):
-            raise self._error("the JSON list goes wrong", start, "nothing more" if self._ended else self._mark)
+            raise self._error(
+                "the JSON list goes wrong", start, "nothing more" if self._ended else self._mark
+            )
         if char == "]":
-            return self._end(start)
+            self._end(start)
+            return None
         begin = self._skip(start + 1)
         if begin == len(self._text):
             return None
         if self._text[begin] == "]" and self._mark == "[":
-            return self._end(begin)
+            self._end(begin)
+            return None
         return self._object(begin, last)
 
     def _object(self, begin: int, last: bool) -> tuple[dict[str, Any], int] | None:

@@ -16,6 +16,10 @@ SLURM: Final = {
 PHILLY: Final = {"Pass": "completed", "Killed": "cancelled", "Failed": "failed"}
 """Microsoft Philly."""
 
-KUBERNETES: Final = {"Succeeded": "completed", "Running": "completed", "Failed": "failed", "Pending": "cancelled"}
-"""OpenB: the phase of a pod at the end of the trace. Pods that ran to the end of the trace count as completed, pods
-that never ran were withdrawn."""
+KUBERNETES: Final = {
+    "Succeeded": "completed",
+    "Running": "completed",
+    "Failed": "failed",
+    "Pending": "cancelled",
+}
+"""OpenB, phases at the end of the trace: pods that still ran complete, pods that never ran were withdrawn."""

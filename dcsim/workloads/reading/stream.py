@@ -9,6 +9,7 @@ import io
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -51,10 +52,10 @@ class _HashedFile(io.FileIO):
 class Source:
     """One trace file, read once from front to end.
 
-    `name` is how the scenario names it, for error texts. Plain and gzip files are told apart by their first bytes.
-    Everything that is wrong with the file raises TraceError: a truncated or damaged gzip stream, other binary
-    formats, NUL bytes, bytes that are not UTF-8 (with their offset in the unpacked text), lines above 1 MiB, and
-    gzip files that unpack more than 200-fold.
+    `name` is how the scenario names it, for error texts. Plain and gzip files are told apart by their first
+    bytes. Everything that is wrong with the file raises TraceError: a truncated or damaged gzip stream, other
+    binary formats, NUL bytes, bytes that are not UTF-8 (with their offset in the unpacked text), lines above
+    1 MiB, and gzip files that unpack more than 200-fold.
     """
 
     def __init__(self, path: Path, name: str) -> None:
@@ -69,18 +70,9 @@ class Source:
         """SHA-256 of the bytes of the file (packed, if it is a gzip file) that were read, hexadecimal."""
         return self._file.digest.hexdigest() if self._file else ""
 
-    def error(
-        self,
-        what: str,
-        *,
-        key: str = "",
-        line: int | None = None,
-        got: str | None = None,
-        expected: str | None = None,
-        fix: str | None = None,
-    ) -> TraceError:
-        """A TraceError about this file, to be raised."""
-        return TraceError(Problem(self.name, key, what, got, expected, fix, line))
+    def error(self, what: str, key: str = "", **facts: Any) -> TraceError:
+        """A TraceError about this file, to be raised; `facts` are the other fields of a Problem."""
+        return TraceError(Problem(self.name, key, what, **facts))
 
     @property
     def head(self) -> str:
@@ -95,7 +87,7 @@ class Source:
         yield from self._pieces
 
     def blocks(self) -> Iterator[tuple[Ints, list[str]]]:
-        """Blocks of whole lines without their ends (LF or CRLF), and the numbers of these lines from 1 on."""
+        """Blocks of lines that are not blank, without their ends (LF, CRLF), and their numbers from 1 on."""
         number, rest = 1, ""
         for piece in self.text():
             cut = piece.rfind("\n")
@@ -103,16 +95,13 @@ class Source:
                 rest += piece
             else:
                 lines = _lines(rest + piece[:cut])
-                yield _numbers(number, lines), lines
+                yield _not_blank(lines, number)
                 number += len(lines)
                 rest = piece[cut + 1 :]
             if len(rest) > LONGEST_LINE:
-                raise self.error(
-                    "the line is too long", line=number, expected="at most 1 MiB", fix="is this the right file?"
-                )
+                raise self.error("the line is too long", line=number, expected="at most 1 MiB")
         if rest:
-            lines = _lines(rest)
-            yield _numbers(number, lines), lines
+            yield _not_blank(_lines(rest), number)
 
     def _decoded(self) -> Iterator[str]:
         offset, rest, first = 0, b"", True
@@ -162,7 +151,8 @@ class Source:
                     size += len(piece)
                     if size > max(FREE_EXPANSION, MOST_EXPANSION * file.tell()):
                         raise self.error(
-                            f"unpacks more than {MOST_EXPANSION}-fold", fix="unpack it yourself if you trust it"
+                            f"unpacks more than {MOST_EXPANSION}-fold",
+                            fix="unpack it yourself if you trust it",
                         )
                     yield piece
         except EOFError:
@@ -171,8 +161,13 @@ class Source:
             raise self.error(f"the gzip file is damaged: {error}", fix="fetch it again") from None
 
 
-def _numbers(first: int, lines: list[str]) -> Ints:
-    return np.arange(first, first + len(lines), dtype=np.int32)
+def _not_blank(lines: list[str], first: int) -> tuple[Ints, list[str]]:
+    """The lines that are not blank, and their numbers."""
+    numbers = np.arange(first, first + len(lines), dtype=np.int32)
+    if "" not in lines and not any(map(str.isspace, lines)):
+        return numbers, lines
+    kept = [i for i, line in enumerate(lines) if line.strip()]
+    return numbers[kept], [lines[i] for i in kept]
 
 
 def _lines(text: str) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from dcsim.errors import nearest
 from dcsim.workloads.reading.objects import document
+from dcsim.workloads.reading.rows import shown
 from dcsim.workloads.reading.stream import Source
 
 _KEY = re.compile(r"\('(?P<kind>.*)', (?P<gpus>\d+)\)")
@@ -15,8 +16,9 @@ _KEY = re.compile(r"\('(?P<kind>.*)', (?P<gpus>\d+)\)")
 class Throughputs:
     """Steps/s of job types alone on gangs of one GPU type.
 
-    The file is a JSON object: GPU type, then "('job type', gang size)", then "null" for the throughput alone (the
-    other entries, for shared GPUs, are not looked at). Raises TraceError for an unknown GPU type or another shape.
+    The file is a JSON object: GPU type, then "('job type', gang size)", then "null" for the throughput alone
+    (the other entries, for shared GPUs, are not looked at). Raises TraceError for an unknown GPU type or
+    another shape.
     """
 
     def __init__(self, source: Source, accelerator: str) -> None:
@@ -24,7 +26,9 @@ class Throughputs:
         if not isinstance(table, dict):
             raise source.error("not a table of throughputs", expected="a JSON object with GPU types as keys")
         if not isinstance(table.get(accelerator), dict):
-            hint = nearest(accelerator, table) or "known: " + ", ".join(table)
+            hint = nearest(accelerator, list(filter(str.isprintable, table))) or "known: " + shown(
+                ", ".join(table)
+            )
             raise source.error("no throughputs for this GPU type", got=repr(accelerator), fix=hint)
         self._source = source
         self._accelerator = accelerator
@@ -33,13 +37,16 @@ class Throughputs:
             match = _KEY.fullmatch(key)
             alone = entry.get("null") if isinstance(entry, dict) else None
             if match is None or isinstance(alone, bool) or not isinstance(alone, int | float):
-                raise source.error("no throughput", key=f"{accelerator}.{key}", expected='a number under "null"')
+                raise source.error(
+                    "no throughput", key=accelerator, got=shown(key), expected='a number under "null"'
+                )
             self._rates.setdefault(match["kind"], {})[int(match["gpus"])] = float(alone)
 
     def rate(self, kind: str, gpus: int) -> tuple[float, bool]:
         """Steps/s of a job type on a gang, and whether that was measured.
 
-        A size that was not measured is given the rate of the largest measured gang, in proportion to the GPUs.
+        A size that was not measured is given the rate of the largest measured gang, in proportion to the
+        GPUs.
         """
         sizes = self._rates.get(kind)
         if sizes is None:

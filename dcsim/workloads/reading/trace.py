@@ -1,4 +1,4 @@
-"""What all loaders of trace files share: common keys, the order of jobs, the window, and where jobs come from."""
+"""What all loaders of trace files share: common keys, order, window, and where jobs come from."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class TraceFile:
     """Base of loaders: a job trace in one file, gzip or plain, told apart by content.
 
     A loader reads the file into a JobTable in the order of the file (`read`). Here the jobs are sorted by
-    submission (stable: ties keep the order of the file), cut to the window, and told where they come from: the
-    `origin` of the table has the format, the name and SHA-256 of the file and its number of jobs (`rows`); also
-    `first_submission`, the calendar time of the trace's second 0, where the format has one.
+    submission (stable: ties keep the order of the file), cut to the window, and told where they come from:
+    the `origin` of the table has the format, the name and SHA-256 of the file and its number of jobs
+    (`rows`); also `start`, the calendar time of second 0, where the format has one.
     """
 
     path: DataPath
@@ -53,7 +53,9 @@ class TraceFile:
         jobs = self._in_order(replace(jobs, origin=origin | jobs.origin), source)
         kept = np.flatnonzero(self.keeps(jobs, context))[: self.limit]
         if len(kept) == 0:
-            raise source.error("no job is left", fix="the keys of the workload leave out every job of the trace")
+            raise source.error(
+                "no job is left", fix="the keys of the workload leave out every job of the trace"
+            )
         if len(kept) < len(jobs):
             jobs = jobs.take(kept)
         return replace(jobs, submit_s=jobs.submit_s - self.since) if self.since else jobs
@@ -94,16 +96,25 @@ class TenantTraceFile(TraceFile):
             return kept
         names = jobs.tenant.names
         if jobs.tenant.codes is None or self.tenant not in names:
-            hint = nearest(self.tenant, names) or f"the trace has {len(names)} tenants"
+            hint = (
+                nearest(self.tenant, list(filter(str.isprintable, names)))
+                or f"the trace has {len(names)} tenants"
+            )
             raise ScenarioError(
-                Problem(context.file, "workload.tenant", "no such tenant in the trace", repr(self.tenant), fix=hint)
+                Problem(
+                    context.file,
+                    "workload.tenant",
+                    "no such tenant in the trace",
+                    repr(self.tenant),
+                    fix=hint,
+                )
             )
         own: Mask = kept & (jobs.tenant.codes == names.index(self.tenant))
         return own
 
 
 def without(jobs: JobTable, dropped: Mask, source: Source, why: str) -> JobTable:
-    """The jobs without those for which `dropped`, shape (n,), is true, and one warning that says how many and why."""
+    """The jobs for which `dropped`, shape (n,), is false, and one warning: how many are not, and why."""
     count = int(np.count_nonzero(dropped))
     if count == 0:
         return jobs

@@ -1,0 +1,72 @@
+"""The answer at the end of a run: at most 15 lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dcsim.units import human_count, human_time
+
+if TYPE_CHECKING:
+    from dcsim.run import Run
+
+
+def answer(run: Run, place: Path, report: bool) -> str:
+    """Jobs, waits, completion times, use, what was unmet, and where the files are."""
+    s = run.summary
+    scenario = run.scenario
+    rows = [
+        ("jobs", _jobs(s)),
+        ("waited", _waited(s)),
+        ("wait", _times(s, "wait_s")),
+        ("completion time", _times(s, "jct_s")),
+        ("utilisation", _use(s)),
+        ("preemptions", _preemptions(s)),
+        ("not met", _unmet(s)),
+        ("results", f"{place}/"),
+        ("report", f"{place}/report.html" if report else ""),
+    ]
+    head = (
+        f"{scenario.name}: {human_count(s['jobs'])} jobs on {human_count(s['accelerators'])} accelerators, "
+        f"{scenario.scheduler.use} + {scenario.placement.use}, {human_time(s['end_s'])} simulated in {run.wall_s:.1f} s"
+    )
+    return "\n".join([head, *(f"  {name:<16}{text}" for name, text in rows if text)])
+
+
+def _jobs(s: dict[str, Any]) -> str:
+    counts = {name: s[f"jobs_{name}"] for name in ("completed", "failed", "cancelled", "rejected", "unfinished")}
+    return ", ".join(f"{human_count(n)} {name}" for name, n in counts.items() if n or name == "completed")
+
+
+def _waited(s: dict[str, Any]) -> str:
+    started = s["jobs"] - s["jobs_rejected"]
+    share = s["jobs_waited"] / started if started else 0.0
+    return f"{human_count(s['jobs_waited'])} jobs ({share:.1%}); at most {human_count(s['queue_jobs_max'])} at once"
+
+
+def _times(s: dict[str, Any], name: str) -> str:
+    if s[f"{name}_mean"] is None:
+        return "no job got so far"
+    parts = (("mean", "mean"), ("median", "p50"), ("p90", "p90"), ("p99", "p99"), ("max", "max"))
+    return ", ".join(f"{label} {human_time(s[f'{name}_{key}'])}" for label, key in parts)
+
+
+def _use(s: dict[str, Any]) -> str:
+    use = s["utilization_allocated"]
+    share = "" if use is None else f"{use:.1%} of the accelerators allocated, "
+    return f"{share}{human_count(s['accelerator_hours'])} accelerator-hours"
+
+
+def _preemptions(s: dict[str, Any]) -> str:
+    if not s["preemptions"]:
+        return ""
+    return f"{human_count(s['preemptions'])}; {s['lost_accelerator_hours']:,.1f} accelerator-hours of work lost"
+
+
+def _unmet(s: dict[str, Any]) -> str:
+    parts = []
+    if s["jobs_rejected"]:
+        parts.append(f"{human_count(s['jobs_rejected'])} jobs rejected (`explain` tells why)")
+    if s["jobs_unfinished"]:
+        parts.append(f"{human_count(s['jobs_unfinished'])} jobs unfinished at the horizon")
+    return ", ".join(parts)

@@ -1,0 +1,91 @@
+"""`dcsim list`: presets and plug-ins, with units, sources and grades."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from dcsim.cli.options import add_plugins
+from dcsim.cli.tables import aligned
+
+PLUGINS = {"workloads": "workload", "schedulers": "scheduler", "placements": "placement"}
+GRADES = ("measured", "vendor", "paper", "weak", "assumed")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "kind", nargs="?", choices=["accelerators", *PLUGINS], help="what to list (default: everything)"
+    )
+    parser.add_argument("--grade", choices=GRADES, help="list the preset values of this grade, with their sources")
+    add_plugins(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the lists."""
+    from dcsim.scenario.paths import existing_folder
+
+    folders = tuple(existing_folder(p, "--plugins") for p in arguments.plugins)
+    if arguments.grade is not None:
+        lines = list(_values_of_grade(arguments.grade))
+    else:
+        kinds = [arguments.kind] if arguments.kind else ["accelerators", *PLUGINS]
+        lines = [line for kind in kinds for line in _section(kind, folders, titled=len(kinds) > 1)]
+    print("\n".join(lines).strip("\n"))
+    return 0
+
+
+def _section(kind: str, folders: tuple[Path, ...], titled: bool) -> Iterator[str]:
+    if titled:
+        yield from ("", f"{kind}:")
+    yield from _accelerators() if kind == "accelerators" else _plugins(PLUGINS[kind], folders)
+
+
+def _plugins(kind: str, folders: tuple[Path, ...]) -> list[str]:
+    from dcsim import plugins
+    from dcsim.scenario.keys import summary
+
+    names = plugins.names(kind, folders)
+    return aligned([(name, summary(plugins.find(kind, name, folders))) for name in names])
+
+
+def _accelerators() -> list[str]:
+    """One row a preset, each column in one unit; a dash where a value is not known."""
+    from dcsim import units
+    from dcsim.scenario import presets
+    from dcsim.scenario.spec import Accelerator
+
+    columns: dict[str, tuple[Callable[[Accelerator], float | None], float]] = {
+        "memory GB": (lambda d: d.memory, units.SIZE.factor("GB")),
+        "GB/s": (lambda d: d.memory_bandwidth, units.BANDWIDTH.factor("GB/s")),
+        "16-bit TFLOP/s": (lambda d: d.bf16 or d.fp16, units.COMPUTE.factor("TFLOP/s")),
+        "8-bit T(FL)OP/s": (lambda d: d.fp8 or d.int8, units.COMPUTE.factor("TFLOP/s")),
+        "link GB/s": (lambda d: d.link_bandwidth, units.BANDWIDTH.factor("GB/s")),
+        "TDP W": (lambda d: d.tdp, units.POWER.factor("W")),
+        "idle W": (lambda d: d.idle_power, units.POWER.factor("W")),
+        "rent USD/h": (lambda d: d.rent, units.PRICE_RATE.factor("USD/h")),
+    }
+    rows = [["name", "vendor", "year", *columns]]
+    for device in map(presets.accelerator, presets.names("accelerators")):
+        cells = [_number(value(device), unit) for value, unit in columns.values()]
+        rows.append([device.name, device.vendor, str(device.launch_year or "-"), *cells])
+    return aligned(rows, "<<" + ">" * (1 + len(columns)))
+
+
+def _number(value: float | None, unit: float) -> str:
+    return "-" if value is None else f"{value / unit:.6g}"
+
+
+def _values_of_grade(grade: str) -> list[str]:
+    """Preset values of one grade, with their sources."""
+    from dcsim.scenario import presets
+
+    rows = [("accelerator", "key", "value", "source")]
+    for name in presets.names("accelerators"):
+        device = presets.accelerator(name)
+        values = device.model_dump()
+        for key, origin in device.provenance.items():
+            if origin.grade == grade:
+                rows.append((name, key, str(values[key]), origin.source))
+    return aligned(rows)

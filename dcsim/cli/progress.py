@@ -1,0 +1,63 @@
+"""Progress while a run goes: a live line on a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Self
+
+from dcsim.units import human_count, human_time
+
+if TYPE_CHECKING:
+    from dcsim.sim.engine import Progress
+
+EVERY_S = 0.2  # wall time between two updates on a terminal
+PLAIN_EVERY_S = 10.0  # and elsewhere
+
+
+class Reporter:
+    """Shows simulated time, jobs done, events/s and time left on stderr. Call it with a `Progress`."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+        self._terminal = sys.stderr.isatty()
+        self._begun = time.monotonic()
+        self._shown = self._begun
+        self._width = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._width:
+            sys.stderr.write("\r" + " " * self._width + "\r")
+            sys.stderr.flush()
+
+    def __call__(self, progress: Progress) -> None:
+        """Show it, unless the last one was shown a moment ago."""
+        now = time.monotonic()
+        if not self._quiet and now - self._shown >= (EVERY_S if self._terminal else PLAIN_EVERY_S):
+            self._shown = now
+            self.say(line(progress, now - self._begun))
+
+    def say(self, text: str) -> None:
+        """Show a text in the place of the last one; on a terminal only, or when it is a line of progress."""
+        if self._quiet:
+            return
+        if self._terminal:
+            sys.stderr.write("\r" + text.ljust(self._width))
+            self._width = max(self._width, len(text))
+        elif time.monotonic() - self._begun >= PLAIN_EVERY_S:
+            sys.stderr.write(f"dcsim: {text}\n")
+        sys.stderr.flush()
+
+
+def line(progress: Progress, elapsed_s: float) -> str:
+    """`day 12.3 | 45,000 of 125,303 jobs done (36 %), 17 waiting | 110,000 events/s | 2 s left`."""
+    share = progress.ended / progress.jobs
+    rate = progress.events / elapsed_s if elapsed_s > 0.0 else 0.0
+    left = f" | {human_time(elapsed_s * (1 - share) / share)} left" if share > 0.0 else ""
+    return (
+        f"{human_time(progress.time_s)} simulated | {human_count(progress.ended)} of {human_count(progress.jobs)} "
+        f"jobs done ({share:.0%}), {human_count(progress.waiting)} waiting | {human_count(rate)} events/s{left}"
+    )

@@ -1,0 +1,30 @@
+"""All figures of a run, in the order in which they are shown: the same for the page and for papers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dcsim.metrics.runs import stretches
+from dcsim.report.figure import Figure
+from dcsim.report.gantt import gantt_figure, longest_waits_figure
+from dcsim.report.load import load_figure
+from dcsim.report.occupancy import occupancy_figure
+from dcsim.report.spread import spread_figures
+
+if TYPE_CHECKING:
+    from dcsim.run import Run
+
+
+def figures(run: Run) -> list[Figure]:
+    """Load over time, a Gantt chart at the resolution that suits, the longest waits, waits and JCT by size.
+
+    Figures with nothing to show (no job waited, no job ended) are left out.
+    """
+    held = stretches(run.log, run.end_s)
+    shown = [
+        load_figure(run),
+        gantt_figure(run, held) or occupancy_figure(run, held),
+        longest_waits_figure(run, held),
+        *spread_figures(run),
+    ]
+    return [figure for figure in shown if figure is not None]

@@ -1,0 +1,130 @@
+"""Gantt charts of single jobs: all of them where they are few, and those that waited longest."""
+
+from __future__ import annotations
+
+from math import isnan
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcsim.metrics.jobs import REJECTED
+from dcsim.metrics.runs import Stretches
+from dcsim.report.figure import Bars, Figure, Floats, Panel, TimeScale
+from dcsim.report.lanes import Bar, job_bars
+from dcsim.report.sizes import size_classes
+from dcsim.units import human_time
+
+if TYPE_CHECKING:
+    from dcsim.run import Run
+
+MOST_BARS = 1500
+MOST_WAITERS = 25
+LONGEST_NAME = 24  # characters of a job id on an axis
+PIXELS = 2000  # gaps below this part of the span are not seen
+
+
+def gantt_figure(run: Run, held: Stretches) -> Figure | None:
+    """Every job as bars on its accelerators; None where that would be more bars than can be read."""
+    if len(held) > MOST_BARS or not len(held):
+        return None
+    bars = job_bars(run.scenario, run.jobs, run.log, held)
+    if bars is None or not 0 < len(bars) <= MOST_BARS:
+        return None
+    sizes = size_classes(run.jobs.accelerators)
+    marks = []
+    for number, label in enumerate(sizes.labels):
+        mine = [bar for bar in bars if sizes.of_job[held.job[bar.stretch]] == number]
+        marks.append(_bars(run, held, mine, label, f"size {number}/{len(sizes)}"))
+    top = sum(pool.nodes * pool.accelerators_per_node for pool in run.scenario.pools)
+    by_node = len(run.log.nodes) > 0
+    y_title = "Node" if by_node else "Accelerator"
+    panel = Panel(y_title, tuple(marks), _lane_ticks(run, by_node), float(top), legend="Accelerators of the job:")
+    what = "A row is an accelerator of a node" if by_node else "Without node walls a row is any accelerator"
+    caption = f"{what}; a bar is a job on its accelerators. Accelerators of a node are numbered for the drawing only."
+    x = TimeScale.of(run.scenario.start, run.end_s)
+    height = int(min(700, 160 + 14 * top))
+    return Figure("jobs", "Every job on its accelerators", caption, x, (0.0, run.end_s), (panel,), height)
+
+
+def _bars(run: Run, held: Stretches, bars: list[Bar], name: str, color: str) -> Bars:
+    stretch = np.array([bar.stretch for bar in bars], np.intp)
+    low = np.array([bar.low for bar in bars], float)
+    height = np.array([bar.height for bar in bars], float)
+    notes = tuple(run.jobs.job_id(job) for job in held.job[stretch].tolist())
+    return Bars(name, held.start_s[stretch], held.length_s[stretch], low + height / 2, height, color, notes, True)
+
+
+def _lane_ticks(run: Run, by_node: bool) -> tuple[tuple[float, str], ...]:
+    """Names of nodes at the middle of their accelerators; no ticks, but plain numbers, without nodes."""
+    if not by_node:
+        return ()
+    ticks, first = [], 0
+    nodes = sum(pool.nodes for pool in run.scenario.pools)
+    step = max(1, -(-nodes // MOST_WAITERS))
+    for pool in run.scenario.pools:
+        prefix = f"{pool.name} " if len(run.scenario.pools) > 1 else ""
+        width = pool.accelerators_per_node
+        ticks += [(first + (node + 0.5) * width, f"{prefix}{node}") for node in range(0, pool.nodes, step)]
+        first += pool.nodes * width
+    return tuple(ticks)
+
+
+def longest_waits_figure(run: Run, held: Stretches) -> Figure | None:
+    """Waiting and running of the jobs that waited longest until their first start; None if no job waited."""
+    worst = longest_waiters(run)[:MOST_WAITERS].tolist()
+    if not worst:
+        return None
+    stories = [_story(run, held, job) for job in worst]
+    bars = np.cumsum([len(waits) + len(runs) for waits, runs in stories])
+    count = max(1, int(np.searchsorted(bars, MOST_BARS, side="right")))
+    worst, stories = worst[:count], stories[:count]
+    marks = (_spans("waiting", "waits", [w for w, _ in stories]), _spans("running", "held", [r for _, r in stories]))
+    ticks = tuple((count - i - 0.5, _name(run, job)) for i, job in enumerate(worst))
+    longest_s = max(float(part[-1, 1]) for story in stories for part in story if len(part))
+    caption = "The job that waited longest until its first start is on top. A bar ends where the job or the run ended."
+    panel = Panel("Job (accelerators)", marks, ticks, top=float(count))
+    x = TimeScale.since("submission", longest_s)
+    return Figure("longest-waits", "Jobs that waited longest", caption, x, (0.0, longest_s), (panel,), 120 + 20 * count)
+
+
+def longest_waiters(run: Run) -> NDArray[np.intp]:
+    """Jobs that waited, longest first, ties by submission; those that never started waited to the end of the run."""
+    results = run.results
+    until_s = np.where(np.isnan(results.start_s), run.end_s, results.start_s)
+    wait_s = np.where(results.state == REJECTED, 0.0, until_s - results.submit_s)
+    order = np.argsort(-wait_s, kind="stable")
+    return order[wait_s[order] > 0.0]
+
+
+def _story(run: Run, held: Stretches, job: int) -> tuple[Floats, Floats]:
+    """Spans of waiting and of running of one job, s since its submission, each of shape (spans, 2).
+
+    Gaps too short to see are closed.
+    """
+    mine = np.flatnonzero(held.job == job)
+    submit_s, over_s = float(run.jobs.submit_s[job]), float(run.results.end_s[job])
+    end_s = (run.end_s if isnan(over_s) else over_s) - submit_s
+    runs = np.column_stack([held.start_s[mine], held.end_s[mine]]) - submit_s
+    apart = np.diff(runs.ravel())[1::2] > end_s / PIXELS
+    first, last = np.concatenate([[True], apart])[: len(runs)], np.concatenate([apart, [True]])[: len(runs)]
+    runs = np.column_stack([runs[first, 0], runs[last, 1]])
+    waits = np.column_stack([np.append(0.0, runs[:, 1]), np.append(runs[:, 0], end_s)])
+    return waits[waits[:, 1] > waits[:, 0]], runs
+
+
+def _spans(name: str, color: str, spans: list[Floats]) -> Bars:
+    """Bars of the spans of each job, the first job on top."""
+    count = len(spans)
+    y = np.concatenate([np.full(len(s), count - i - 0.5) for i, s in enumerate(spans)])
+    both = np.concatenate(spans)
+    length_s = both[:, 1] - both[:, 0]
+    notes = tuple(f"{name} for {human_time(length)}" for length in length_s.tolist())
+    return Bars(name, both[:, 0], length_s, y, np.full(len(y), 0.7), color, notes)
+
+
+def _name(run: Run, job: int) -> str:
+    name = run.jobs.job_id(job)
+    if len(name) > LONGEST_NAME:
+        name = f"{name[: LONGEST_NAME - 1]}…"
+    return f"{name} ({run.jobs.accelerators[job]})"

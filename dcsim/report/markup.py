@@ -1,0 +1,53 @@
+"""Pieces of the page, and texts of the user (job ids, tenants, names) made harmless where they are shown."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+# Control characters, lone surrogates and non-characters: illegal in XML, and some of them in HTML.
+_ILLEGAL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+def plain(text: str) -> str:
+    """The text without characters that a page or an SVG may not hold."""
+    return _ILLEGAL.sub("\ufffd", text)
+
+
+def in_html(text: object) -> str:
+    """The text as it stands between tags or in a quoted attribute."""
+    return html.escape(plain(str(text)))
+
+
+def in_label(text: str) -> str:
+    """The text as it stands in a label of Plotly, which reads some tags and entities; lines are kept."""
+    return plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", "<br>")
+
+
+def in_script(data: Any) -> str:
+    """JSON that may stand inside a script element: no `<`, so no tag can begin or end in it."""
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def section(title: str, caption: str, inside: str) -> str:
+    """A section of the page; title and caption are plain text, `inside` is HTML."""
+    said = f"<p class='caption'>{in_html(caption)}</p>\n" if caption else ""
+    return f"<section><h2>{in_html(title)}</h2>\n{said}{inside}</section>"
+
+
+def folded(summary: str, inside: str) -> str:
+    """HTML that opens when its plain-text summary is clicked."""
+    return f"<details><summary>{in_html(summary)}</summary>\n{inside}</details>"
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]], kind: str = "numbers") -> str:
+    """An HTML table of plain texts; `kind`: class of the style sheet, `numbers` or `words`."""
+    cells = "".join(f"<th>{in_html(text)}</th>" for text in head)
+    body = "\n".join("<tr>" + "".join(f"<td>{in_html(text)}</td>" for text in row) + "</tr>" for row in rows)
+    return (
+        f"<div class='wide'><table class='{kind}'><thead><tr>{cells}</tr></thead>\n<tbody>{body}</tbody></table></div>"
+    )

@@ -1,0 +1,101 @@
+"""Who was busy when, at bounded resolution: a heat map of nodes, or of job sizes where there are no nodes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcsim.metrics.runs import Stretches
+from dcsim.report.figure import Cells, Figure, Floats, Panel, TimeScale
+from dcsim.report.sizes import size_classes
+from dcsim.report.slots import edges, slot_text
+from dcsim.run import capacity
+from dcsim.scenario.spec import Pool
+
+if TYPE_CHECKING:
+    from dcsim.run import Run
+
+MOST_ROWS = 200
+MOST_SLOTS = 400
+MOST_LABELS = 12
+
+
+def occupancy_figure(run: Run, held: Stretches) -> Figure:
+    """Nodes x time where jobs sit on nodes, else job sizes x time: percent of accelerators allocated."""
+    slots = edges(run.end_s, MOST_SLOTS)
+    by_node = len(run.log.nodes) > 0
+    panel, rows_text = _node_rows(run, held, slots) if by_node else _size_rows(run, held, slots)
+    caption = f"Each cell: share of {rows_text} that jobs held, mean of {slot_text(run.end_s, MOST_SLOTS)}."
+    title = "Which nodes were busy" if by_node else "Which job sizes held the accelerators"
+    x = TimeScale.of(run.scenario.start, run.end_s)
+    return Figure("occupancy", title, caption, x, (0.0, run.end_s), (panel,), 460 if by_node else 340)
+
+
+def held_in_cells(
+    start_s: Floats, end_s: Floats, weight: Floats, row: NDArray[np.intp], rows: int, slots: Floats
+) -> Floats:
+    """Mean weight held in each row and slot, exact; shape (rows, slots).
+
+    start_s, end_s, weight, row: shape (pieces,): each piece adds its weight to its row from start to end.
+    slots: edges, s, rising, shape (slots + 1,). Sum of weight x time up to an edge e is e x (sum of weights begun)
+    minus (sum of weight x begin), and the same for ends; no loop over pieces.
+    """
+    count = len(slots) - 1
+    time_s = np.concatenate([start_s, end_s])
+    change = np.concatenate([weight, -weight])
+    slot = np.clip(np.searchsorted(slots, time_s, side="left"), 0, count)  # counts at the edge behind it
+    cell = np.concatenate([row, row]) * (count + 1) + slot
+    size = rows * (count + 1)
+    level = np.bincount(cell, change, size).reshape(rows, -1).cumsum(axis=1)
+    moment = np.bincount(cell, change * time_s, size).reshape(rows, -1).cumsum(axis=1)
+    return np.diff(level * slots - moment, axis=1) / np.diff(slots)
+
+
+def _node_rows(run: Run, held: Stretches, slots: Floats) -> tuple[Panel, str]:
+    """Rows of as many neighbouring nodes of a pool as it takes to stay within the resolution."""
+    pools = run.scenario.pools
+    group = -(-sum(pool.nodes for pool in pools) // MOST_ROWS)
+    rows = [-(-pool.nodes // group) for pool in pools]
+    first = np.concatenate([[0], np.cumsum(rows)])
+    sizes = np.concatenate([_row_capacity(pool, group) for pool in pools])
+    pieces = np.diff(run.log.offsets)[held.row]
+    stretch = np.repeat(np.arange(len(held)), pieces)  # pieces lie in the order of their start rows
+    row = first[run.log.pool[held.row]][stretch] + run.log.nodes // group
+    weight = run.log.counts * held.rate[stretch]
+    share = held_in_cells(held.start_s[stretch], held.end_s[stretch], weight, row, len(sizes), slots)
+    cells = Cells("allocated", slots, np.arange(len(sizes) + 1.0), _percent(share / sizes[:, None]))
+    what = "the accelerators of a node" if group == 1 else f"the accelerators of {group} nodes"
+    return Panel("Node", (cells,), _node_ticks(pools, first, group), top=float(len(sizes))), what
+
+
+def _row_capacity(pool: Pool, group: int) -> NDArray[np.int64]:
+    """Accelerators behind each row of a pool; the last row may have fewer nodes."""
+    begin = np.arange(0, pool.nodes, group)
+    return (np.minimum(begin + group, pool.nodes) - begin) * pool.accelerators_per_node
+
+
+def _node_ticks(pools: tuple[Pool, ...], first: NDArray[np.int64], group: int) -> tuple[tuple[float, str], ...]:
+    """Some node numbers at the middle of their rows, with the pool's name where there are several."""
+    step = max(1, int(first[-1]) // MOST_LABELS)
+    ticks = []
+    for number, pool in enumerate(pools):
+        prefix = f"{pool.name} " if len(pools) > 1 else ""
+        for row in range(0, int(first[number + 1] - first[number]), step):
+            ticks.append((float(first[number]) + row + 0.5, f"{prefix}{row * group}"))
+    return tuple(ticks)
+
+
+def _size_rows(run: Run, held: Stretches, slots: Floats) -> tuple[Panel, str]:
+    """Without node walls: a row for each job size class, against the capacity of all pools."""
+    sizes = size_classes(run.jobs.accelerators)
+    weight = run.jobs.accelerators[held.job] * held.rate
+    share = held_in_cells(held.start_s, held.end_s, weight, sizes.of_job[held.job], len(sizes), slots)
+    cells = Cells("allocated", slots, np.arange(len(sizes) + 1.0), _percent(share / capacity(run.scenario)))
+    ticks = tuple((i + 0.5, label) for i, label in enumerate(sizes.labels))
+    return Panel("Accelerators of the job", (cells,), ticks, top=float(len(sizes))), "all accelerators"
+
+
+def _percent(share: Floats) -> NDArray[np.uint8]:
+    return np.rint(np.clip(share, 0.0, 1.0) * 100).astype(np.uint8)

@@ -1,0 +1,112 @@
+"""`report.html`: one self-contained file that opens offline; the answer first, then figures, tables and sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dcsim.report import tables
+from dcsim.report.figure import Figure
+from dcsim.report.figures import figures
+from dcsim.report.interactive import CONFIG, plot
+from dcsim.report.markup import folded, in_html, in_script, section, table
+from dcsim.report.next_steps import Step
+from dcsim.report.sources import sources
+from dcsim.scenario.write import to_toml
+from dcsim.units import human_count, human_time
+
+if TYPE_CHECKING:
+    from dcsim.run import Run
+
+STYLE = Path(__file__).with_name("page.css")
+
+
+def html(run: Run, next_steps: Sequence[Step] = ()) -> str:
+    """The report of a run as the text of an HTML file; the same bytes for the same run and steps.
+
+    `next_steps`: what to look at next, see `next_steps.next_steps`. Whatever comes from the user is escaped.
+    """
+    shown = figures(run)
+    name = in_html(run.scenario.name)
+    body = [
+        f"<header><h1>{name}</h1>\n<p class='answer'>{in_html(tables.answer(run))}</p>",
+        f"<p class='facts'>{in_html(_facts(run))}</p></header>",
+        _cards(run),
+        *(_figure(figure) for figure in shown),
+        _shares(run),
+        _scenario(run),
+        sources(run),
+        _next(next_steps),
+    ]
+    return "\n".join(
+        [
+            "<!DOCTYPE html>",
+            '<html lang="en">',
+            '<head>\n<meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>{name} – dcsim</title>",
+            f"<style>\n{STYLE.read_text(encoding='utf-8')}</style>\n</head>\n<body>",
+            *body,
+            *_scripts(shown),
+            "</body>\n</html>\n",
+        ]
+    )
+
+
+def _facts(run: Run) -> str:
+    scenario = run.scenario
+    pools = ", ".join(
+        f"{human_count(p.nodes)} x {p.accelerators_per_node} {p.accelerator.name} ({p.name})" for p in scenario.pools
+    )
+    return (
+        f"{human_count(len(run.jobs))} jobs from {scenario.workload.use}, scheduler {scenario.scheduler.use}, placement "
+        f"{scenario.placement.use}, on {pools}; {human_time(run.end_s)} simulated."
+    )
+
+
+def _cards(run: Run) -> str:
+    shown = "\n".join(
+        f"<dl class='card'><dt>{in_html(label)}</dt><dd class='value'>{in_html(value)}</dd>"
+        f"<dd class='note'>{in_html(note)}</dd></dl>"
+        for label, value, note in tables.cards(run)
+    )
+    return f"<div class='cards'>\n{shown}\n</div>"
+
+
+def _figure(figure: Figure) -> str:
+    place = f"<div class='figure' id='{figure.key}' style='height:{figure.height}px'></div>"
+    return section(figure.title, figure.caption, place)
+
+
+def _scripts(shown: Iterable[Figure]) -> list[str]:
+    """Plotly's script, then a call for each figure; at the end of the page, so that its text is there at once."""
+    from plotly.offline import get_plotlyjs  # Plotly takes 0.1 s to import
+
+    calls = []
+    for figure in shown:
+        traces, layout = plot(figure)
+        calls.append(f'Plotly.newPlot("{figure.key}",{in_script(traces)},{in_script(layout)},{in_script(CONFIG)});')
+    return [f"<script>{get_plotlyjs()}</script>", "<script>\n" + "\n".join(calls) + "\n</script>"]
+
+
+def _shares(run: Run) -> str:
+    shares = tables.shares(run)
+    if shares is None:
+        return section("By tenant", "The jobs name neither tenants nor users.", "")
+    caption = (
+        f"The {shares.by}s with most accelerator-hours first. Waits are of jobs that started, completion times of "
+        "jobs that ended."
+    )
+    rows = ((name, *row) for name, row in shares.rows)
+    return section(f"By {shares.by}", caption, table((shares.by.capitalize(), *tables.SHARE_COLUMNS), rows))
+
+
+def _scenario(run: Run) -> str:
+    text = f"<pre class='tall'>{in_html(to_toml(run.scenario))}</pre>"
+    return section("Scenario", "", folded("The resolved scenario, with all defaults and presets written out", text))
+
+
+def _next(steps: Sequence[Step]) -> str:
+    shown = "\n".join(f"<p>{in_html(s.question)}</p>\n<pre><code>{in_html(s.command)}</code></pre>" for s in steps)
+    return section("What to look at next", "", shown) if steps else ""

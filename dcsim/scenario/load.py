@@ -1,0 +1,48 @@
+"""A scenario file and all that it names, read and checked: the one way from TOML to facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from dcsim.scenario import overrides as changes
+from dcsim.scenario.layers import read_layers
+from dcsim.scenario.loaded import Loaded
+from dcsim.scenario.mistakes import Mistakes
+from dcsim.scenario.paths import data_folder, existing_folder, resolve
+
+
+def load(
+    path: str | Path,
+    *,
+    data: str | Path | None = None,
+    overrides: Iterable[str] = (),
+    plugins: Iterable[str | Path] = (),
+) -> Loaded:
+    """Read and check a scenario.
+
+    `data`: the folder in which paths are looked up after the scenario's own; by default that of the
+    environment variable DCSIM_DATA. `overrides`: changes as `key.path=value`. `plugins`: folders with plug-in
+    files from outside the package. Raises ScenarioError, or another DcsimError, with all mistakes.
+    """
+    # pydantic and the models take 0.2 s to import: the package `dcsim.scenario` shall not cost that.
+    from dcsim.scenario.check import Places, check
+
+    file = str(path)
+    folder = _folder(Path(path))
+    data_path = data_folder(data)
+    plugin_paths = tuple(existing_folder(p, "--plugins") for p in plugins)
+    parsed = [changes.parse(text) for text in overrides]
+    layers = read_layers(Path(path), file, folder, data_path)
+    changes.apply(parsed, layers)
+    places = Places(file, plugin_paths, lambda text: resolve(text, folder, data_path))
+    scenario, notes = check(layers.tree, Mistakes(layers.where), places)
+    return Loaded(scenario, file, folder, data_path, plugin_paths, notes)
+
+
+def _folder(path: Path) -> Path:
+    """The folder that holds a scenario file, symbolic links resolved first."""
+    try:
+        return path.resolve().parent
+    except (OSError, ValueError, RuntimeError):
+        return Path()  # reading the file says what is wrong with its name

@@ -1,0 +1,44 @@
+"""A scenario together with the places that it was loaded from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dcsim.errors import Problem, ScenarioError
+from dcsim.scenario.paths import PathError, data_folder, existing_folder, resolve
+
+if TYPE_CHECKING:
+    from dcsim.scenario.spec import Scenario
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A checked scenario and its surroundings.
+
+    `file`: as the user gave it, for error texts. `folder`, `data`: where its paths are looked up, resolved.
+    `plugins`: folders with plug-ins from outside the package, resolved. `notes`: what a reader should know,
+    one sentence each.
+    """
+
+    scenario: Scenario
+    file: str
+    folder: Path
+    data: Path | None = None
+    plugins: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @staticmethod
+    def of(scenario: Scenario, *, data: str | Path | None = None, plugins: Iterable[str | Path] = ()) -> Loaded:
+        """A scenario made in Python: its paths are looked up in the current folder, then in `data`."""
+        folders = tuple(existing_folder(p, "plugins") for p in plugins)
+        return Loaded(scenario, scenario.name, Path.cwd().resolve(), data_folder(data), folders)
+
+    def resolve(self, text: str, key: str = "") -> Path:
+        """The file or folder that a path of the scenario names; ScenarioError names file, key and value."""
+        try:
+            return resolve(text, self.folder, self.data)
+        except PathError as fault:
+            raise ScenarioError(Problem(self.file, key, str(fault), got=f"'{text}'", fix=fault.fix)) from None

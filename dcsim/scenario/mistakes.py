@@ -1,0 +1,138 @@
+"""Collects the mistakes of a tree: at most one a key, each with its file and line."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import date, time
+
+from dcsim.errors import DcsimError, Problem, ScenarioError, nearest
+from dcsim.scenario.positions import Path
+
+Where = Callable[[Path], tuple[str, int | None]]
+
+MOST_TOLD = 100  # problems with all they have to say
+MOST_SHOWN = 60  # characters of a bad value
+MOST_NAMES = 20  # in a hint
+
+_BARE = re.compile(rf"[A-Za-z0-9_\-]{{1,{MOST_SHOWN}}}")
+
+
+class Mistakes:
+    """The problems found so far; `where` gives file and line of a path.
+
+    Of problems beyond the first hundred only the place is kept: they are counted, not shown.
+    """
+
+    def __init__(self, where: Where) -> None:
+        self.where = where
+        self.problems: list[Problem] = []
+        self._paths: set[Path] = set()
+        self._around: set[Path] = set()  # the same and all paths that lead to them
+
+    def add(
+        self,
+        path: Path,
+        what: str,
+        got: str | None = None,
+        expected: str | None = None,
+        fix: str | None = None,
+    ) -> None:
+        """Note a mistake; passed over where one at the same path is known."""
+        if self._is_new(path):
+            file, line = self.where(path) if self._few() else (self.problems[0].file, None)
+            self.problems.append(Problem(file, key_text(path), what, got, expected, fix, line))
+
+    def unknown_key(self, path: Path, known: Iterable[str]) -> None:
+        """Note a key that its table does not have."""
+        self.add(path, "unknown key", fix=hint(str(path[-1]), known) if self._few() else None)
+
+    def take(self, error: DcsimError, path: Path) -> None:
+        """Note the problems that another room found at a path; those in the path's file get its line."""
+        if self._is_new(path):
+            file, line = self.where(path)
+            for p in error.problems:
+                inside = (p.file, p.line) == (file, None)
+                self.problems.append(replace(p, line=line) if inside else p)
+
+    def below(self, path: Path) -> bool:
+        """Whether a mistake at a path or inside it is known."""
+        return path in self._around
+
+    def stop_if_any(self) -> None:
+        """Raise ScenarioError with all of them, in the order of each file's lines."""
+        if self.problems:
+            first, rest = self.problems[:MOST_TOLD], self.problems[MOST_TOLD:]
+            files = list(dict.fromkeys(p.file for p in first))
+            first.sort(key=lambda p: (files.index(p.file), p.line or 0))
+            raise ScenarioError(first + rest)
+
+    def _few(self) -> bool:
+        return len(self.problems) < MOST_TOLD
+
+    def _is_new(self, path: Path) -> bool:
+        if path in self._paths:
+            return False
+        self._paths.add(path)
+        self._around.update(path[:length] for length in range(len(path) + 1))
+        return True
+
+
+def hint(word: str, known: Iterable[str]) -> str | None:
+    """The nearest of the known names, or all of them where none is near; None if there are none."""
+    names = sorted(known)
+    listed = f"known: {', '.join(names)}" if len(names) <= MOST_NAMES else "docs/scenario.md lists them all"
+    return nearest(word[:MOST_SHOWN], names) or (listed if names else None)
+
+
+def key_text(path: Path) -> str:
+    """A path as text: `pools.0.nodes`; parts that are long, or no bare keys, are quoted."""
+    return ".".join(str(p) if isinstance(p, int) or _BARE.fullmatch(p) else quoted(p) for p in path)
+
+
+def quoted(text: str) -> str:
+    """A text in double quotes on one line, its end cut off where it is long."""
+    return json.dumps(shortened(text), ensure_ascii=False)
+
+
+def shortened(text: str) -> str:
+    """A text of at most 60 characters."""
+    return text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 3] + "..."
+
+
+def shown(value: object) -> str:
+    """A value as its TOML would show it, on one line."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case str():
+            return quoted(value)
+        case int():
+            return str(value) if value.bit_length() <= 64 else f"integer of {value.bit_length()} bits"
+        case float():
+            return repr(float(value))
+        case date() | time():
+            return value.isoformat()
+    return type_name(value)
+
+
+def shown_with_type(value: object) -> str:
+    """The same with the type's name before it: `string "8"`."""
+    name, text = type_name(value), shown(value)
+    return text if text.startswith(name) else f"{name} {text}"
+
+
+def type_name(value: object) -> str:
+    """What TOML calls the type of a value."""
+    names: list[tuple[type | tuple[type, ...], str]] = [
+        (bool, "boolean"),
+        (str, "string"),
+        (int, "integer"),
+        (float, "float"),
+        (dict, "table"),
+        ((list, tuple), "array"),
+        ((date, time), "date or time"),
+    ]
+    return next((name for types, name in names if isinstance(value, types)), type(value).__name__)

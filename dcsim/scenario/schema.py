@@ -1,0 +1,86 @@
+"""JSON Schema of scenario files, for editors: completion, explanations and checks while one types."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from dcsim import plugins, units
+from dcsim.scenario import presets
+from dcsim.scenario.keys import Key, description, key_docs, keys_of
+from dcsim.scenario.plugin_tables import KINDS, Kind
+from dcsim.scenario.spec import Scenario
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+BASE = "Path of another scenario file, over which this one is laid: tables merge, arrays replace."
+
+Schema = dict[str, Any]
+
+_REFERENCES = "#/$defs/{model}"
+_DIMENSIONS = {d.name: d for d in vars(units).values() if isinstance(d, units.Dimension)}
+
+
+def scenario_schema(folders: tuple[Path, ...] = ()) -> Schema:
+    """The schema of a scenario file with all plug-ins, those of `folders` too."""
+    schema: Schema = Scenario.model_json_schema(ref_template=_REFERENCES)
+    definitions = schema["$defs"]
+    definitions["Pool"]["properties"]["accelerator"] |= {"$ref": None, "anyOf": _ways_to_name_a_device()}
+    del definitions["PluginTable"]
+    for kind in KINDS:
+        tables = [_plugin(kind, name, folders, definitions) for name in plugins.names(kind, folders)]
+        schema["properties"][kind] |= {"$ref": None, "oneOf": tables}
+    schema["properties"] = {"base": {"type": "string", "description": BASE}} | schema["properties"]
+    tidy: Schema = _tidy({"$schema": DIALECT} | schema | {"title": "dcsim scenario"})
+    return tidy
+
+
+def _ways_to_name_a_device() -> list[Schema]:
+    return [
+        {"title": "preset", "type": "string", "enum": presets.names("accelerators")},
+        {"title": "path", "type": "string", "pattern": r"\.toml$"},
+        {"$ref": _REFERENCES.format(model="Accelerator")},
+    ]
+
+
+def _plugin(kind: Kind, name: str, folders: tuple[Path, ...], definitions: Schema) -> Schema:
+    """The schema of one plug-in's table."""
+    cls = plugins.find(kind, name, folders)
+    docs, keys = key_docs(cls), keys_of(cls)
+    return {
+        "title": name,
+        "description": description(cls),
+        "type": "object",
+        "properties": {"use": {"const": name}} | {k.name: _key(k, docs, definitions) for k in keys},
+        "required": ["use", *(k.name for k in keys if k.required)],
+        "additionalProperties": False,
+    }
+
+
+def _key(key: Key, docs: dict[str, str], definitions: Schema) -> Schema:
+    """The schema of one key; what it refers to is put among the definitions."""
+    schema = key.adapter.json_schema(ref_template=_REFERENCES)
+    definitions |= schema.pop("$defs", {})
+    if not key.required:
+        schema["default"] = key.written(key.default)
+    return schema | ({"description": docs[key.name]} if key.name in docs else {})
+
+
+def _tidy(node: Any) -> Any:
+    """The same schema without null, which TOML does not have, and with units in defaults."""
+    if isinstance(node, list):
+        return [_tidy(n) for n in node]
+    if not isinstance(node, dict):
+        return node
+    node = {k: _tidy(v) for k, v in node.items() if v is not None}
+    members = node.get("anyOf", [])
+    if {"type": "null"} in members:
+        members = [m for m in members if m != {"type": "null"}]
+        node = (
+            members[0] | {k: v for k, v in node.items() if k not in ("anyOf", "title")}
+            if len(members) == 1
+            else node | {"anyOf": members}
+        )
+    dimension = _DIMENSIONS.get(node.get("title", ""))
+    if dimension is not None and isinstance(node.get("default"), float):
+        node["default"] = dimension.format(node["default"])
+    return node

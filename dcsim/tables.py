@@ -1,0 +1,175 @@
+"""A run as Arrow tables and back: the columns of `jobs.parquet`, `events.parquet` and `timeline.parquet`.
+
+Arrow arrays are made from buffers: `pyarrow.array` would import pandas, if it is installed, for 0.7 s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from dcsim.eventlog.log import EventLog
+from dcsim.eventlog.schema import KINDS
+from dcsim.metrics.jobs import STATES
+from dcsim.run import Run
+from dcsim.scenario.jobs import JobTable, Names
+
+
+def job_table(run: Run) -> Any:
+    """`jobs.parquet` as a pyarrow Table: a row a job, in order of submission.
+
+    Energy, carbon and cost are empty until their models exist: the columns stand for the readers' sake.
+    """
+    jobs, results = run.jobs, run.results
+    nothing = pa.nulls(len(jobs), pa.float64())
+    return pa.table(
+        {
+            "job_id": _ids(jobs),
+            "user": _names(jobs.user, len(jobs)),
+            "tenant": _names(jobs.tenant, len(jobs)),
+            "kind": _coded(np.zeros(len(jobs), np.int8), ("batch",)),
+            "submit_s": _numbers(jobs.submit_s),
+            "start_s": _gaps(results.start_s),
+            "end_s": _gaps(results.end_s),
+            "wait_s": _gaps(results.wait_s),
+            "run_s": _numbers(results.run_s),
+            "jct_s": _gaps(results.jct_s),
+            "service_s": _numbers(jobs.service_s),
+            "requested_s": _numbers(jobs.requested_s),
+            "accelerators": _numbers(jobs.accelerators),
+            "nodes": _numbers(results.nodes),
+            "state": _coded(results.state, STATES),
+            "preemptions": _numbers(results.preemptions),
+            "restarts": _numbers(results.restarts),
+            "lost_work_s": _numbers(results.lost_work_s),
+            "energy_j": nothing,
+            "carbon_kg": nothing,
+            "cost_usd": nothing,
+        }
+    )
+
+
+def event_table(run: Run) -> Any:
+    """`events.parquet` as a pyarrow Table; columns as in `eventlog/schema.py`."""
+    log = run.log
+    return pa.table(
+        {
+            "time_s": _numbers(log.time_s),
+            "event": _coded(log.kind, KINDS),
+            "job": _numbers(log.job),
+            "value": _numbers(log.value),
+            "pool": _numbers(log.pool),
+            "nodes": pa.ListArray.from_arrays(_numbers(log.offsets), _numbers(log.nodes)),
+            "counts": pa.ListArray.from_arrays(_numbers(log.offsets), _numbers(log.counts)),
+            "reason": _coded(log.reason, log.reasons),
+        }
+    )
+
+
+def timeline_table(run: Run) -> Any:
+    """`timeline.parquet` as a pyarrow Table: values hold from `time_s` to the next row."""
+    line = run.timeline
+    pools = (
+        {f"allocated_{pool.name}": _numbers(line.pools[i]) for i, pool in enumerate(run.scenario.pools)}
+        if len(run.scenario.pools) > 1
+        else {}
+    )
+    return pa.table(
+        {
+            "time_s": _numbers(line.time_s),
+            "allocated": _numbers(line.allocated),
+            **pools,
+            "queue_jobs": _numbers(line.queue_jobs),
+            "queue_accelerators": _numbers(line.queue_accelerators),
+        }
+    )
+
+
+def _numbers(values: NDArray[Any]) -> Any:
+    """A column of numbers without gaps."""
+    values = np.ascontiguousarray(values)
+    return pa.Array.from_buffers(_arrow_type(values), len(values), [None, pa.py_buffer(values)])
+
+
+def _gaps(values: NDArray[np.float64]) -> Any:
+    """A column of numbers that has a null where a value is NaN."""
+    values = np.ascontiguousarray(values)
+    known = np.packbits(~np.isnan(values), bitorder="little")
+    return pa.Array.from_buffers(pa.float64(), len(values), [pa.py_buffer(known), pa.py_buffer(values)])
+
+
+def _texts(values: Sequence[str]) -> Any:
+    """A column of text."""
+    encoded = [value.encode() for value in values]
+    offsets = np.zeros(len(encoded) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, encoded), np.int64, len(encoded)), out=offsets[1:])
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.large_string(), len(encoded), buffers).cast(pa.string())
+
+
+def _names(names: Names, rows: int) -> Any:
+    if names.codes is None:
+        return pa.nulls(rows, pa.string())
+    codes = np.ascontiguousarray(names.codes)
+    known = pa.py_buffer(np.packbits(codes >= 0, bitorder="little"))
+    indices = pa.Array.from_buffers(pa.int32(), rows, [known, pa.py_buffer(codes)])
+    return pa.DictionaryArray.from_arrays(indices, _texts(names.names))
+
+
+def _coded(codes: NDArray[Any], names: Sequence[str]) -> Any:
+    return pa.DictionaryArray.from_arrays(_numbers(codes), _texts(names))
+
+
+def _arrow_type(values: NDArray[Any]) -> Any:
+    return pa.from_numpy_dtype(values.dtype)
+
+
+def _ids(jobs: JobTable) -> Any:
+    if jobs.job_ids is None:
+        return _numbers(np.arange(len(jobs))).cast(pa.string())
+    return _texts(jobs.job_ids)
+
+
+def read_jobs(table: Any, meta: dict[str, Any]) -> JobTable:
+    """The jobs of a run from `jobs.parquet`; `meta`: content of meta.json."""
+    def names(column: str) -> Names:
+        values = table[column].to_pylist()
+        return Names.of(values) if any(v is not None for v in values) else Names()
+
+    states = np.array(table["state"].cast("string").to_pylist())
+    return JobTable(
+        submit_s=table["submit_s"].to_numpy(),
+        service_s=table["service_s"].to_numpy(),
+        accelerators=table["accelerators"].to_numpy(),
+        requested_s=table["requested_s"].to_numpy(),
+        job_ids=table["job_id"].to_pylist(),
+        end_state=np.select([states == "failed", states == "cancelled"], [1, 2], 0).astype(np.int8),
+        user=names("user"),
+        tenant=names("tenant"),
+        warnings=tuple(meta["warnings"]),
+        origin=meta["trace"],
+    )
+
+
+def read_log(table: Any) -> EventLog:
+    """The event log from `events.parquet`."""
+    nodes = table["nodes"].combine_chunks()
+    counts = table["counts"].combine_chunks()
+    event, reason = table["event"].combine_chunks(), table["reason"].combine_chunks()
+    code = np.array([KINDS.index(name) for name in event.dictionary.to_pylist()], np.int8)
+    return EventLog(
+        time_s=table["time_s"].to_numpy(),
+        kind=code[event.indices.to_numpy()],
+        job=table["job"].to_numpy(),
+        value=table["value"].to_numpy(),
+        pool=table["pool"].to_numpy(),
+        reason=reason.indices.to_numpy().astype(np.int16),
+        reasons=tuple(reason.dictionary.to_pylist()),
+        offsets=nodes.offsets.to_numpy(),
+        nodes=nodes.values.to_numpy(),
+        counts=counts.values.to_numpy(),
+    )
