@@ -73,9 +73,7 @@ def _load(arguments: argparse.Namespace) -> JobTable:
     context = WorkloadContext(Path, partial(stream, 0), arguments.accelerators or 1, arguments.file)
     jobs: JobTable = loader(path=arguments.file).load(context)
     if len(jobs) < 2 or jobs.submit_s[-1] == jobs.submit_s[0]:
-        raise TraceError(
-            Problem(arguments.file, "", "all jobs come at one instant; there is nothing to describe")
-        )
+        raise TraceError(Problem(arguments.file, "", "all jobs come at one instant; there is nothing to describe"))
     return jobs
 
 
@@ -90,9 +88,7 @@ def _start(text: str | None, jobs: JobTable) -> datetime | None:
         return datetime.fromisoformat(known)
     except ValueError:
         expected = "a time such as 2020-03-18T04:01:39"
-        raise ScenarioError(
-            Problem("command line", "--start", "is no time", f"'{known}'", expected)
-        ) from None
+        raise ScenarioError(Problem("command line", "--start", "is no time", f"'{known}'", expected)) from None
 
 
 def _print_fit(jobs: JobTable, start: datetime | None, as_json: bool) -> None:
@@ -178,9 +174,7 @@ def _load_lines(load: dict[str, float]) -> list[str]:
     rows = [("busy", busy)]
     if "capacity" in load:
         whole = human_count(load["capacity"])
-        rows.append(
-            ("load", f"mean {load['load_mean']:.2f}, peak {load['load_peak']:.2f} of {whole} accelerators")
-        )
+        rows.append(("load", f"mean {load['load_mean']:.2f}, peak {load['load_peak']:.2f} of {whole} accelerators"))
     return aligned(rows)
 
 

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.eventlog.schema import END_KINDS, RELEASE, START, SUBMIT
 
-if TYPE_CHECKING:
-    from dcsim.policies.decisions import Allocation
+Place = tuple[int, tuple[int, ...], tuple[int, ...], tuple[int, ...], float]  # pool, nodes, counts, devices, share
 
 KIND_BITS = 4
 HALF = 32  # two numbers in one array element: the upper and the lower half
@@ -63,31 +62,34 @@ class Recorder:
         self._reasons = {"": 0}
         self._places = array("q")  # a start: pool, number of pieces
         self._pieces = array("q")  # a piece: node, accelerators
-        self._put_time = self._time.append
-        self._put_code = self._code.append
+        self.put_time = self._time.append
+        self.put_code = self._code.append
         self._put_place = self._places.append
         self._put_piece = self._pieces.append
 
     def end(self, time_s: float, kind: int, job: int) -> None:
         """Append a row without value and reason."""
-        self._put_time(time_s)
-        self._put_code(job << KIND_BITS | kind)
+        self.put_time(time_s)
+        self.put_code(job << KIND_BITS | kind)
 
     def row(self, time_s: float, kind: int, job: int, value: float, reason: str = "") -> None:
         """Append a row of any kind but `start` and `submit`."""
         self._extras(value, reason)
         self.end(time_s, kind, job)
 
-    def start(self, time_s: float, job: int, rate: float, reason: str, allocation: Allocation) -> None:
-        """Append a `start` row."""
+    def start(self, time_s: float, job: int, rate: float, reason: str, place: Place) -> None:
+        """Append a `start` row; `place` is an Allocation."""
         if rate != 1.0 or reason:
             self._extras(rate, reason)
-        self._put_time(time_s)
-        self._put_code(job << KIND_BITS | START)
-        pool, nodes, counts, _, _ = allocation
-        self._put_place(pool << HALF | len(nodes))
-        for node, count in zip(nodes, counts):  # noqa: B905: checked when they were taken
-            self._put_piece(node << HALF | count)
+        self.put_time(time_s)
+        self.put_code(job << KIND_BITS | START)
+        nodes = place[1]
+        self._put_place(place[0] << HALF | len(nodes))
+        if len(nodes) == 1:
+            self._put_piece(nodes[0] << HALF | place[2][0])
+        else:
+            for node, count in zip(nodes, place[2]):  # noqa: B905: checked when they were taken
+                self._put_piece(node << HALF | count)
 
     def _extras(self, value: float, reason: str) -> None:
         self._values[len(self._time)] = value

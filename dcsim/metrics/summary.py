@@ -46,7 +46,7 @@ def summary(jobs: JobTable, results: JobResults, line: Timeline, log: EventLog, 
         "queue_jobs_mean": line.integral(line.queue_jobs) / span if span > 0.0 else None,
         "queue_jobs_max": int(line.queue_jobs.max(initial=0)),
         "preemptions": int(results.preemptions.sum()),
-        "lost_accelerator_hours": float(np.dot(results.lost_work_s, jobs.demand)) / HOUR,
+        "lost_accelerator_hours": float((results.lost_work_s * jobs.demand).sum()) / HOUR,
         "jain_fairness_tenants": fairness(jobs, results),
         "events": len(log),
     }
@@ -72,7 +72,7 @@ def fairness(jobs: JobTable, results: JobResults) -> float | None:
     codes = jobs.tenant.codes[ended]
     count = np.bincount(codes)
     mean = (np.bincount(codes, speed) / np.maximum(count, 1))[count > 0]
-    return float(mean.sum() ** 2 / (len(mean) * np.dot(mean, mean))) if mean.any() else None
+    return float(mean.sum() ** 2 / (len(mean) * (mean**2).sum())) if mean.any() else None
 
 
 def _spread(name: str, values: NDArray[np.float64]) -> dict[str, float | None]:

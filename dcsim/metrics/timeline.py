@@ -31,7 +31,8 @@ class Timeline:
 
     def integral(self, values: NDArray[np.float64] | NDArray[np.int64]) -> float:
         """Integral of a step function over the run: value x s."""
-        return float(np.dot(values, np.diff(self.time_s, append=self.end_s)))
+        # Not np.dot: its order of summation, and so the last digit, depends on the machine's number of cores.
+        return float((values * np.diff(self.time_s, append=self.end_s)).sum())
 
 
 def timeline(jobs: JobTable, log: EventLog, pools: int, until_s: float) -> Timeline:

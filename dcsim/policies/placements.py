@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.policies.decisions import Allocation
-from dcsim.policies.view import PoolView, Request, SharedPoolView
+from dcsim.policies.view import PoolView, Request, SharedPoolsView
 
 
 class Placement:
@@ -27,7 +27,7 @@ class Placement:
         """Where to put a job with these needs; None if nowhere now. Only pools of `request.pools` are legal."""
         raise NotImplementedError
 
-    def place_shared(self, request: Request, pools: Sequence[SharedPoolView]) -> Allocation | None:
+    def place_shared(self, request: Request, pools: SharedPoolsView) -> Allocation | None:
         """The same when jobs ask for fractions of accelerators, CPU cores or memory: the job goes on one node."""
         raise NotImplementedError
 
@@ -37,14 +37,17 @@ class Placement:
 
 
 def on_devices(
-    number: int, node: int, request: Request, pool: SharedPoolView, choose: Callable[[NDArray[np.int64]], int]
+    number: int, request: Request, pools: SharedPoolsView, choose: Callable[[NDArray[np.int64]], int]
 ) -> Allocation:
-    """An allocation on one node: whole accelerators are the lowest-numbered idle ones; of those with room for a
-    fraction, `choose` says which, from their free thousandths."""
+    """An allocation on the node of that number: whole accelerators are the lowest-numbered idle ones; of those with
+    room for a fraction, `choose` says which, from their free thousandths."""
+    at, node = pools.locate(number)
+    pool = pools[at]
     devices = pool.devices(node, request)
     if request.share < 1.0:
         devices = devices[[choose(pool.milli[node, devices])]]
-    return Allocation(number, (node,), (request.accelerators,), tuple(devices[: request.accelerators].tolist()), request.share)
+    taken = tuple(devices[: request.accelerators].tolist())
+    return Allocation(at, (node,), (request.accelerators,), taken, request.share)
 
 
 @lru_cache(maxsize=1 << 16)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterator
 from heapq import heapify, heappop, heappush
 from itertools import chain
 from math import inf
@@ -124,21 +124,27 @@ class PreemptiveQueue:
             yield victim
 
     def _needed(self, job: int, victims: list[int], allocation: Allocation) -> list[int]:
-        """Only the victims whose place is taken: by node, or by count where there are no nodes."""
+        """Only the victims whose place is taken; who can go on beside the newcomer does, smallest key first."""
         view, need = self._view, self._need
-        if allocation.nodes:
-            taken = set(allocation.nodes)
-            held = {victim: view.allocation(victim) for victim in victims}
-            return [v for v, a in held.items() if a.pool == allocation.pool and not taken.isdisjoint(a.nodes)]
-        victims = [v for v in victims if view.allocation(v).pool == allocation.pool]
-        spare = view.pools[allocation.pool].free_total + sum(need[v] for v in victims) - need[job]
-        kept = []
-        for victim in reversed(victims):  # the smallest key has the best claim to go on
-            if need[victim] <= spare:
-                spare -= need[victim]
+        held = [(v, a) for v in victims if (a := view.allocation(v)).pool == allocation.pool]
+        if allocation.devices or not need[job]:  # nodes shared in parts: all that are on the node
+            return [v for v, a in held if a.nodes == allocation.nodes]
+        pool = view.pools[allocation.pool]
+        spare = {n: pool.free_on(n) - c for n, c in zip(allocation.nodes, allocation.counts, strict=True)}
+        if not spare:  # no node walls: the pool as a whole is node -1
+            spare = {-1: pool.free_total - need[job]}
+        parts = [(v, _part(a, need[v], spare)) for v, a in held]
+        for _, part in parts:
+            for node, count in part:
+                spare[node] += count
+        stopped = []
+        for victim, part in reversed(parts):
+            if all(count <= spare[node] for node, count in part):
+                for node, count in part:
+                    spare[node] -= count
             else:
-                kept.append(victim)
-        return kept[::-1]
+                stopped.append(victim)
+        return stopped[::-1]
 
     def _still(self, key: Key) -> Key:
         """A key of now as it would be at time 0. Both sides of a comparison go through here: equals stay equal."""
@@ -184,3 +190,10 @@ class PreemptiveQueue:
         if self._waiting and self._changes and self._changes[0][0] < self._woken:
             self._woken = self._changes[0][0]
             act.wake_at(self._woken)
+
+
+def _part(allocation: Allocation, need: int, nodes: Container[int]) -> list[tuple[int, int]]:
+    """What of an allocation lies on some nodes: (node, accelerators) pairs; without walls all, on node -1."""
+    if not allocation.nodes:
+        return [(-1, need)]
+    return [(n, c) for n, c in zip(allocation.nodes, allocation.counts, strict=True) if n in nodes]

@@ -68,6 +68,10 @@ class PoolView(Protocol):
         """Free accelerators of each node, shape (nodes,): a copy."""
         ...
 
+    def free_on(self, node: int) -> int:
+        """Free accelerators of one node."""
+        ...
+
 
 class SharedPoolView(Protocol):
     """The present state of a pool whose nodes are shared in parts; see `Request`.
@@ -79,20 +83,39 @@ class SharedPoolView(Protocol):
     nodes: int
     width: int
     speed: float
-    cpus_each: float
     cpus: NDArray[np.float64]
     milli: NDArray[np.int64]
 
+    def devices(self, node: int, request: Request) -> NDArray[np.intp]:
+        """Numbers of the accelerators of a node that have room for the request's share, ascending."""
+        ...
+
+
+class SharedPoolsView(Protocol):
+    """All such pools at once: their nodes are numbered through, in the order of the scenario's pools.
+
+    `width, cpus_each`: accelerators and CPU cores of each node, `cpus`: its free cores, all of shape (nodes,);
+    cores are infinite where the scenario does not say. They must not be changed.
+    """
+
+    width: NDArray[np.int64]
+    cpus_each: NDArray[np.float64]
+    cpus: NDArray[np.float64]
+
     def fitting(self, request: Request) -> NDArray[np.intp]:
-        """Numbers of the nodes on which the whole request fits, ascending."""
+        """Numbers of the nodes, in the pools that the request may use, on which the whole of it fits, ascending."""
         ...
 
     def free_share(self) -> NDArray[np.float64]:
         """Free accelerators of each node, parts added up, shape (nodes,)."""
         ...
 
-    def devices(self, node: int, request: Request) -> NDArray[np.intp]:
-        """Numbers of the accelerators of a node that have room for the request's share, ascending."""
+    def locate(self, number: int) -> tuple[int, int]:
+        """Pool and node in that pool of a node's number."""
+        ...
+
+    def __getitem__(self, pool: int) -> SharedPoolView:
+        """One pool, by its number."""
         ...
 
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from dcsim.errors import ScenarioError
-from dcsim.scenario import positions, presets
+from dcsim.scenario import presets
 from dcsim.scenario.explain import note_all
 from dcsim.scenario.mistakes import Mistakes, quoted
 from dcsim.scenario.paths import PathError, shown_file
 from dcsim.scenario.plugin_tables import KINDS, Kind, Reader, completed
+from dcsim.scenario.positions import KeyPath
 from dcsim.scenario.source import read
 from dcsim.scenario.spec import Accelerator, Scenario
 from dcsim.scenario.values import frozen
@@ -64,7 +64,7 @@ def _with_zone(tree: dict[str, Any]) -> tuple[str, ...]:
     return (NO_ZONE,)
 
 
-def _pools(tree: dict[str, Any]) -> Iterator[tuple[positions.Path, dict[str, Any]]]:
+def _pools(tree: dict[str, Any]) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
     pools = tree.get("pools")
     for number, pool in enumerate(pools if isinstance(pools, tuple) else ()):
         if isinstance(pool, dict):
@@ -92,7 +92,7 @@ def _name_devices(tree: dict[str, Any], mistakes: Mistakes, places: Places) -> N
             pool["accelerator"] = devices[text]
 
 
-def _device(text: str, path: positions.Path, mistakes: Mistakes, places: Places) -> Accelerator:
+def _device(text: str, path: KeyPath, mistakes: Mistakes, places: Places) -> Accelerator:
     """The accelerator of that name or file; any other one where a mistake was noted."""
     try:
         if text.endswith(".toml") or "/" in text:
@@ -118,17 +118,16 @@ def _validated(tree: dict[str, Any], mistakes: Mistakes) -> Scenario | None:
     try:
         return Scenario.model_validate(tree)
     except ValidationError as error:
-        found = error.errors(include_url=False)
         absent = [t for t in TABLES if t not in tree]
         if absent:
             plural = "s" if len(absent) > 1 else ""
             mistakes.add((), f"missing required table{plural}: {', '.join(absent)}")
-        rest: list[ErrorDetails] = [e for e in found if e["loc"] not in [(t,) for t in absent]]
-        note_all(rest, tree, (), _known_keys, mistakes)
+            mistakes.pass_over((t,) for t in absent)
+        note_all(error, tree, (), _known_keys, mistakes)
         return None
 
 
-def _known_keys(path: positions.Path) -> list[str]:
+def _known_keys(path: KeyPath) -> list[str]:
     """The keys of the table at a path of a scenario."""
     model: type[BaseModel] = Scenario
     for part in path:

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dcsim.scenario.mistakes import Mistakes, hint, shown, shown_with_type
-from dcsim.scenario.positions import Path
+from dcsim.scenario.positions import KeyPath
 
 if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
+    from pydantic_core import ErrorDetails, ValidationError
+
+MOST_READ = 1000  # errors of a value that are told apart; further ones are counted
 
 TYPES = {
     "int": "integer",
@@ -42,10 +44,10 @@ class Sentence(NamedTuple):
 
 
 def note_all(
-    errors: Iterable[ErrorDetails],
+    failure: ValidationError,
     value: object,
-    path: Path,
-    known: Callable[[Path], Iterable[str]],
+    path: KeyPath,
+    known: Callable[[KeyPath], Iterable[str]],
     mistakes: Mistakes,
 ) -> None:
     """Note pydantic's errors on the value that stands at `path`; `known` gives the keys of a table in it.
@@ -53,16 +55,18 @@ def note_all(
     Tags that pydantic puts into its paths (members of a union) are left out; of several errors at one place,
     all expectations are named. What is wrong with a table is not said where something inside it is wrong.
     """
-    found: dict[Path, list[ErrorDetails]] = {}
-    for error in errors:
+    errors = failure.errors(include_url=False)
+    found: dict[KeyPath, list[ErrorDetails]] = {}
+    for error in errors[:MOST_READ]:
         found.setdefault(_real(error["loc"], value, error["type"]), []).append(error)
     for inner, group in found.items():
         whole = (*path, *inner)
-        first = group[0]
-        if first["type"] == "extra_forbidden":
+        if group[0]["type"] == "extra_forbidden":
             mistakes.unknown_key(whole, known(inner[:-1]))
         elif not mistakes.below(whole):
             mistakes.add(whole, *_joined([sentence(e) for e in group]))
+    if len(errors) > MOST_READ:
+        mistakes.count(len(errors) - MOST_READ)
 
 
 def sentence(error: ErrorDetails) -> Sentence:
@@ -117,7 +121,7 @@ def _joined(sentences: list[Sentence]) -> Sentence:
     return first._replace(expected=" or ".join(expected) or None)
 
 
-def _real(location: tuple[str | int, ...], value: Any, kind: str) -> Path:
+def _real(location: tuple[str | int, ...], value: Any, kind: str) -> KeyPath:
     """A path of pydantic without the parts that lead to nothing in the value."""
     path: list[str | int] = []
     for number, part in enumerate(location, 1):

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from dcsim.errors import Problem, ScenarioError
-from dcsim.scenario import positions
 from dcsim.scenario.mistakes import quoted, shown_with_type
 from dcsim.scenario.paths import PathError, resolve, shown_file
+from dcsim.scenario.positions import KeyPath
 from dcsim.scenario.source import Document, read
 
 
@@ -21,24 +21,24 @@ class Layers:
 
     def __init__(self) -> None:
         self.tree: dict[str, Any] = {}
-        self._owners: dict[positions.Path, Document | str] = {}
+        self._owners: dict[KeyPath, Document | str] = {}
 
     def put(self, document: Document) -> None:
         """Lay a document over what is there."""
         self._merge(self.tree, document.tree, (), document)
 
-    def own(self, path: positions.Path, owner: Document | str) -> None:
+    def own(self, path: KeyPath, owner: Document | str) -> None:
         """Say who wrote a key and all that it holds; a text for what stands in no file."""
         self._owners = {p: o for p, o in self._owners.items() if p[: len(path)] != path}
         self._owners[path] = owner
 
-    def clear(self, path: positions.Path, table: dict[str, Any]) -> None:
+    def clear(self, path: KeyPath, table: dict[str, Any]) -> None:
         """Empty a table."""
         for key in list(table):
             del table[key]
             self._owners.pop((*path, key), None)
 
-    def where(self, path: positions.Path) -> tuple[str, int | None]:
+    def where(self, path: KeyPath) -> tuple[str, int | None]:
         """File and line of a key, or of what stands nearest around it."""
         for length in range(len(path), -1, -1):
             owner = self._owners.get(path[:length])
@@ -46,7 +46,7 @@ class Layers:
                 return (owner, None) if isinstance(owner, str) else owner.where(path)
         return "", None
 
-    def _merge(self, below: dict[str, Any], above: dict[str, Any], path: positions.Path, owner: Document) -> None:
+    def _merge(self, below: dict[str, Any], above: dict[str, Any], path: KeyPath, owner: Document) -> None:
         self._owners[path] = owner
         if "use" in above and below.get("use", above["use"]) != above["use"]:
             self.clear(path, below)

@@ -9,9 +9,9 @@ from dataclasses import replace
 from datetime import date, time
 
 from dcsim.errors import DcsimError, Problem, ScenarioError, nearest
-from dcsim.scenario.positions import Path
+from dcsim.scenario.positions import KeyPath
 
-Where = Callable[[Path], tuple[str, int | None]]
+Where = Callable[[KeyPath], tuple[str, int | None]]
 
 MOST_TOLD = 100  # problems with all they have to say
 MOST_SHOWN = 60  # characters of a bad value
@@ -23,33 +23,35 @@ _BARE = re.compile(rf"[A-Za-z0-9_\-]{{1,{MOST_SHOWN}}}")
 class Mistakes:
     """The problems found so far; `where` gives file and line of a path.
 
-    Of problems beyond the first hundred only the place is kept: they are counted, not shown.
+    Those beyond the first hundred are counted, but nothing is said about them.
     """
 
     def __init__(self, where: Where) -> None:
         self.where = where
         self.problems: list[Problem] = []
-        self._paths: set[Path] = set()
-        self._around: set[Path] = set()  # the same and all paths that lead to them
+        self._paths: set[KeyPath] = set()
+        self._around: set[KeyPath] = set()  # the same and all paths that lead to them
 
     def add(
         self,
-        path: Path,
+        path: KeyPath,
         what: str,
         got: str | None = None,
         expected: str | None = None,
         fix: str | None = None,
     ) -> None:
         """Note a mistake; passed over where one at the same path is known."""
-        if self._is_new(path):
-            file, line = self.where(path) if self._few() else (self.problems[0].file, None)
+        if self.full:
+            self.count(1)
+        elif self._is_new(path):
+            file, line = self.where(path)
             self.problems.append(Problem(file, key_text(path), what, got, expected, fix, line))
 
-    def unknown_key(self, path: Path, known: Iterable[str]) -> None:
+    def unknown_key(self, path: KeyPath, known: Iterable[str]) -> None:
         """Note a key that its table does not have."""
-        self.add(path, "unknown key", fix=hint(str(path[-1]), known) if self._few() else None)
+        self.add(path, "unknown key", fix=None if self.full else hint(str(path[-1]), known))
 
-    def take(self, error: DcsimError, path: Path) -> None:
+    def take(self, error: DcsimError, path: KeyPath) -> None:
         """Note the problems that another room found at a path; those in the path's file get its line."""
         if self._is_new(path):
             file, line = self.where(path)
@@ -57,7 +59,20 @@ class Mistakes:
                 inside = (p.file, p.line) == (file, None)
                 self.problems.append(replace(p, line=line) if inside else p)
 
-    def below(self, path: Path) -> bool:
+    def pass_over(self, paths: Iterable[KeyPath]) -> None:
+        """Say nothing about mistakes at these paths: they are said elsewhere."""
+        self._paths.update(paths)
+
+    def count(self, more: int) -> None:
+        """Note that there are so many more mistakes."""
+        self.problems += [Problem(self.problems[0].file, "", "another mistake")] * more
+
+    @property
+    def full(self) -> bool:
+        """Whether further mistakes are only counted."""
+        return len(self.problems) >= MOST_TOLD
+
+    def below(self, path: KeyPath) -> bool:
         """Whether a mistake at a path or inside it is known."""
         return path in self._around
 
@@ -69,10 +84,7 @@ class Mistakes:
             first.sort(key=lambda p: (files.index(p.file), p.line or 0))
             raise ScenarioError(first + rest)
 
-    def _few(self) -> bool:
-        return len(self.problems) < MOST_TOLD
-
-    def _is_new(self, path: Path) -> bool:
+    def _is_new(self, path: KeyPath) -> bool:
         if path in self._paths:
             return False
         self._paths.add(path)
@@ -87,7 +99,7 @@ def hint(word: str, known: Iterable[str]) -> str | None:
     return nearest(word[:MOST_SHOWN], names) or (listed if names else None)
 
 
-def key_text(path: Path) -> str:
+def key_text(path: KeyPath) -> str:
     """A path as text: `pools.0.nodes`; parts that are long, or no bare keys, are quoted."""
     return ".".join(str(p) if isinstance(p, int) or _BARE.fullmatch(p) else quoted(p) for p in path)
 

@@ -10,7 +10,7 @@ from typing import Any
 from dcsim.errors import Problem, ScenarioError
 from dcsim.scenario.layers import Layers
 from dcsim.scenario.mistakes import key_text, quoted, shown, type_name
-from dcsim.scenario.positions import DEEPEST, Path
+from dcsim.scenario.positions import DEEPEST, KeyPath
 from dcsim.units import TomlFloat
 
 OPTION = "--set"
@@ -20,7 +20,7 @@ OPTION = "--set"
 class Override:
     """One change: the path of a key and its new value."""
 
-    path: Path
+    path: KeyPath
     value: Any
 
 
@@ -68,7 +68,7 @@ def _apply(override: Override, layers: Layers) -> None:
     if override.path[0] == "base":
         raise _fault(override.path, "can be written in a file only")
     table: Any = layers.tree
-    path: Path = ()
+    path: KeyPath = ()
     for depth, part in enumerate(override.path[:-1], 1):
         key = _key(table, override.path[:depth], part)
         path = (*path, key)
@@ -83,7 +83,7 @@ def _apply(override: Override, layers: Layers) -> None:
     layers.own((*path, last), OPTION)
 
 
-def _key(table: Any, path: Path, part: str | int) -> Any:
+def _key(table: Any, path: KeyPath, part: str | int) -> Any:
     """The key, or index, of a table or array that a part of a path means."""
     if isinstance(table, list):
         return _index(table, path)
@@ -93,7 +93,7 @@ def _key(table: Any, path: Path, part: str | int) -> Any:
     raise _fault(path, what)
 
 
-def _index(array: list[Any], path: Path) -> int:
+def _index(array: list[Any], path: KeyPath) -> int:
     number = path[-1]
     if not isinstance(number, int) or not 0 <= number < len(array):
         expected = f"an index from 0 to {len(array) - 1}" if array else "nothing: the array is empty"
@@ -101,5 +101,5 @@ def _index(array: list[Any], path: Path) -> int:
     return number
 
 
-def _fault(path: Path, what: str, got: str | None = None, expected: str | None = None) -> ScenarioError:
+def _fault(path: KeyPath, what: str, got: str | None = None, expected: str | None = None) -> ScenarioError:
     return ScenarioError(Problem(OPTION, key_text(path), what, got, expected))

@@ -13,12 +13,12 @@ from pydantic import ValidationError
 
 from dcsim import plugins
 from dcsim.errors import DcsimError, PolicyError, Problem
-from dcsim.scenario import positions
 from dcsim.scenario.datapath import PathMarker
 from dcsim.scenario.explain import note_all
 from dcsim.scenario.keys import Key, keys_of, source_file
 from dcsim.scenario.mistakes import Mistakes, key_text, quoted
 from dcsim.scenario.paths import PathError, resolve
+from dcsim.scenario.positions import KeyPath
 from dcsim.scenario.values import plain
 
 if TYPE_CHECKING:
@@ -77,12 +77,12 @@ class Reader:
         self.mistakes = mistakes
         self._resolve = resolve
 
-    def instance(self, cls: type[Any], table: dict[str, Any], path: positions.Path) -> Any:
+    def instance(self, cls: type[Any], table: dict[str, Any], path: KeyPath) -> Any:
         """An instance of a dataclass, or None where a mistake was noted."""
         values = self.values(cls, table, path)
         return None if values is None else self.made(cls, values, path)
 
-    def values(self, cls: type[Any], table: dict[str, Any], path: positions.Path) -> dict[str, Any] | None:
+    def values(self, cls: type[Any], table: dict[str, Any], path: KeyPath) -> dict[str, Any] | None:
         """The values of a table's keys, each of its field's type; None where a mistake was noted."""
         before = len(self.mistakes.problems)
         keys = {key.name: key for key in keys_of(cls)}
@@ -97,7 +97,7 @@ class Reader:
                 self.mistakes.add((*path, name), "required key is missing")
         return values if len(self.mistakes.problems) == before else None
 
-    def made(self, cls: type[Any], values: dict[str, Any], path: positions.Path) -> Any:
+    def made(self, cls: type[Any], values: dict[str, Any], path: KeyPath) -> Any:
         """An instance with these values; what its own checks raise is noted, and None returned.
 
         A ValueError of the form "key: what is wrong" is noted at that key.
@@ -116,7 +116,7 @@ class Reader:
             self.mistakes.take(PolicyError(Problem(source_file(cls), key_text(path), what)), path)
         return None
 
-    def _value(self, key: Key, value: Any, path: positions.Path) -> Any:
+    def _value(self, key: Key, value: Any, path: KeyPath) -> Any:
         before = len(self.mistakes.problems)
         shaped = self._shaped(key.hint, value, path)
         if len(self.mistakes.problems) > before:
@@ -124,10 +124,10 @@ class Reader:
         try:
             return key.adapter.validate_python(shaped, strict=True)
         except ValidationError as error:
-            note_all(error.errors(include_url=False), value, path, lambda _: (), self.mistakes)
+            note_all(error, value, path, lambda _: (), self.mistakes)
             return None
 
-    def _shaped(self, hint: Any, value: Any, path: positions.Path) -> Any:
+    def _shaped(self, hint: Any, value: Any, path: KeyPath) -> Any:
         """The value in the containers that its type asks for, with dataclasses made of tables."""
         for member in _members(hint):
             if isinstance(member, PathMarker):
@@ -145,7 +145,7 @@ class Reader:
                 return origin(self._shaped(h, v, (*path, i)) for i, (h, v) in pairs)
         return value
 
-    def _check_path(self, value: Any, path: positions.Path) -> None:
+    def _check_path(self, value: Any, path: KeyPath) -> None:
         if isinstance(value, str):
             try:
                 self._resolve(value)

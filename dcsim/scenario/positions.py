@@ -7,7 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 DEEPEST = 64  # parts of a key path that are told apart; deeper ones share the line of their ancestor
 
@@ -25,19 +25,19 @@ _SCALAR = re.compile(r"[^,\]}\n#]++")
 _LINE_END = re.compile("\n")
 
 
-def positions(text: str) -> dict[Path, int]:
+def positions(text: str) -> dict[KeyPath, int]:
     """The line, from 1, of every key and array element, by path: `("pools", 0, "nodes")`.
 
     `text` is TOML that tomllib accepts, with `\\n` as line ends. Of other text, what stands before the first
     thing that cannot be understood is returned; nothing is raised. Time is linear in the length of the text.
     """
-    found: dict[Path, int] = {}
+    found: dict[KeyPath, int] = {}
     for path, line in _walk(_Scanner(text)):
         found.setdefault(path, line)
     return found
 
 
-def last_key(text: str) -> Path:
+def last_key(text: str) -> KeyPath:
     """The path of the last `key = value` that a text begins; the empty path if there is none."""
     scanner = _Scanner(text)
     for _ in _walk(scanner):
@@ -45,7 +45,7 @@ def last_key(text: str) -> Path:
     return scanner.key
 
 
-def _walk(scanner: _Scanner) -> Iterator[tuple[Path, int]]:
+def _walk(scanner: _Scanner) -> Iterator[tuple[KeyPath, int]]:
     try:
         yield from scanner.document()
     except (AttributeError, IndexError, RecursionError, ValueError):
@@ -58,13 +58,13 @@ class _Scanner:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
-        self.key: Path = ()  # the last key assigned outside any value
+        self.key: KeyPath = ()  # the last key assigned outside any value
         self._ends = [m.start() for m in _LINE_END.finditer(text)]
-        self._tables: dict[Path, int] = {}  # arrays of tables: how many elements so far
+        self._tables: dict[KeyPath, int] = {}  # arrays of tables: how many elements so far
 
-    def document(self) -> Iterator[tuple[Path, int]]:
+    def document(self) -> Iterator[tuple[KeyPath, int]]:
         """Paths and lines, in order; a path comes again each time that it is written."""
-        base: Path = ()
+        base: KeyPath = ()
         while self._skip(_BLANK) < len(self.text):
             if self.text[self.at] == "[":
                 line = self._line()
@@ -73,13 +73,13 @@ class _Scanner:
             else:
                 yield from self._pair(base, outermost=True)
 
-    def _header(self) -> Iterator[Path]:
+    def _header(self) -> Iterator[KeyPath]:
         """`[a.b]` or `[[a.b]]`: the path of each part; the last one is that of the table that begins here."""
         many = self.text.startswith("[[", self.at)
         self.at += 2 if many else 1
         *parents, last = self._key()
         self.at += 2 if many else 1
-        path: Path = ()
+        path: KeyPath = ()
         for part in parents:
             path = (*path, part)
             yield path
@@ -91,7 +91,7 @@ class _Scanner:
             self._tables[path] = self._tables.get(path, 0) + 1
             yield (*path, self._tables[path] - 1)
 
-    def _pair(self, base: Path, outermost: bool = False) -> Iterator[tuple[Path, int]]:
+    def _pair(self, base: KeyPath, outermost: bool = False) -> Iterator[tuple[KeyPath, int]]:
         """`a.b = value`: the path of each part, then what the value holds."""
         line = self._line()
         path = base
@@ -104,7 +104,7 @@ class _Scanner:
         self._skip(_SPACE)
         yield from self._value(path)
 
-    def _value(self, path: Path) -> Iterator[tuple[Path, int]]:
+    def _value(self, path: KeyPath) -> Iterator[tuple[KeyPath, int]]:
         first = self.text[self.at]
         if first == "[":
             yield from self._array(path)
@@ -113,13 +113,13 @@ class _Scanner:
         else:
             self._skip(_STRING if first in "\"'" else _SCALAR)
 
-    def _array(self, path: Path) -> Iterator[tuple[Path, int]]:
+    def _array(self, path: KeyPath) -> Iterator[tuple[KeyPath, int]]:
         for number, _ in enumerate(self._items("]")):
             item = (*path, number)
             yield item, self._line()
             yield from self._value(item)
 
-    def _inline_table(self, path: Path) -> Iterator[tuple[Path, int]]:
+    def _inline_table(self, path: KeyPath) -> Iterator[tuple[KeyPath, int]]:
         for _ in self._items("}"):
             yield from self._pair(path)
 

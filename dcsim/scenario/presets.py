@@ -53,7 +53,7 @@ def accelerator_of(document: Document) -> Accelerator:
     try:
         device = Accelerator.model_validate(tree)
     except ValidationError as error:
-        note_all(error.errors(include_url=False), tree, (), accelerator_keys, mistakes)
+        note_all(error, tree, (), accelerator_keys, mistakes)
     mistakes.stop_if_any()
     return device
 

@@ -67,7 +67,7 @@ def _key(key: Key, docs: dict[str, str], definitions: Schema) -> Schema:
 
 def _tidy(node: Any) -> Any:
     """The same schema without null, which TOML does not have, and with units in defaults."""
-    if isinstance(node, list):
+    if isinstance(node, list | tuple):
         return [_tidy(n) for n in node]
     if not isinstance(node, dict):
         return node

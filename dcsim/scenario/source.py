@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from dcsim.errors import EnvironmentFault, Problem, ScenarioError
-from dcsim.scenario import positions
 from dcsim.scenario.mistakes import key_text
+from dcsim.scenario.positions import DEEPEST as LONGEST_KEY
+from dcsim.scenario.positions import KeyPath, last_key, positions
 from dcsim.units import TomlFloat
 
 MOST_BYTES = 2**20
@@ -21,7 +22,7 @@ _BOM = b"\xef\xbb\xbf"
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _NAMESPACE = re.compile(r"\((('[^']*'(?:, )?)+),?\)")
 _KEY = r"(?:[\w\-]++|\"[^\"\n]*+\"|'[^'\n]*+')[ \t]*+\.[ \t]*+"
-_LONG_KEY = re.compile(rf"(?<![\w\-\"'.])(?:{_KEY}){{{positions.DEEPEST}}}")
+_LONG_KEY = re.compile(rf"(?<![\w\-\"'.])(?:{_KEY}){{{LONGEST_KEY}}}")
 _LONG_INTEGER = re.compile(r"[0-9_]{4301,}+")
 
 
@@ -34,10 +35,10 @@ class Document:
     tree: dict[str, Any]
 
     @cached_property
-    def _lines(self) -> dict[positions.Path, int]:
-        return positions.positions(self.text)
+    def _lines(self) -> dict[KeyPath, int]:
+        return positions(self.text)
 
-    def where(self, path: positions.Path) -> tuple[str, int | None]:
+    def where(self, path: KeyPath) -> tuple[str, int | None]:
         """File and line of a key, or of the nearest table around it that is written down."""
         for length in range(len(path), 0, -1):
             if (line := self._lines.get(path[:length])) is not None:
@@ -53,7 +54,7 @@ def read(path: Path, file: str) -> Document:
     """
     text = _decode(_bytes(path, file), file)
     if match := _LONG_KEY.search(text):  # tomllib takes minutes for a key of 100,000 parts
-        raise _fault(file, f"a key of more than {positions.DEEPEST} parts", _line(text, match.start()))
+        raise _fault(file, f"a key of more than {LONGEST_KEY} parts", _line(text, match.start()))
     try:
         tree = tomllib.loads(text, parse_float=TomlFloat)
     except tomllib.TOMLDecodeError as error:
@@ -129,9 +130,9 @@ def _syntax_problem(message: str, text: str, file: str) -> Problem:
     return Problem(file, "", f"not valid TOML: {reason} at column {column}", line=line)
 
 
-def _key_before(rows: list[str], line: int, column: int) -> positions.Path:
+def _key_before(rows: list[str], line: int, column: int) -> KeyPath:
     """The key whose value ends at a place, or the table whose header does."""
     row = rows[line - 1]
     if row.lstrip().startswith("["):
-        return max(positions.positions(row), key=len, default=())
-    return positions.last_key("\n".join([*rows[: line - 1], row[: column - 1]]))
+        return max(positions(row), key=len, default=())
+    return last_key("\n".join([*rows[: line - 1], row[: column - 1]]))

@@ -6,13 +6,13 @@ import math
 from typing import Any
 
 from dcsim.scenario.mistakes import Mistakes, shown
-from dcsim.scenario.positions import Path
+from dcsim.scenario.positions import KeyPath
 from dcsim.units import TomlFloat
 
 INTEGER_BITS = 63
 
 
-def frozen(value: Any, mistakes: Mistakes, path: Path = ()) -> Any:
+def frozen(value: Any, mistakes: Mistakes, path: KeyPath = ()) -> Any:
     """The same value with tuples for arrays; notes NaN, infinities, huge integers, text not in Unicode."""
     if isinstance(value, dict):
         return {k: frozen(v, mistakes, (*path, k)) for k, v in value.items()}

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import date, time
 from typing import Any
 
+from dcsim.errors import Problem, ScenarioError
 from dcsim.scenario.mistakes import Mistakes
 from dcsim.scenario.spec import Scenario
 from dcsim.scenario.values import frozen, plain
@@ -24,9 +25,16 @@ def to_toml(scenario: Scenario) -> str:
 
 
 def from_toml(text: str) -> Scenario:
-    """The scenario that `to_toml` wrote; paths and plug-ins in it are not looked at."""
-    tree = frozen(tomllib.loads(text, parse_float=TomlFloat), Mistakes(lambda _: ("scenario.toml", None)))
-    return Scenario.model_validate(tree)
+    """The scenario that `to_toml` wrote, without a look at paths and plug-ins; ScenarioError if it is none."""
+    mistakes = Mistakes(lambda _: ("scenario.toml", None))
+    try:
+        tree = frozen(tomllib.loads(text, parse_float=TomlFloat), mistakes)
+        scenario = Scenario.model_validate(tree)
+    except ValueError as error:  # what tomllib and pydantic raise, too
+        what = f"is no scenario that dcsim wrote: {str(error).splitlines()[0]}"
+        raise ScenarioError(Problem("scenario.toml", "", what)) from None
+    mistakes.stop_if_any()
+    return scenario
 
 
 def digest(scenario: Scenario) -> str:

@@ -20,11 +20,14 @@ from dcsim.policies.preemption import PreemptiveQueue
 from dcsim.policies.view import Request
 from dcsim.scenario.jobs import JobTable
 from dcsim.scenario.spec import Scenario
+from dcsim.sim.clock import Callbacks
 from dcsim.sim.facts import JobFacts, requested_times
 from dcsim.sim.fleet import Fleet, fleet_for
 from dcsim.sim.rng import stream
 from dcsim.sim.view import WorldView
 from dcsim.sim.world import World
+
+ALWAYS = (True,)  # for schedulers that decide at every instant, whether jobs wait or not
 
 QUEUES: dict[str, Callable[[Any, Any], Any]] = {
     "none": strict_queue,
@@ -92,14 +95,13 @@ class Engine:
         """Simulate to the end, or to the horizon; `progress` is called now and then."""
         world = self._world
         report = (lambda: progress(self._state())) if progress is not None else _silence
+        on = Callbacks(self._admit, self._instant, ALWAYS if self._always else world.waiting, report, world.idle)
         with _calm_collector():
-            until = inf if self._scenario.horizon is None else self._scenario.horizon
-            world.clock.walk(world.facts.submit_s, self._admit, self._instant, report, until)
+            world.clock.walk(world.facts.submit_s, on, inf if self._scenario.horizon is None else self._scenario.horizon)
         end_s = world.clock.now if self._scenario.horizon is None else self._scenario.horizon
-        if world.open and self._scenario.horizon is None:
-            raise PolicyError(
-                Problem(world.policy, f"at {world.clock.now:g} s", f"{world.open} jobs are left waiting for ever")
-            )
+        if not world.idle() and self._scenario.horizon is None:
+            left = len(world.waiting)
+            raise PolicyError(Problem(world.policy, f"at {world.clock.now:g} s", f"{left} jobs are left waiting for ever"))
         return Outcome(world.log.freeze(self._submit_s[: world.submitted]), world.clock.events, end_s, world)
 
     def _admit(self, first: int, last: int) -> None:
@@ -115,13 +117,12 @@ class Engine:
         world = self._world
         freed = world.freed
         world.freed = False
-        if world.waiting or self._always:
-            self._decide(freed, world)
+        self._decide(freed, world)
 
     def _state(self) -> Progress:
         world = self._world
         jobs = len(world.facts.submit_s)
-        return Progress(world.clock.now, jobs - world.open, jobs, len(world.waiting), world.clock.events)
+        return Progress(world.clock.now, world.ended_jobs(), jobs, len(world.waiting), world.clock.events)
 
     def _refuse(self, jobs: JobTable, facts: JobFacts) -> None:
         """`reject_oversize = false`: a job that can never fit is an error of the scenario."""

@@ -15,7 +15,7 @@ from dcsim.policies.view import Request
 from dcsim.scenario.jobs import JobTable
 from dcsim.scenario.spec import Accelerator, Pool
 from dcsim.sim.nodes import Counts, Nodes
-from dcsim.sim.shared import SharedNodes
+from dcsim.sim.shared import SharedNodes, SharedPools
 
 
 def speed(accelerator: Accelerator) -> float:
@@ -32,8 +32,10 @@ class Fleet:
 
     def __init__(self, pools: Sequence[Pool], placement: Placement, shared: bool) -> None:
         self.shared = shared
-        self.pools: list[Any] = [_shared(p) if shared else _whole(p, placement) for p in pools]
-        self.place: Callable[[Request, Sequence[Any]], Allocation | None] = (
+        self.pools: list[Any] = (
+            SharedPools([_shared(p) for p in pools]) if shared else [_whole(p, placement) for p in pools]
+        )
+        self.place: Callable[[Request, Any], Allocation | None] = (
             placement.place_shared if shared else placement.place
         )
         self.capacity = sum(p.nodes * p.width for p in self.pools)

@@ -123,6 +123,10 @@ class Nodes:
         """Free accelerators of each node, shape (nodes,): a copy."""
         return np.array(self._free, dtype=np.int64)
 
+    def free_on(self, node: int) -> int:
+        """Free accelerators of one node."""
+        return self._free[node]
+
     def scratch(self) -> Counts:
         """A copy to play "what if" with."""
         copy = Counts(0, self.width, self.walls)
@@ -134,48 +138,50 @@ class Nodes:
     def occupy(self, allocation: Allocation, accelerators: int) -> None:
         """Take the accelerators of this allocation. Raises ValueError where a node has too few, changing nothing."""
         nodes = allocation[1]
-        if not self.walls:
-            if accelerators > self.free_total:
-                raise ValueError(f"{accelerators} accelerators asked for, {self.free_total} free in the pool")
-        elif len(nodes) == 1:
+        if len(nodes) == 1:
             node = nodes[0]
             if not 0 <= node < self.nodes or allocation[2][0] != accelerators or accelerators > self._free[node]:
                 self._check(nodes, allocation[2], accelerators)
             self._change(node, -accelerators)
-        else:
+        elif self.walls:
             self._check(nodes, allocation[2], accelerators)
             for node, count in zip(nodes, allocation[2], strict=True):
                 self._change(node, -count)
+        elif nodes or accelerators > self.free_total:
+            raise ValueError(f"{accelerators} accelerators asked for, {self.free_total} free in the pool")
         self.free_total -= accelerators
 
     def release(self, allocation: Allocation, accelerators: int) -> None:
         """Give back what a job of `accelerators` held on this allocation."""
+        self.free_total += accelerators
         nodes = allocation[1]
         if len(nodes) == 1:
             self._change(nodes[0], accelerators)
         else:
-            for node, count in zip(nodes, allocation[2], strict=True):
+            for node, count in zip(nodes, allocation[2]):  # noqa: B905: checked when they were taken
                 self._change(node, count)
-        self.free_total += accelerators
 
     def _change(self, node: int, delta: int) -> None:
-        before = self._free[node]
-        after = self._free[node] = before + delta
+        free, index = self._free, self._index
+        before = free[node]
+        after = free[node] = before + delta
         if before:  # wholly taken nodes are not listed: nobody asks for them
-            line = self._index[before]
+            line = index[before]
             if line[-1] == -node:
-                line.pop()
+                del line[-1]
                 if not line:
                     self._mask ^= 1 << before
             else:
                 del line[bisect_left(line, -node)]
         if after:
-            line = self._index[after]
-            if line:
-                insort(line, -node)
-            else:
+            line = index[after]
+            if not line:
                 line.append(-node)
                 self._mask |= 1 << after
+            elif line[-1] < -node:
+                line.append(-node)
+            else:
+                insort(line, -node)
 
     def _check(self, nodes: Sequence[int], counts: Sequence[int], accelerators: int) -> None:
         if sum(counts) != accelerators:

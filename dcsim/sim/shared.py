@@ -1,11 +1,12 @@
 """Nodes that are shared in parts: fractions of accelerators, CPU cores, host memory.
 
-Used when the jobs ask for any of these; whole accelerators alone go the faster way of `sim/nodes.py`. Shares are
-kept as whole thousandths of an accelerator, so that giving back restores exactly what was taken.
+Used when the jobs ask for any of these; whole accelerators alone go the faster way of `sim/nodes.py`. Accelerators
+and cores are counted in whole thousandths, so that giving back restores exactly what was taken.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,16 @@ from dcsim.policies.decisions import Allocation
 from dcsim.policies.view import Request
 from dcsim.units import MILLI
 
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
 
 class SharedNodes:
     """The state of one pool, as arrays; the same object, copied, serves what-if questions.
 
-    `cpus`, `memory_b`: free, shape (nodes,), infinite where the scenario does not say. `milli`: thousandths free of
-    each accelerator, shape (nodes, width).
+    `milli_cpus, memory_b`: thousandths of CPU cores and bytes free on each node, shape (nodes,), infinite where the
+    scenario does not say. `milli`: thousandths free of each accelerator, shape (nodes, width); of each node `idle`
+    counts those that are wholly free, `most` is the largest and `total` the sum, all of shape (nodes,).
     """
 
     def __init__(self, nodes: int, width: int, cpus: float | None, memory_b: float | None, speed: float = 1.0) -> None:
@@ -28,43 +33,34 @@ class SharedNodes:
         self.width = width
         self.speed = speed
         self.walls = True
-        self.cpus_each = np.inf if cpus is None else cpus
-        self.cpus = np.full(nodes, self.cpus_each)
+        self.milli_cpus = np.full(nodes, np.inf if cpus is None else float(round(cpus * MILLI)))
         self.memory_b = np.full(nodes, np.inf if memory_b is None else memory_b)
         self.milli = np.full((nodes, width), MILLI, np.int64)
-        self._idle = np.full(nodes, width, np.int64)  # wholly free accelerators of each node
-        self._most = np.full(nodes, MILLI, np.int64)  # largest free part of one accelerator of each node
-        self._sum = np.full(nodes, MILLI * width, np.int64)
+        self.idle = np.full(nodes, width, np.int64)
+        self.most = np.full(nodes, MILLI, np.int64)
+        self.total = np.full(nodes, MILLI * width, np.int64)
 
     @property
     def free_total(self) -> int:
         """Free accelerators, parts added up and rounded down."""
-        return int(self._sum.sum()) // MILLI
+        return int(self.total.sum()) // MILLI
 
-    def free(self) -> NDArray[np.int64]:
+    @property
+    def cpus(self) -> Floats:
+        """Free CPU cores of each node, shape (nodes,)."""
+        return self.milli_cpus / MILLI
+
+    def free(self) -> Ints:
         """Wholly free accelerators of each node, shape (nodes,): a copy."""
-        return self._idle.copy()
-
-    def free_share(self) -> NDArray[np.float64]:
-        """Free accelerators of each node, parts added up, shape (nodes,)."""
-        return self._sum / MILLI
-
-    def fitting(self, request: Request) -> NDArray[np.intp]:
-        """Numbers of the nodes on which the whole request fits, ascending."""
-        room = (self.cpus >= request.cpus) & (self.memory_b >= request.memory_b)
-        if request.share < 1.0:
-            room &= self._most >= _milli(request)
-        elif request.accelerators:
-            room &= self._idle >= request.accelerators
-        return np.flatnonzero(room)
+        return self.idle.copy()
 
     def devices(self, node: int, request: Request) -> NDArray[np.intp]:
         """Numbers of the accelerators of a node that have room for the request's share, ascending."""
-        return np.flatnonzero(self.milli[node] >= _milli(request))
+        return np.flatnonzero(self.milli[node] >= _milli(request.share))
 
     def fits(self, request: Request) -> bool:
         """Whether the request fits on some node."""
-        return request.accelerators <= self.width and len(self.fitting(request)) > 0
+        return bool(_room(self, request).any())
 
     def occupy(self, allocation: Allocation, request: Request) -> None:
         """Take what the request needs. Raises ValueError where the node has too little, changing nothing."""
@@ -73,8 +69,8 @@ class SharedNodes:
         node, devices = allocation.nodes[0], list(allocation.devices)
         if not 0 <= node < self.nodes or len(set(devices)) != len(devices) or not all(0 <= d < self.width for d in devices):
             raise ValueError(f"no such node or devices: {allocation}")
-        short = (self.milli[node, devices] < _milli(request)).any() if devices else False
-        if short or self.cpus[node] < request.cpus or self.memory_b[node] < request.memory_b:
+        short = (self.milli[node, devices] < _milli(request.share)).any() if devices else False
+        if short or self.milli_cpus[node] < _milli(request.cpus) or self.memory_b[node] < request.memory_b:
             raise ValueError(f"node {node} has too few accelerators, CPU cores or memory free")
         self._take(node, devices, request, 1)
 
@@ -89,15 +85,71 @@ class SharedNodes:
         return copy  # type: ignore[no-any-return]
 
     def _take(self, node: int, devices: list[int], request: Request, sign: int) -> None:
-        self.cpus[node] -= sign * request.cpus
+        self.milli_cpus[node] -= sign * _milli(request.cpus)
         self.memory_b[node] -= sign * request.memory_b
         if devices:
             row = self.milli[node]
-            row[devices] -= sign * _milli(request)
-            self._idle[node] = np.count_nonzero(row == MILLI)
-            self._most[node] = row.max()
-            self._sum[node] = row.sum()
+            row[devices] -= sign * _milli(request.share)
+            self.idle[node] = np.count_nonzero(row == MILLI)
+            self.most[node] = row.max()
+            self.total[node] = row.sum()
 
 
-def _milli(request: Request) -> int:
-    return round(request.share * MILLI)
+class SharedPools(list[SharedNodes]):
+    """All pools, and their nodes numbered through: what placements look at. See `policies.view.SharedPoolsView`.
+
+    The arrays of the pools are made parts of arrays over all nodes, so that one comparison looks at every node.
+    """
+
+    milli_cpus: Floats
+    memory_b: Floats
+    idle: Ints
+    most: Ints
+    total: Ints
+
+    def __init__(self, pools: Sequence[SharedNodes]) -> None:
+        super().__init__(pools)
+        sizes = [pool.nodes for pool in pools]
+        self.width = np.repeat([pool.width for pool in pools], sizes)
+        self._first = np.cumsum([0, *sizes])
+        self._pool = np.repeat(np.arange(len(pools)), sizes)
+        self._allowed: dict[tuple[int, ...], NDArray[np.bool_]] = {}
+        for name in ("milli_cpus", "memory_b", "idle", "most", "total"):
+            whole = np.concatenate([getattr(pool, name) for pool in pools])
+            setattr(self, name, whole)
+            for number, pool in enumerate(pools):
+                setattr(pool, name, whole[self._first[number] : self._first[number + 1]])
+        self.cpus_each = self.cpus
+
+    @property
+    def cpus(self) -> Floats:
+        """Free CPU cores of each node, shape (nodes,)."""
+        return self.milli_cpus / MILLI
+
+    def fitting(self, request: Request) -> NDArray[np.intp]:
+        """Numbers of the nodes, in the pools that the request may use, on which the whole of it fits, ascending."""
+        allowed = self._allowed.get(request.pools)
+        if allowed is None:
+            allowed = self._allowed[request.pools] = np.isin(self._pool, request.pools)
+        return np.flatnonzero(_room(self, request) & allowed)
+
+    def free_share(self) -> Floats:
+        """Free accelerators of each node, parts added up, shape (nodes,)."""
+        return self.total / MILLI
+
+    def locate(self, number: int) -> tuple[int, int]:
+        """Pool and node in that pool of a node's number."""
+        pool = int(self._pool[number])
+        return pool, number - int(self._first[pool])
+
+
+def _room(nodes: SharedNodes | SharedPools, request: Request) -> NDArray[np.bool_]:
+    """Whether the whole request fits on each node, shape (nodes,)."""
+    room = (nodes.milli_cpus >= _milli(request.cpus)) & (nodes.memory_b >= request.memory_b)
+    if request.share < 1.0:
+        return room & (nodes.most >= _milli(request.share))
+    return room & (nodes.idle >= request.accelerators)
+
+
+def _milli(value: float) -> int:
+    return round(value * MILLI)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,7 @@ class WorldView:
         self._classes = world.facts.request_class
         self._pools = world.fleet.pools
         self._placement = world.fleet.place
+        self.place = _placer(world)
 
     @property
     def now(self) -> float:
@@ -84,10 +85,6 @@ class WorldView:
     def request(self, job: int) -> Request:
         """What one job needs."""
         return self._requests[self._classes[job]]
-
-    def place(self, job: int) -> Allocation | None:
-        """Where the scenario's placement would put a waiting job now."""
-        return self._placement(self._requests[self._classes[job]], self._pools)
 
     def place_after(self, job: int, leaving: Iterable[int]) -> tuple[Allocation, list[int]] | None:
         """Where it would go once enough jobs of `leaving` had gone, and those; the world is as before afterwards."""
@@ -130,3 +127,14 @@ class WorldView:
     def profile(self) -> Profile:
         """A scratch copy of the present allocation."""
         return Profile(self._world)
+
+
+def _placer(world: World) -> Callable[[int], Allocation | None]:
+    """`View.place`, with all that never changes at hand: it is asked at least once for every job."""
+    place, pools = world.fleet.place, world.fleet.pools
+    requests, classes = world.facts.requests, world.facts.request_class
+
+    def where(job: int) -> Allocation | None:
+        return place(requests[classes[job]], pools)
+
+    return where

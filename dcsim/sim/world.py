@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from heapq import heappush
 from math import inf
 from typing import Any
 
-from simpy.events import EventCallbacks
-
 from dcsim.errors import PolicyError, Problem
-from dcsim.eventlog.log import Recorder
+from dcsim.eventlog.log import KIND_BITS, Recorder
 from dcsim.eventlog.schema import COMPLETE, PREEMPT, RATE, REJECT, RELEASE
 from dcsim.policies.decisions import TIME_SHARED, Allocation
 from dcsim.scenario.spec import Overheads
@@ -28,17 +27,13 @@ class Running(Moment):
 
     __slots__ = ("allocation", "job", "left_s", "rate", "requested_left_s", "since_s", "started_s")
 
-    def __init__(self, clock: Clock, callbacks: EventCallbacks, job: int, allocation: Allocation, rate: float) -> None:
-        # Moment.__init__ written out: this runs for every job.
-        self.env = clock
-        self.callbacks = callbacks
-        self._ok = True
-        self.void = False
-        self.job = job
-        self.allocation = allocation
-        self.rate = rate
-        self.started_s = self.since_s = clock._now
-        self.left_s = self.requested_left_s = 0.0
+    job: int
+    allocation: Allocation
+    started_s: float
+    since_s: float
+    left_s: float
+    requested_left_s: float
+    rate: float
 
 
 def _nobody(_: object) -> None:
@@ -61,7 +56,6 @@ class World:
         self.log = Recorder()
         self.policy = "scheduler"  # who decides, for errors
         self.freed = False  # accelerators were given back since the last scheduling pass
-        self.open = len(service_s)  # jobs that have not ended
         self.waiting: dict[int, None] = {}
         self.running: dict[int, Running] = {}
         self.saving: dict[int, Running] = {}
@@ -71,13 +65,17 @@ class World:
         self.on_end: Callable[[int], None] | None = None  # told of runs that end, if the queue wants to know
         self.on_wait: Callable[[int], object] = _nobody  # told of preempted jobs that wait again
         self._at_end: list[Callable[[Any], None]] = [self.ended]
-        self._at_wake: list[Callable[[Any], object]] = [_nobody]
+        self._at_wake: list[Callable[[Any], None]] = [_nobody]
+        self._queue, self._ticket = self.clock.queue, self.clock.ticket
+        self._put_time, self._put_code = self.log.put_time, self.log.put_code
+        self._occupy = [pool.occupy for pool in fleet.pools]
+        self._release = [pool.release for pool in fleet.pools]
+        self._spare: list[Running] = []
         self._service_s = service_s
         self._end_kinds = end_kinds
         self._overheads = overheads
         self._checkpoints = Checkpoints(overheads.checkpoint_interval or inf, overheads.checkpoint)
         self._plain = overheads == Overheads()
-        self._pools = fleet.pools
         needs = [fleet.need(request) for request in facts.requests]
         self.needs: list[Any] = [needs[kind] for kind in facts.request_class] if fleet.shared else facts.accelerators
         self._shared = 0.0  # accelerators of time-shared jobs, weighted by rate
@@ -85,29 +83,38 @@ class World:
     def submit(self, first: int, last: int) -> None:
         """Jobs `first <= job < last` begin to wait."""
         self.submitted = last
+        waiting = self.waiting
         for job in range(first, last):
-            self.waiting[job] = None
+            waiting[job] = None
 
     def ended(self, run: Running) -> None:
-        """SimPy's call at the end of a run, or of the saving of a preempted job's state."""
+        """The clock's call at the end of a run, or of the saving of a preempted job's state."""
         if run.void:
             return
         job = run.job
-        if job in self.saving:
+        if self.saving and job in self.saving:
             self._saved(run)
             return
         del self.running[job]
-        if run.allocation[0] == TIME_SHARED:
+        allocation = run.allocation
+        if allocation[0] == TIME_SHARED:
             self._shared -= self.facts.accelerators[job] * run.rate
         else:
-            self._pools[run.allocation[0]].release(run.allocation, self.needs[job])
+            self._release[allocation[0]](allocation, self.needs[job])
         self.freed = True
-        self.log.end(self.clock._now, self._end_kinds[job] if self._end_kinds else COMPLETE, job)
-        self.open -= 1
-        if not self.open:
-            self.clock.stop = True
+        self._put_time(self.clock._now)
+        self._put_code(job << KIND_BITS | (self._end_kinds[job] if self._end_kinds else COMPLETE))
         if self.on_end is not None:
             self.on_end(job)
+        self._spare.append(run)
+
+    def idle(self) -> bool:
+        """Whether nobody waits, runs or saves."""
+        return not (self.waiting or self.running or self.saving)
+
+    def ended_jobs(self) -> int:
+        """Number of jobs that were submitted and have ended for good."""
+        return self.submitted - len(self.waiting) - len(self.running) - len(self.saving)
 
     def useful_s(self, run: Running) -> float:
         """Useful work of a run at the present rate so far, s of service, checkpointed or not."""
@@ -124,24 +131,25 @@ class World:
         if job not in self.waiting:
             raise self._illegal(f"start of job {job}, which is {self._state(job)}")
         try:
-            if allocation[0] == TIME_SHARED:
-                self._share(self.facts.accelerators[job] * rate)
-            elif rate != 1.0:
-                raise ValueError(f"rate {rate:g}, but only time-shared jobs may run at a rate below 1")
+            if allocation[0] == TIME_SHARED or rate != 1.0:
+                self._share(job, allocation, rate)
             else:
-                self._pools[allocation[0]].occupy(allocation, self.needs[job])
+                self._occupy[allocation[0]](allocation, self.needs[job])
         except (ValueError, IndexError) as error:
             raise self._illegal(f"start of job {job}: {error}") from None
         del self.waiting[job]
-        run = self.running[job] = Running(self.clock, self._at_end, job, allocation, rate)
-        run.left_s = self._service_s[job]
+        # Ended runs are used again: making an object costs more than all its fields.
+        run = self._spare.pop() if self._spare else Running(self.clock, self._at_end)
+        self.running[job] = run
+        run.job = job
+        run.allocation = allocation
+        run.started_s = run.since_s = now = self.clock._now
+        run.left_s = left = self._service_s[job]
         run.requested_left_s = self.facts.requested_s[job]
-        if self._plain and rate == 1.0 and not self.done_s:
-            end = run.since_s + run.left_s
-        else:
-            end = self._resume(run)
-        self.clock.schedule_at(end, COMPLETION, run)
-        self.log.start(run.started_s, job, rate, reason, allocation)
+        run.rate = rate
+        end = now + left if self._plain and rate == 1.0 and not self.done_s else self._resume(run)
+        heappush(self._queue, (end, COMPLETION, next(self._ticket), run))
+        self.log.start(now, job, rate, reason, allocation)
 
     def _resume(self, run: Running) -> float:
         """Take overheads and earlier work into account; when the run will end, s."""
@@ -152,9 +160,11 @@ class World:
         run.since_s += over.start + (over.restore if run.job in self.held_s else 0.0)
         return run.since_s + self._checkpoints.time_for(run.left_s, run.rate)
 
-    def _share(self, load: float) -> None:
+    def _share(self, job: int, allocation: Allocation, rate: float) -> None:
         # Time-shared jobs have no place: only the sum of accelerators x rate is bounded.
-        self._shared += load
+        if allocation[0] != TIME_SHARED:
+            raise ValueError(f"rate {rate:g}, but only time-shared jobs may run at a rate below 1")
+        self._shared += self.facts.accelerators[job] * rate
         if self._shared > self.fleet.capacity * (1 + 1e-9):
             raise ValueError(f"time-shared jobs add up to {self._shared:g} of {self.fleet.capacity} accelerators")
 
@@ -178,7 +188,8 @@ class World:
 
     def _save(self, run: Running) -> None:
         """Keep the accelerators while the state is saved; `saved` follows."""
-        saving = self.saving[run.job] = Running(self.clock, self._at_end, run.job, run.allocation, run.rate)
+        saving = self.saving[run.job] = Running(self.clock, self._at_end)
+        saving.job, saving.allocation, saving.rate = run.job, run.allocation, run.rate
         self.clock.schedule_at(self.clock.now + self._overheads.preemption, COMPLETION, saving)
 
     def reject(self, job: int, reason: str = "") -> None:
@@ -187,9 +198,6 @@ class World:
             raise self._illegal(f"rejection of job {job}, which is {self._state(job)}")
         del self.waiting[job]
         self.log.row(self.clock.now, REJECT, job, 0.0, reason)
-        self.open -= 1
-        if not self.open:
-            self.clock.stop = True
 
     def set_rate(self, job: int, rate: float, reason: str = "") -> None:
         """A time-shared job goes on at another rate."""
@@ -200,8 +208,8 @@ class World:
         now = self.clock.now
         done = self.useful_s(old)
         self.clock.void(old)
-        run = self.running[job] = Running(self.clock, self._at_end, job, old.allocation, rate)
-        run.started_s = old.started_s
+        run = self.running[job] = Running(self.clock, self._at_end)
+        run.job, run.allocation, run.started_s, run.rate = job, old.allocation, old.started_s, rate
         run.since_s = max(now, old.since_s)
         run.left_s = old.left_s - done
         run.requested_left_s = old.requested_left_s - done
@@ -229,7 +237,7 @@ class World:
         if run.allocation[0] == TIME_SHARED:
             self._shared -= self.facts.accelerators[run.job] * run.rate
         else:
-            self._pools[run.allocation[0]].release(run.allocation, self.needs[run.job])
+            self._release[run.allocation[0]](run.allocation, self.needs[run.job])
         self.freed = True
 
     def _state(self, job: int) -> str:

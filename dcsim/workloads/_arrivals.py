@@ -131,9 +131,7 @@ def bursty(amount: Amount, bursts: Bursts, stream: Stream) -> tuple[Floats, Rows
     return times[:count], first[:count]
 
 
-def steady_order(
-    submit_s: Floats, first: Rows, work: Floats, steadiness: float, rng: np.random.Generator
-) -> Rows:
+def steady_order(submit_s: Floats, first: Rows, work: Floats, steadiness: float, rng: np.random.Generator) -> Rows:
     """Which of the drawn jobs is submitted at each time, shape (n,): small ones rather in busy times.
 
     `first`: the row of the first job of each job's batch; `work`: accelerator-seconds; both shape (n,). A
@@ -202,9 +200,7 @@ def _calendar(bursts: Bursts, stream: Stream, hours: int) -> tuple[Floats, Float
             f"at most {MOST_HOURS * HOUR / TIME.factor('y'):,.0f}",
         )
         fix = "write a shorter span or a higher rate"
-        raise ScenarioError(
-            Problem(bursts.file, "workload.arrivals", "bursty ones last too long", got, most, fix)
-        )
+        raise ScenarioError(Problem(bursts.file, "workload.arrivals", "bursty ones last too long", got, most, fix))
     hour = np.arange(hours)
     factor = _mean_one(bursts.hours)[hour % 24] * _mean_one(bursts.weekdays)[hour // 24 % 7]
     for number, level in enumerate(bursts.levels):
@@ -213,9 +209,7 @@ def _calendar(bursts: Bursts, stream: Stream, hours: int) -> tuple[Floats, Float
     return np.arange(hours + 1, dtype=np.float64) * HOUR, passed
 
 
-def _spread(
-    starts: Floats, sizes: NDArray[np.int64], bursts: Bursts, rng: np.random.Generator
-) -> tuple[Floats, Rows]:
+def _spread(starts: Floats, sizes: NDArray[np.int64], bursts: Bursts, rng: np.random.Generator) -> tuple[Floats, Rows]:
     """All jobs of all batches, batch by batch: times, s, and the row of each batch's first job, both shape
     (n,)."""
     heads = np.cumsum(sizes) - sizes

@@ -56,9 +56,7 @@ def class_of(accelerators: NDArray[Any]) -> NDArray[np.intp]:
 def class_table(jobs: JobTable) -> dict[str, dict[str, float]]:
     """Shares and run times by size class, then for all jobs."""
     work, code = work_of(jobs), class_of(jobs.accelerators)
-    rows = {name: code == number for number, name in enumerate(CLASSES)} | {
-        "all": np.ones(len(jobs), dtype=bool)
-    }
+    rows = {name: code == number for number, name in enumerate(CLASSES)} | {"all": np.ones(len(jobs), dtype=bool)}
     return {
         name: {
             "jobs": int(row.sum()),
@@ -110,6 +108,10 @@ class HourlyCounts:
     def whole_days(self) -> Floats:
         """Jobs of each day that is covered whole, shape (days,); the first and last day are left out."""
         return self.by_day(self.counts)[1:-1]
+
+    def weekday_of_days(self) -> NDArray[np.intp]:
+        """The weekday of each of `whole_days`, shape (days,)."""
+        return self.weekday[np.flatnonzero(np.diff(self.day)) + 1][:-1]
 
     def by_day(self, values: NDArray[Any]) -> Floats:
         """Sum over the hours of each day, shape (days,), the first and last of which may be covered in

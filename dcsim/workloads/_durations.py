@@ -61,9 +61,7 @@ class Service:
                 raise ValueError(f"{key}: must be > 0 s")
         if self.means is not None and self.weights is not None:
             if len(self.means) != len(self.weights) or not self.means:
-                raise ValueError(
-                    f"means: {len(self.means)} means for {len(self.weights)} weights; expected as many"
-                )
+                raise ValueError(f"means: {len(self.means)} means for {len(self.weights)} weights; expected as many")
             if min(self.means) <= 0:
                 raise ValueError("means: must all be > 0 s")
         if self.law == "uniform" and self.scv is not None and self.scv > 1 / 3:

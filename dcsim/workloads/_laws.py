@@ -19,9 +19,7 @@ _NARROW = 40  # bins a factor of e when samples are condensed
 _START = (0.6, 0.85)  # where the first guess cuts the sample into phases
 
 
-def fit_service(
-    service_s: Floats, mean: float | None = None, offset: float = 0.0, cap: float | None = None
-) -> Service:
+def fit_service(service_s: Floats, mean: float | None = None, offset: float = 0.0, cap: float | None = None) -> Service:
     """A law of run times, shape (n,), s, that are `offset` at least and, if `cap` is given, cut to it.
 
     The law has the given mean, by default the sample's, so that it brings the load that it should: the

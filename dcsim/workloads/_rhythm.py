@@ -20,24 +20,35 @@ FEWEST_DAYS = 6
 
 
 def fit_rate(hours: HourlyCounts, clumping: float) -> dict[str, Any]:
-    """Factors of hours and weekdays, as mean counts have them, and levels for what these and batches leave
-    open.
+    """Factors of hours and weekdays, and levels for what these and batches leave open.
 
-    `clumping` is the variance over mean of counts that batches alone bring. Factors and levels that a trace
-    is too short for are left out.
+    `clumping` is the variance over mean of counts that batches alone bring. Factors are mean counts, drawn
+    towards 1 by as much of their spread as chance explains. What a trace does not show is left out.
     """
-    table: dict[str, Any] = {}
-    expected = np.ones(len(hours.counts))
-    for key, group, size, fewest in (
-        ("hour_factors", hours.hour_of_day, 24, 2),
-        ("weekday_factors", hours.weekday, 7, 2 * FEWEST_DAYS),
-    ):
-        if len(hours.whole_days()) >= fewest:
-            factors = hours.factors(group, size)
-            table[key] = [round(f, 3) for f in factors.tolist()]
-            expected = expected * factors[group]
+    by_hour = _shrunk(hours.counts, hours.hour_of_day, 24)
+    by_weekday = _shrunk(hours.whole_days(), hours.weekday_of_days(), 7)
+    expected = by_hour[hours.hour_of_day] * by_weekday[hours.weekday]
     levels = _levels(hours, expected * (hours.counts.sum() / expected.sum()), clumping)
+    table: dict[str, Any] = {"hour_factors": by_hour, "weekday_factors": by_weekday}
+    table = {key: [round(f, 3) for f in factors.tolist()] for key, factors in table.items() if factors.std() > 0}
     return table | ({"levels": levels} if levels else {})
+
+
+def _shrunk(counts: NDArray[Any], group: NDArray[np.intp], size: int) -> Floats:
+    """Mean count of each group over the mean of all, shape (size,), less what is chance.
+
+    The spread of the means is that of the true means plus the mean squared error of a mean; as large a part
+    of each deviation is kept as is true. All 1 where some group has fewer than two counts.
+    """
+    number = np.bincount(group, minlength=size)
+    if number.min() < 2:
+        return np.ones(size)
+    mean = np.bincount(group, counts, size) / number
+    variance = (np.bincount(group, counts.astype(np.float64) ** 2, size) / number - mean**2) * number / (number - 1)
+    spread = float(mean.var(ddof=1))
+    true = max(1 - float(np.mean(variance / number)) / spread, 0.0) if spread > 0 else 0.0
+    factors: Floats = 1 + (mean / mean.mean() - 1) * true
+    return factors
 
 
 def _levels(hours: HourlyCounts, expected: Floats, clumping: float) -> list[dict[str, Any]]:

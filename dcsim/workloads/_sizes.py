@@ -43,9 +43,7 @@ class WholeLaw:
             if values[0] < least or values[-1] > LARGEST:
                 raise ValueError(f"{key}.{name}: must be from {least} to {LARGEST}")
             inverses = 1.0 / np.maximum(values, 1)
-            for value, share in zip(
-                values.tolist(), (weight * inverses / inverses.sum()).tolist(), strict=True
-            ):
+            for value, share in zip(values.tolist(), (weight * inverses / inverses.sum()).tolist(), strict=True):
                 weights[value] = weights.get(value, 0.0) + share
         if not weights:
             raise ValueError(f"{key}: is empty; expected at least one number and its weight")

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
+from dcsim.errors import Problem, ScenarioError
 from dcsim.scenario.jobs import JobTable
-from dcsim.units import MILLI, SIZE
+from dcsim.units import MILLI, SIZE, TIME, human_count
 from dcsim.workloads.base import WorkloadContext
 from dcsim.workloads.reading.columns import BLANK, EndStates, Labels, Number, Text, Whole
 from dcsim.workloads.reading.rows import read_rows
 from dcsim.workloads.reading.states import KUBERNETES
 from dcsim.workloads.reading.stream import Source
 from dcsim.workloads.reading.trace import TraceFile
+
+FOR_EVER_S = TIME.parse("100 y")
+MOST_PODS = 10_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +35,18 @@ class Openb(TraceFile):
     which it was wanted. Phases at the end of the trace: Succeeded and Running pods complete, Failed ones
     fail, Pending ones are cancelled after their service. The classes in `qos` are not looked at: they are no
     priorities.
+
+    With `fill`, the pods are the population of a filling experiment instead, see `filled`: they come one a second
+    in random order and never leave, and their times are not looked at.
     """
+
+    fill: Annotated[float, Field(gt=0, le=100, allow_inf_nan=False, strict=True)] | None = None
+    """Fill the cluster: pods come until their accelerators add up to so many times those of all pools."""
+
+    def load(self, context: WorkloadContext) -> JobTable:
+        """All pods, sorted by submission, or the sequence that fills the cluster. Raises TraceError."""
+        pods = super().load(context)
+        return pods if self.fill is None else filled(pods, self.fill, context)
 
     def read(self, source: Source, context: WorkloadContext) -> JobTable:
         """All pods in the order of the file."""
@@ -56,3 +74,53 @@ class Openb(TraceFile):
             end_state=phase.values,
             accelerator_names=spec.values,
         )
+
+
+def filled(pods: JobTable, fill: float, context: WorkloadContext) -> JobTable:
+    """The arrivals of the filling experiment of Weng et al. (FGD, USENIX ATC 2023), one a second, never leaving.
+
+    All pods in random order; then pods drawn from the list, with replacement, until the accelerators asked for,
+    plus one device's share of the next pod, would pass `fill` x the accelerators of the scenario. A list that asks
+    for more at once loses random pods until it does not. Pods keep their places when they have one and never come
+    again when they have not, so the scheduler is `loss`. A pod that comes again has its number of times behind its
+    name: `openb-pod-0007#2`. Service is 100 years, beyond any horizon. Drawn from the stream "workload.fill".
+
+    Source: github.com/hkust-adsl/kubernetes-scheduler-simulator, pkg/simulator/core.go and simulator.go
+    (SortClusterPods, tuneUpPods, tuneDownPods), as run by experiments/run_scripts with `-tune 1.3
+    --shuffle-pod=true`; data/pod_csv_to_yaml.py leaves the times out. Raises ScenarioError where that takes more
+    than 10 million pods.
+    """
+    demand, limit = pods.demand.tolist(), fill * context.capacity
+    if limit * len(pods) > MOST_PODS * sum(demand):
+        what = f"pods of this list fill {human_count(context.capacity)} accelerators too slowly"
+        raise ScenarioError(Problem(context.file, "workload.fill", what, f"{fill:g}", f"at most {MOST_PODS:,} pods"))
+    random = context.stream("workload.fill")
+    order = random.permutation(len(pods)).tolist()
+    asked = sum(demand)
+    if asked > limit:
+        while order and asked > limit:
+            asked -= demand[order.pop()]
+    else:
+        share = np.where(pods.accelerators > 0, 1.0 if pods.share is None else pods.share, 0.0).tolist()
+        while asked + share[pod := int(random.integers(len(pods)))] <= limit:
+            asked += demand[pod]
+            order.append(pod)
+    return _arriving(pods, order)
+
+
+def _arriving(pods: JobTable, order: list[int]) -> JobTable:
+    """The pods of `order`, one a second, for ever."""
+    times: Counter[int] = Counter()
+    names = []
+    for pod in order:
+        times[pod] += 1
+        names.append(pods.job_id(pod) + (f"#{times[pod]}" if times[pod] > 1 else ""))
+    service_s = np.full(len(order), FOR_EVER_S)
+    return replace(
+        pods.take(np.array(order, np.intp)),
+        submit_s=np.arange(len(order), dtype=np.float64),
+        service_s=service_s,
+        requested_s=service_s,
+        end_state=None,
+        job_ids=names,
+    )

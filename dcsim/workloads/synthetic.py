@@ -229,9 +229,7 @@ class Synthetic:
             if not self.classes:
                 raise ValueError("classes: is empty; expected at least one class")
         elif self.service is None:
-            raise ValueError(
-                'service: is missing; write e.g. { law = "exponential", mean = "1 h" }, or classes'
-            )
+            raise ValueError('service: is missing; write e.g. { law = "exponential", mean = "1 h" }, or classes')
         if self.accelerators is not None:
             WholeLaw.of("accelerators", self.accelerators)
         if self.priorities is not None:

@@ -87,6 +87,6 @@ def test_random_overrides_are_taken_or_refused(here: Room, capsys: pytest.Captur
     for _ in range(150):
         key = ".".join(rng.choices(parts, k=rng.randint(1, 4)))
         change = f"{key}={rng.choice(TOKENS)}".replace("\0", "")
-        said = say(capsys, "validate", here.file, "--plugins", here.plugins[0], "--set", change)
+        said = say(capsys, "validate", here.file, "--plugins", here.plugins[0], f"--set={change}")
         assert said.code in (0, 2), change
         assert all(line.startswith("dcsim: error: ") for line in said.errors), change

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dcsim.errors import ScenarioError
-from dcsim.scenario import Loaded, load
+from dcsim.scenario import Loaded, build, load
 from tests.scenario.given import GOOD, Room, refused, say
 
 
@@ -50,6 +50,14 @@ def test_what_is_loaded_knows_its_places(here: Room, tmp_path: Path) -> None:
     assert found.file == str(here.file)
     assert (found.folder, found.data) == (here.folder.resolve(), data.resolve())
     assert found.plugins == (here.folder.resolve() / "plugins",)
+
+
+def test_facts_made_in_python_have_the_current_folder(here: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(here.folder)
+    found = Loaded.of(loaded(here).scenario, plugins=["plugins"])
+    assert (found.file, found.folder) == ("small", here.folder.resolve())
+    assert found.resolve("s.toml") == here.folder.resolve() / "s.toml"
+    assert build("workload", found.scenario.workload, found).jobs == 10
 
 
 # Dates

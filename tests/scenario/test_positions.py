@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dcsim.scenario.positions import Path, last_key, positions
+from dcsim.scenario.positions import KeyPath, last_key, positions
 from dcsim.scenario.write import toml
 
 TEXT = """\
@@ -36,7 +36,7 @@ mean = 3
 
 
 def test_every_kind_of_key_has_its_line() -> None:
-    expected: dict[Path, int] = {
+    expected: dict[KeyPath, int] = {
         ("name",): 1,
         ("quoted key",): 2,
         ("quoted key", "inner"): 2,
@@ -69,7 +69,7 @@ def test_every_kind_of_key_has_its_line() -> None:
     assert set(paths(tomllib.loads(TEXT))) == set(expected)
 
 
-def paths(value: Any, base: Path = ()) -> Iterator[Path]:
+def paths(value: Any, base: KeyPath = ()) -> Iterator[KeyPath]:
     """All paths of a tree but its root."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in inner:
@@ -116,7 +116,7 @@ def test_text_that_is_not_toml_is_survived(text: str) -> None:
         ("", ()),
     ],
 )
-def test_the_last_key_is_the_one_outside_values(text: str, key: Path) -> None:
+def test_the_last_key_is_the_one_outside_values(text: str, key: KeyPath) -> None:
     assert last_key(text) == key
 
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dcsim.scenario import Scenario, digest, load, to_toml
+from dcsim.errors import ScenarioError
+from dcsim.scenario import Scenario, digest, from_toml, load, to_toml
 from dcsim.scenario.spec import Accelerator, Estimates, Overheads, PluginTable, Pool, Provenance
 from dcsim.scenario.write import toml
 from tests.scenario.given import GOOD, MINE, Room
@@ -134,6 +135,14 @@ def test_a_plugin_table_with_defaults_filled_in_is_a_fixed_point(folder: Path, k
     back = again(folder, to_toml(scenario))
     assert back == scenario
     assert to_toml(back) == to_toml(scenario)
+
+
+def test_a_written_scenario_is_read_without_its_plugins_and_files(here: Room) -> None:
+    scenario = load(here.file, plugins=here.plugins).scenario
+    assert from_toml(to_toml(scenario)) == scenario
+    for text in ("x = ", "x = 1", GOOD, to_toml(scenario).replace('"30 d"', "30.0")):
+        with pytest.raises(ScenarioError, match=r"scenario\.toml: is no scenario that dcsim wrote: "):
+            from_toml(text)
 
 
 def test_defaults_and_presets_are_written_out(here: Room) -> None:

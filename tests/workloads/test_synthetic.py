@@ -264,9 +264,7 @@ def test_priorities_come_at_their_own_rates() -> None:
 
 
 def test_tenants_have_zipf_shares_and_a_batch_has_one_tenant() -> None:
-    jobs = jobs_of(
-        **BURSTY | {"jobs": 60_000, "tenants": 3, "batch_sizes": {"3": 1.0}, "batch_together": 1.0}
-    )
+    jobs = jobs_of(**BURSTY | {"jobs": 60_000, "tenants": 3, "batch_sizes": {"3": 1.0}, "batch_together": 1.0})
     assert jobs.tenant.names == ("t1", "t2", "t3")
     codes = jobs.tenant.codes
     assert codes is not None
@@ -300,9 +298,7 @@ def test_another_law_for_one_class_leaves_the_jobs_of_all_others() -> None:
     preset = Synthetic(preset="venus-like", jobs=5000).resolved()
     assert preset.classes is not None
     eight = dataclasses.replace(preset.classes["8"], service=EXPONENTIAL)
-    other = dataclasses.replace(
-        preset, classes={**preset.classes, "8": eight}, steadiness=None, batch_alike=None
-    )
+    other = dataclasses.replace(preset, classes={**preset.classes, "8": eight}, steadiness=None, batch_alike=None)
     preset = dataclasses.replace(preset, steadiness=None, batch_alike=None)
     old, new = preset.load(context()), other.load(context())
     rest = old.accelerators != 8
@@ -382,9 +378,7 @@ def test_parameters_that_do_not_fit_the_law_are_refused_by_name(keys: dict[str, 
           "hour_factors": (0.0,) * 23 + (1.0,)}, "rate is 0"),
     ],
 )  # fmt: skip
-def test_what_only_the_scenario_shows_to_be_impossible_is_a_scenario_error(
-    keys: dict[str, Any], what: str
-) -> None:
+def test_what_only_the_scenario_shows_to_be_impossible_is_a_scenario_error(keys: dict[str, Any], what: str) -> None:
     with pytest.raises(ScenarioError, match=what):
         jobs_of(**keys)
 
@@ -446,9 +440,7 @@ def test_presets_are_as_bursty_as_their_traces(name: str, samples: dict[str, lis
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_presets_share_accelerator_hours_as_their_traces(
-    name: str, samples: dict[str, list[JobTable]]
-) -> None:
+def test_presets_share_accelerator_hours_as_their_traces(name: str, samples: dict[str, list[JobTable]]) -> None:
     """Mean of five runs within 3 points in every class."""
     shares = np.mean([_shares(jobs) for jobs in samples[name]], axis=0)
     assert shares == pytest.approx(np.array(TARGETS[name][3]), abs=3.0)

@@ -206,9 +206,7 @@ def test_rounding_keeps_four_digits() -> None:
     assert [rounded(v) for v in (0.123456, 2635.4, 129_916.0, 2.0)] == [0.1235, 2635, 129_900, 2]
 
 
-def test_a_printed_table_runs_in_a_scenario(
-    trace: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_printed_table_runs_in_a_scenario(trace: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["trace", trace, "--format", "csv", "--fit"]) == 0
     text = capsys.readouterr().out
     assert list(tomllib.loads(text)) == ["workload"]

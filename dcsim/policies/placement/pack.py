@@ -9,7 +9,7 @@ import numpy as np
 
 from dcsim.policies.decisions import Allocation
 from dcsim.policies.placements import Placement, fullest_beside, gang, on_devices, one_node
-from dcsim.policies.view import PoolView, Request, SharedPoolView
+from dcsim.policies.view import PoolView, Request, SharedPoolsView
 
 
 @dataclass(frozen=True)
@@ -38,17 +38,12 @@ class Pack(Placement):
                 return Allocation(number, *nodes)
         return None
 
-    def place_shared(self, request: Request, pools: Sequence[SharedPoolView]) -> Allocation | None:
+    def place_shared(self, request: Request, pools: SharedPoolsView) -> Allocation | None:
         """Least free afterwards, over all pools."""
-        cores = max((p.cpus_each for p in pools if p.cpus_each < np.inf), default=1.0)
-        width = max(p.width for p in pools)
-        best: tuple[float, int, int] | None = None
-        for number in request.pools:
-            pool = pools[number]
-            nodes = pool.fitting(request)
-            if len(nodes):
-                free = pool.free_share()[nodes] / width + np.where(pool.cpus_each < np.inf, pool.cpus[nodes] / cores, 0.0)
-                at = int(np.argmin(free))
-                if best is None or free[at] < best[0]:
-                    best = (float(free[at]), number, int(nodes[at]))
-        return None if best is None else on_devices(best[1], best[2], request, pools[best[1]], lambda m: int(m.argmin()))
+        nodes = pools.fitting(request)
+        if not len(nodes):
+            return None
+        known = pools.cpus_each < np.inf
+        cores = pools.cpus_each.max(where=known, initial=1.0)
+        free = pools.free_share()[nodes] / pools.width.max() + np.where(known, pools.cpus, 0.0)[nodes] / cores
+        return on_devices(int(nodes[free.argmin()]), request, pools, lambda milli: int(milli.argmin()))

@@ -10,7 +10,7 @@ import numpy as np
 
 from dcsim.policies.decisions import Allocation
 from dcsim.policies.placements import Placement, gang, on_devices, one_node
-from dcsim.policies.view import PoolView, Request, SharedPoolView
+from dcsim.policies.view import PoolView, Request, SharedPoolsView
 
 
 @dataclass
@@ -38,12 +38,13 @@ class Random(Placement):
                 return Allocation(number, *nodes)
         return None
 
-    def place_shared(self, request: Request, pools: Sequence[SharedPoolView]) -> Allocation | None:
+    def place_shared(self, request: Request, pools: SharedPoolsView) -> Allocation | None:
         """A random node with room, and a random accelerator for a fraction."""
-        found = self._any([(n, pools[n].fitting(request)) for n in request.pools])
-        if found is None:
+        nodes = pools.fitting(request)
+        if not len(nodes):
             return None
-        return on_devices(*found, request, pools[found[0]], lambda milli: int(self.stream.integers(len(milli))))
+        node = int(nodes[self.stream.integers(len(nodes))])
+        return on_devices(node, request, pools, lambda milli: int(self.stream.integers(len(milli))))
 
     def _any(self, fitting: list[tuple[int, np.ndarray[tuple[int], np.dtype[np.intp]]]]) -> tuple[int, int] | None:
         """A uniform choice among the nodes of several pools: (pool, node)."""

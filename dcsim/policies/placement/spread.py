@@ -9,7 +9,7 @@ import numpy as np
 
 from dcsim.policies.decisions import Allocation
 from dcsim.policies.placements import Placement, emptiest_beside, gang, on_devices, one_node
-from dcsim.policies.view import PoolView, Request, SharedPoolView
+from dcsim.policies.view import PoolView, Request, SharedPoolsView
 
 
 @dataclass(frozen=True)
@@ -40,16 +40,13 @@ class Spread(Placement):
                 return Allocation(number, *nodes)
         return None
 
-    def place_shared(self, request: Request, pools: Sequence[SharedPoolView]) -> Allocation | None:
+    def place_shared(self, request: Request, pools: SharedPoolsView) -> Allocation | None:
         """The least loaded node, over all pools."""
-        best: tuple[float, int, int] | None = None
-        for number in request.pools:
-            pool = pools[number]
-            nodes = pool.fitting(request)
-            if len(nodes):
-                by_cores = request.accelerators == 0 and pool.cpus_each < np.inf
-                free = pool.cpus[nodes] / pool.cpus_each if by_cores else pool.free_share()[nodes] / pool.width
-                at = int(np.argmax(free))
-                if best is None or free[at] > best[0]:
-                    best = (float(free[at]), number, int(nodes[at]))
-        return None if best is None else on_devices(best[1], best[2], request, pools[best[1]], lambda m: int(m.argmax()))
+        nodes = pools.fitting(request)
+        if not len(nodes):
+            return None
+        free = pools.free_share()[nodes] / pools.width[nodes]
+        if not request.accelerators:
+            known = np.flatnonzero(pools.cpus_each[nodes] < np.inf)
+            free[known] = pools.cpus[nodes][known] / pools.cpus_each[nodes][known]
+        return on_devices(int(nodes[free.argmax()]), request, pools, lambda milli: int(milli.argmax()))

@@ -25,6 +25,7 @@ class LeastAttainedService(OrderedScheduler):
     overtake: ClassVar[Literal["skip"]] = "skip"
     preempts: ClassVar[bool] = True  # type: ignore[misc]
     thresholds: tuple[Seconds, ...] = (3250.0, 7200.0, 18000.0)
+    """Rising limits of attained service, accelerators x run time, between the queues."""
 
     def __post_init__(self) -> None:
         if list(self.thresholds) != sorted(set(self.thresholds)) or min(self.thresholds, default=1.0) <= 0.0:

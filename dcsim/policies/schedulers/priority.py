@@ -17,6 +17,7 @@ class Priority(OrderedScheduler):
     """
 
     preempts: bool = False
+    """Whether the head of the line stops running jobs of strictly lower priority."""
 
     def key(self, job: JobView) -> Key:
         """Priority, largest first."""
