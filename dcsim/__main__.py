@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
@@ -13,7 +14,9 @@ def main(argv: list[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     arguments = build_parser(words).parse_args(words)
     try:
-        return load_command(arguments.command).run(arguments)
+        code = load_command(arguments.command).run(arguments)
+        sys.stdout.flush()
+        return code
     except DcsimError as error:
         if arguments.debug:
             raise
@@ -21,7 +24,8 @@ def main(argv: list[str] | None = None) -> int:
             sys.stderr.write(f"dcsim: error: {line}\n")
         return error.exit_code
     except BrokenPipeError:
-        sys.stderr.close()  # a pager or `head` that has read enough is no error
+        # A pager or `head` that has read enough is no error. What is left goes nowhere, also when Python flushes it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
         sys.stderr.write("dcsim: interrupted\n")

@@ -12,11 +12,14 @@ import importlib
 import importlib.util
 import re
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from traceback import walk_tb
 from types import ModuleType
 from typing import Any
 
-from dcsim.errors import PolicyError, Problem, ScenarioError, nearest
+from dcsim.errors import DcsimError, PolicyError, Problem, ScenarioError, nearest
 
 PACKAGE_DIR = Path(__file__).parent
 
@@ -28,6 +31,7 @@ FOLDERS = {
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_\-]*")
 _HELPERS = ("_", "base")
+_OUTSIDE = "dcsim_plugin_"  # modules of plug-ins from outside the package begin so
 
 
 def names(kind: str, folders: tuple[Path, ...] = ()) -> list[str]:
@@ -75,6 +79,26 @@ def public_class(module: ModuleType, path: Path) -> type:
     return classes[0]
 
 
+@contextmanager
+def faults_named(when: Callable[[], str]) -> Iterator[None]:
+    """Turns what the code of a plug-in from outside raises into a PolicyError with its file, its line and `when`.
+
+    Whatever dcsim's own code raises passes as it is.
+    """
+    try:
+        yield
+    except DcsimError:
+        raise
+    except Exception as error:
+        frames = walk_tb(error.__traceback__)
+        theirs = [(f, line) for f, line in frames if str(f.f_globals.get("__name__")).startswith(_OUTSIDE)]
+        if not theirs:
+            raise
+        frame, line = theirs[-1]
+        what = f"raises {type(error).__name__}: {' '.join(str(error).split())}"
+        raise PolicyError(Problem(frame.f_code.co_filename, when(), what, line=line)) from error
+
+
 def _places(kind: str, folders: tuple[Path, ...]) -> list[Path]:
     builtin = PACKAGE_DIR / FOLDERS[kind]
     outside = [place for f in folders for place in (f / Path(FOLDERS[kind]).name, f) if place.is_dir()]
@@ -89,7 +113,7 @@ def _load(kind: str, path: Path) -> ModuleType:
     if path.is_relative_to(PACKAGE_DIR):
         parts = path.relative_to(PACKAGE_DIR.parent).with_suffix("").parts
         return importlib.import_module(".".join(parts))
-    spec = importlib.util.spec_from_file_location(f"dcsim_plugin_{kind}_{path.stem}", path)
+    spec = importlib.util.spec_from_file_location(f"{_OUTSIDE}{kind}_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise PolicyError(Problem(str(path), "", "cannot be loaded as Python"))
     module = importlib.util.module_from_spec(spec)

@@ -30,14 +30,14 @@ def folder_of(run_name: str, scenario_hash: str, out: Path) -> Path:
 
 
 def prepare(out: Path, name: str, scenario_hash: str) -> Path:
-    """Make sure that results can be written, before any simulation; the folder that will hold them.
+    """Make sure that results can be written, before any simulation; the folder that will hold them. Makes nothing.
 
     Raises EnvironmentFault where `out` cannot be made or written, or where something else stands in the place.
     """
     place = folder_of(name, scenario_hash, out)
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=out).close()
+        there = next(folder for folder in (out, *out.absolute().parents) if os.path.lexists(folder))
+        tempfile.TemporaryFile(dir=there).close()
     except OSError as error:
         raise EnvironmentFault(
             Problem(str(out), "--out", f"cannot be written: {error.strerror}", expected="a folder that can be written")
@@ -99,6 +99,7 @@ def write_bytes_to(folder: Path, files: dict[str, bytes]) -> list[Path]:
 @contextmanager
 def _complete_or_nothing(place: Path) -> Iterator[Path]:
     try:
+        place.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=".tmp", dir=place.parent))
     except OSError as error:
         raise _fault(place, error) from None

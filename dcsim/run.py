@@ -14,6 +14,7 @@ from dcsim.eventlog.log import EventLog
 from dcsim.metrics.jobs import JobResults, job_results
 from dcsim.metrics.summary import summary
 from dcsim.metrics.timeline import Timeline, timeline
+from dcsim.plugins import faults_named
 from dcsim.scenario.jobs import JobTable
 from dcsim.scenario.load import load
 from dcsim.scenario.loaded import Loaded
@@ -68,8 +69,11 @@ def load_jobs(loaded: Loaded) -> JobTable:
         stream=lambda name: stream(scenario.seed, name),
         capacity=capacity(scenario),
         file=loaded.file,
+        start=scenario.start,
     )
-    jobs: JobTable = build("workload", scenario.workload, loaded).load(context).sorted()
+    workload = build("workload", scenario.workload, loaded)
+    with faults_named(lambda: "workload"):
+        jobs: JobTable = workload.load(context).sorted()
     if not len(jobs):
         raise TraceError(Problem(loaded.file, "workload", "has no jobs"))
     return jobs

@@ -40,6 +40,8 @@ def _section(kind: str, folders: tuple[Path, ...], titled: bool) -> Iterator[str
     if titled:
         yield from ("", f"{kind}:")
     yield from _accelerators() if kind == "accelerators" else _plugins(PLUGINS[kind], folders)
+    if kind == "workloads":
+        yield from ("", "presets of synthetic:", *_workload_presets())
 
 
 def _plugins(kind: str, folders: tuple[Path, ...]) -> list[str]:
@@ -48,6 +50,13 @@ def _plugins(kind: str, folders: tuple[Path, ...]) -> list[str]:
 
     names = plugins.names(kind, folders)
     return aligned([(name, summary(plugins.find(kind, name, folders))) for name in names])
+
+
+def _workload_presets() -> list[str]:
+    from dcsim.scenario import presets
+
+    names = presets.names("workloads")
+    return aligned([(name, presets.table("workloads", name)["notes"].split(": ")[0]) for name in names])
 
 
 def _accelerators() -> list[str]:
@@ -78,14 +87,21 @@ def _number(value: float | None, unit: float) -> str:
 
 
 def _values_of_grade(grade: str) -> list[str]:
-    """Preset values of one grade, with their sources."""
+    """Preset values of one grade, as their files have them, with their sources."""
     from dcsim.scenario import presets
 
-    rows = [("accelerator", "key", "value", "source")]
-    for name in presets.names("accelerators"):
-        device = presets.accelerator(name)
-        values = device.model_dump()
-        for key, origin in device.provenance.items():
-            if origin.grade == grade:
-                rows.append((name, key, str(values[key]), origin.source))
-    return aligned(rows)
+    rows = [("preset", "key", "value", "source")]
+    for kind in ("accelerators", "workloads"):
+        for name in presets.names(kind):
+            table = presets.table(kind, name)
+            for key, origin in table["provenance"].items():
+                if origin["grade"] == grade:
+                    rows.append((name, key, _shown(table.get(key, "-")), origin["source"]))
+    return aligned(rows) if len(rows) > 1 else [f"no preset value is graded '{grade}'"]
+
+
+def _shown(value: object) -> str:
+    from dcsim.scenario.mistakes import shortened
+    from dcsim.scenario.write import inline
+
+    return shortened(value if isinstance(value, str) else inline(value))

@@ -21,7 +21,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Say that the scenario is valid, and its size; mistakes are raised."""
     loaded = load_scenario(arguments)
     if arguments.json:
-        print(json.dumps(_facts(loaded)))
+        from dcsim.scenario import digest
+
+        print(json.dumps(_facts(loaded) | {"digest": digest(loaded.scenario), "notes": list(loaded.notes)}))
         return 0
     print(f"{loaded.file}: valid: {_sentence(_facts(loaded))}")
     for note in loaded.notes:
@@ -30,8 +32,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _facts(loaded: Loaded) -> dict[str, Any]:
-    from dcsim.scenario import digest
-
     scenario = loaded.scenario
     return {
         "valid": True,
@@ -43,8 +43,6 @@ def _facts(loaded: Loaded) -> dict[str, Any]:
         "workload": scenario.workload.use,
         "scheduler": scenario.scheduler.use,
         "placement": scenario.placement.use,
-        "digest": digest(scenario),
-        "notes": list(loaded.notes),
     }
 
 

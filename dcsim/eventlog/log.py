@@ -7,6 +7,7 @@ in C arrays. Submissions are known from the trace; values and reasons are kept o
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,6 @@ from numpy.typing import NDArray
 
 from dcsim.eventlog.schema import END_KINDS, RELEASE, START, SUBMIT
 
-Place = tuple[int, tuple[int, ...], tuple[int, ...], tuple[int, ...], float]  # pool, nodes, counts, devices, share
 
 KIND_BITS = 4
 HALF = 32  # two numbers in one array element: the upper and the lower half
@@ -52,7 +52,11 @@ class EventLog:
 
 
 class Recorder:
-    """An event log that is being written. Only `sim/world.py` writes to it."""
+    """An event log that is being written. Only `sim/world.py` writes to it.
+
+    The most frequent rows are appended by the world itself, column by column, through the `put_` methods: a row is
+    a time, then a code of job and kind; of a `start` row also a place and pieces.
+    """
 
     def __init__(self) -> None:
         self._time = array("d")
@@ -64,8 +68,8 @@ class Recorder:
         self._pieces = array("q")  # a piece: node, accelerators
         self.put_time = self._time.append
         self.put_code = self._code.append
-        self._put_place = self._places.append
-        self._put_piece = self._pieces.append
+        self.put_place = self._places.append
+        self.put_piece = self._pieces.append
 
     def end(self, time_s: float, kind: int, job: int) -> None:
         """Append a row without value and reason."""
@@ -74,24 +78,17 @@ class Recorder:
 
     def row(self, time_s: float, kind: int, job: int, value: float, reason: str = "") -> None:
         """Append a row of any kind but `start` and `submit`."""
-        self._extras(value, reason)
+        self.extras(value, reason)
         self.end(time_s, kind, job)
 
-    def start(self, time_s: float, job: int, rate: float, reason: str, place: Place) -> None:
-        """Append a `start` row; `place` is an Allocation."""
-        if rate != 1.0 or reason:
-            self._extras(rate, reason)
-        self.put_time(time_s)
-        self.put_code(job << KIND_BITS | START)
-        nodes = place[1]
-        self._put_place(place[0] << HALF | len(nodes))
-        if len(nodes) == 1:
-            self._put_piece(nodes[0] << HALF | place[2][0])
-        else:
-            for node, count in zip(nodes, place[2]):  # noqa: B905: checked when they were taken
-                self._put_piece(node << HALF | count)
+    def place(self, pool: int, nodes: Sequence[int], counts: Sequence[int]) -> None:
+        """Say where the job of a `start` row is; after each such row, unless its only piece was put directly."""
+        self.put_place(pool << HALF | len(nodes))
+        for node, count in zip(nodes, counts, strict=True):
+            self.put_piece(node << HALF | count)
 
-    def _extras(self, value: float, reason: str) -> None:
+    def extras(self, value: float, reason: str) -> None:
+        """The value and the reason of the row that is appended next."""
         self._values[len(self._time)] = value
         if reason:
             self._reason_of[len(self._time)] = self._reasons.setdefault(reason, len(self._reasons))

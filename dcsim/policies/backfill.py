@@ -67,6 +67,11 @@ class BackfillQueue:
         if expected != self._view.now:
             self._reservation = None
 
+    def started(self, job: int) -> None:
+        """A job runs that found nobody waiting."""
+        end = self._expected[job] = self._view.expected_end_s(job)
+        insort(self._ends, (end, job))
+
     def decide(self, freed: bool, act: Actions) -> None:
         """Start from the head; when it does not fit, reserve for it and backfill behind it."""
         view = self._view
@@ -128,7 +133,19 @@ class BackfillQueue:
         return heads
 
     def _firsts(self, kinds: Iterable[int], after: int) -> list[tuple[int, int]]:
-        return [(job, kind) for kind in kinds if (job := self._next(kind, inf, after)) >= 0]
+        # Lines that are empty, or whose jobs are larger than all that is free, are not worth a search.
+        free = max(pool.free_total for pool in self._view.pools)
+        lines, least = self._lines, self._least_need
+        return [
+            (job, kind)
+            for kind in kinds
+            if lines[kind] and least(kind) <= free and (job := self._next(kind, inf, after)) >= 0
+        ]
+
+    def _least_need(self, kind: int) -> int:
+        """Accelerators without which no job with these needs can go: none where it asks for a part of one."""
+        request = self._view.facts.requests[kind]
+        return request.accelerators if request.share == 1.0 else 0
 
     def _spares(self, held: Reservation, job: int, allocation: Allocation) -> bool:
         """Whether the head still fits at its reservation if this job runs past it; counts the job in if so."""
@@ -164,5 +181,4 @@ class BackfillQueue:
 
     def _started(self, job: int) -> None:
         self._lines[self._classes[job]].remove(job)
-        end = self._expected[job] = self._view.expected_end_s(job)
-        insort(self._ends, (end, job))
+        self.started(job)

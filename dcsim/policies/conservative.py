@@ -77,6 +77,11 @@ class ConservativeQueue:
         if self._expected.pop(job, -1.0) != self._view.now:
             self._stale = True
 
+    def started(self, job: int) -> None:
+        """A job runs that found nobody waiting: the future is made anew when the next one waits."""
+        self._expected[job] = self._view.expected_end_s(job)
+        self._stale = True
+
     def decide(self, freed: bool, act: Actions) -> None:
         """Start the jobs whose reservation is due."""
         if not self._new and not freed:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 from typing import ClassVar, Literal, Protocol
 
+from dcsim.errors import PolicyError, Problem
 from dcsim.policies.actions import Actions
 from dcsim.policies.decisions import Decision, Preempt, Reject, SetRate, Start, WakeAt
 from dcsim.policies.view import JobView, View
@@ -53,7 +54,8 @@ class GeneralScheduler(Protocol):
 class Queue(Protocol):
     """What the engine drives: told of jobs that wait, asked to decide once an instant.
 
-    A queue with a method `ended(job)` is also told of runs that end and of preempted jobs that have saved.
+    A queue with a method `ended(job)` is also told of runs that end and of preempted jobs that have saved; one with
+    `started(job)`, of jobs that came when nobody waited, fitted, and were started at once.
     """
 
     def push(self, job: int) -> None:
@@ -80,9 +82,11 @@ class GeneralQueue:
             Start: act.start, Preempt: act.preempt, Reject: act.reject, SetRate: act.set_rate, WakeAt: act.wake_at
         }  # fmt: skip
         for decision in self._scheduler.decide(self._view):
-            if type(decision) not in hand:
-                raise TypeError(f"not a decision: {decision!r}")
-            hand[type(decision)](*decision)
+            try:
+                hand[type(decision)](*decision)
+            except (AttributeError, LookupError, TypeError, ValueError) as error:
+                policy, when = type(self._scheduler).__name__, f"at {self._view.now:g} s"
+                raise PolicyError(Problem(policy, when, "illegal decision", f"{decision!r}")) from error
 
 
 class Fifo:

@@ -38,6 +38,7 @@ class PreemptiveQueue:
         self._changes: list[tuple[float, int]] = []  # when keys of running jobs jump, s
         self._woken = inf  # earliest wake-up that is already asked for
         self._waiting = 0
+        self._claims: list[int] = []  # jobs for which others save their state, at this pass
 
     def push(self, job: int) -> None:
         """Add a job to the line of its needs, with the key it has now."""
@@ -52,15 +53,22 @@ class PreemptiveQueue:
         if job in self._key_of:
             self._forget(job)
 
+    def started(self, job: int) -> None:
+        """A job runs that found nobody waiting."""
+        seen = self._view.job(job)
+        self._remember((self._scheduler.key(seen), job, seen))
+
     def decide(self, freed: bool, act: Actions) -> None:
         """Look at waiting jobs in order; each takes free room or the place of jobs that rank behind it."""
         jumped = self._jump()
         grows = self._scheduler.key_rate > 0.0  # running jobs sink behind waiting ones as time passes
         lines = self._lines
-        every = freed or jumped or grows or self._strict  # else only new jobs can have become eligible
+        saving = bool(self._view.saving())
+        every = freed or jumped or grows or saving or self._strict  # else only new jobs can have become eligible
         heads = [(lines[kind][0], kind) for kind in (lines if every else self._new) if lines[kind]]
         heapify(heads)
         self._new.clear()
+        self._claims.clear()
         failed: dict[int, None] = {}  # kinds whose first job could not go: nor can any other of that kind
         while heads:
             entry, kind = heappop(heads)
@@ -83,10 +91,9 @@ class PreemptiveQueue:
         view = self._view
         allocation = view.place(job)
         if allocation is None:
-            found = self._victims(job, key)
-            if found is None:
+            victims = self._victims(job, key)
+            if not victims:
                 return False
-            allocation, victims = found
             for victim in victims:
                 self._forget(victim)
                 act.preempt(victim, "makes room for a job that goes first")
@@ -94,26 +101,40 @@ class PreemptiveQueue:
                     self.push(victim)
             if view.saving():
                 return True  # it starts when they have saved their state
+            allocation = view.place(job)
+            assert allocation is not None, "the victims leave room"
+        elif self._claims and not self._spares(job, allocation):
+            return False
         heappop(self._lines[self._classes[job]])
         self._waiting -= 1
         act.start(job, allocation)
         self._remember(entry)
         return True
 
-    def _victims(self, job: int, key: Key) -> tuple[Allocation, list[int]] | None:
-        """The jobs to stop, largest key first, and the place they leave; None if that is not enough.
+    def _spares(self, job: int, allocation: Allocation) -> bool:
+        """Whether each job that waits for others to save their state would still fit then, beside this one."""
+        view = self._view
+        then = view.profile()
+        for leaving in view.saving():
+            then.release(leaving, view.allocation(leaving))
+        then.occupy(job, allocation)
+        return all(then.fits(claimant) for claimant in self._claims)
+
+    def _victims(self, job: int, key: Key) -> list[int]:
+        """The jobs to stop, largest key first; none if that would not be enough.
 
         Jobs that are saving their state count as gone already: one does not preempt twice for the same room.
         """
         view = self._view
         saving = view.saving()
         if saving and view.place_after(job, saving) is not None:
-            return None
+            self._claims.append(job)
+            return []
         found = view.place_after(job, chain(saving, self._behind(key)))
         if found is None:
-            return None
+            return []
         allocation, gone = found
-        return allocation, self._needed(job, gone[len(saving) :], allocation)
+        return self._needed(job, gone[len(saving) :], allocation)
 
     def _behind(self, key: Key) -> Iterator[int]:
         """Running jobs whose key is strictly larger, largest first."""

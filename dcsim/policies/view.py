@@ -163,6 +163,7 @@ class JobFacts(Protocol):
     priority: Sequence[int]
     tenant: Sequence[int]
     request_class: Sequence[int]
+    requests: Sequence[Request]
 
 
 class View(Protocol):

@@ -11,7 +11,7 @@ from dcsim.scenario.keys import Key, description, key_docs, keys_of
 from dcsim.scenario.plugin_tables import KINDS, Kind
 from dcsim.scenario.schema import BASE
 from dcsim.scenario.spec import Accelerator, Estimates, Overheads, Pool, Provenance, Scenario
-from dcsim.scenario.type_text import tables_in, type_text
+from dcsim.scenario.type_text import tables_below, tables_in, type_text
 from dcsim.scenario.write import inline
 
 COMMAND = "python -m dcsim schema --markdown"
@@ -91,7 +91,7 @@ def reference(folders: tuple[Path, ...] = ()) -> str:
 
 
 def _kind(kind: Kind, folders: tuple[Path, ...]) -> Iterator[str]:
-    yield from (f"## `[{kind}]`", "", Scenario.model_fields[kind].description or "", "")
+    yield from (f"## `[{kind}]`", "", key_docs(Scenario)[kind], "")
     for name in plugins.names(kind, folders):
         cls = plugins.find(kind, name, folders)
         yield from (f'### `use = "{name}"` ({kind})', "", description(cls), "")
@@ -99,21 +99,8 @@ def _kind(kind: Kind, folders: tuple[Path, ...]) -> Iterator[str]:
             yield from _table(cls)
         else:
             yield from ("No keys.", "")
-        for table in _inner_tables(cls):
+        for table in tables_below(cls):
             yield from (f"Table `{table.__name__}`: {description(table)}", "", *_table(table))
-
-
-def _inner_tables(cls: type[Any]) -> list[type[Any]]:
-    """The classes of tables within a plug-in's table, each once, outer ones first."""
-    found: list[type[Any]] = []
-    waiting = [cls]
-    while waiting:
-        for key in keys_of(waiting.pop(0)):
-            for table in tables_in(key.hint):
-                if table not in found:
-                    found.append(table)
-                    waiting.append(table)
-    return found
 
 
 def _table(cls: type[Any]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from difflib import SequenceMatcher
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -19,7 +20,7 @@ PRESETS = Path(__file__).parent.parent / "presets"
 
 
 def names(kind: str) -> list[str]:
-    """The names of all presets of a kind (`accelerators`), sorted."""
+    """The names of all presets of a kind (`accelerators`, `workloads`), sorted."""
     return sorted(path.stem for path in (PRESETS / kind).glob("*.toml"))
 
 
@@ -34,6 +35,12 @@ def nearest_names(kind: str, name: str) -> str:
 
     near = sorted(names(kind), key=lambda known: (-likeness(known), known))[:3]
     return "nearest: " + ", ".join(f"'{n}'" for n in near)
+
+
+def table(kind: str, name: str) -> dict[str, Any]:
+    """The TOML table of a preset that exists."""
+    path = PRESETS / kind / f"{name}.toml"
+    return read(path, str(path)).tree
 
 
 @cache

@@ -10,26 +10,30 @@ from dcsim.scenario import presets
 from dcsim.scenario.keys import Key, description, key_docs, keys_of
 from dcsim.scenario.plugin_tables import KINDS, Kind
 from dcsim.scenario.spec import Scenario
+from dcsim.scenario.type_text import tables_below
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 BASE = "Path of another scenario file, over which this one is laid: tables merge, arrays replace."
 
 Schema = dict[str, Any]
 
-_REFERENCES = "#/$defs/{model}"
+_DEFINITIONS = "#/$defs/"
 _DIMENSIONS = {d.name: d for d in vars(units).values() if isinstance(d, units.Dimension)}
 
 
 def scenario_schema(folders: tuple[Path, ...] = ()) -> Schema:
     """The schema of a scenario file with all plug-ins, those of `folders` too."""
-    schema: Schema = Scenario.model_json_schema(ref_template=_REFERENCES)
-    definitions = schema["$defs"]
+    schema: Schema = Scenario.model_json_schema(ref_template=_DEFINITIONS + "{model}")
+    definitions, properties = schema["$defs"], schema["properties"]
+    _explain(schema, Scenario)
+    for table in tables_below(Scenario):
+        _explain(definitions[table.__name__], table)
     definitions["Pool"]["properties"]["accelerator"] |= {"$ref": None, "anyOf": _ways_to_name_a_device()}
     del definitions["PluginTable"]
     for kind in KINDS:
         tables = [_plugin(kind, name, folders, definitions) for name in plugins.names(kind, folders)]
-        schema["properties"][kind] |= {"$ref": None, "oneOf": tables}
-    schema["properties"] = {"base": {"type": "string", "description": BASE}} | schema["properties"]
+        properties[kind] |= {"$ref": None, "oneOf": tables}
+    schema["properties"] = {"base": {"type": "string", "description": BASE}} | properties
     tidy: Schema = _tidy({"$schema": DIALECT} | schema | {"title": "dcsim scenario"})
     return tidy
 
@@ -38,31 +42,43 @@ def _ways_to_name_a_device() -> list[Schema]:
     return [
         {"title": "preset", "type": "string", "enum": presets.names("accelerators")},
         {"title": "path", "type": "string", "pattern": r"\.toml$"},
-        {"$ref": _REFERENCES.format(model="Accelerator")},
+        {"$ref": f"{_DEFINITIONS}Accelerator"},
     ]
 
 
 def _plugin(kind: Kind, name: str, folders: tuple[Path, ...], definitions: Schema) -> Schema:
-    """The schema of one plug-in's table."""
+    """The schema of one plug-in's table; the tables in it are put among the definitions."""
     cls = plugins.find(kind, name, folders)
-    docs, keys = key_docs(cls), keys_of(cls)
-    return {
+    keys, prefix = keys_of(cls), f"{kind}.{name}."
+    written = {k.name: _key(k, prefix) for k in keys}
+    for schema in written.values():
+        inner = schema.pop("$defs", {})
+        definitions |= {f"{prefix}{model}": definition for model, definition in inner.items()}
+    for table in tables_below(cls):
+        _explain(definitions[f"{prefix}{table.__name__}"], table)
+    schema = {
         "title": name,
         "description": description(cls),
         "type": "object",
-        "properties": {"use": {"const": name}} | {k.name: _key(k, docs, definitions) for k in keys},
+        "properties": {"use": {"const": name}} | written,
         "required": ["use", *(k.name for k in keys if k.required)],
         "additionalProperties": False,
     }
+    _explain(schema, cls)
+    return schema
 
 
-def _key(key: Key, docs: dict[str, str], definitions: Schema) -> Schema:
-    """The schema of one key; what it refers to is put among the definitions."""
-    schema = key.adapter.json_schema(ref_template=_REFERENCES)
-    definitions |= schema.pop("$defs", {})
-    if not key.required:
-        schema["default"] = key.written(key.default)
-    return schema | ({"description": docs[key.name]} if key.name in docs else {})
+def _key(key: Key, prefix: str) -> Schema:
+    """The schema of one key; `prefix` stands before the names of tables in it."""
+    schema = key.adapter.json_schema(ref_template=f"{_DEFINITIONS}{prefix}{{model}}")
+    return schema if key.required else schema | {"default": key.written(key.default)}
+
+
+def _explain(schema: Schema, cls: type[Any]) -> None:
+    """Put the meanings of a class's keys into its schema."""
+    for name, text in key_docs(cls).items():
+        if name in schema["properties"]:
+            schema["properties"][name]["description"] = text
 
 
 def _tidy(node: Any) -> Any:

@@ -30,7 +30,7 @@ Count = Annotated[int, Field(ge=1, le=100_000_000, strict=True)]
 class Facts(BaseModel):
     """Base of all tables: frozen, unknown keys refused, no silent conversion from text or booleans to numbers."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Provenance(Facts):
@@ -129,7 +129,7 @@ class Pool(Facts):
 class PluginTable(BaseModel):
     """A table that names a plug-in by `use`; its other keys are the plug-in's own fields."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
 
     use: Name
     """Name of the plug-in: the name of its file."""

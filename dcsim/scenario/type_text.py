@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from dcsim.scenario.datapath import PathMarker
 from dcsim.scenario.explain import PATTERNS
+from dcsim.scenario.keys import keys_of
 from dcsim.units import Dimension
 
 WORDS = {
@@ -51,6 +52,19 @@ def tables_in(hint: Any) -> Iterator[type[Any]]:
         yield hint
     for argument in typing.get_args(hint):
         yield from tables_in(argument)
+
+
+def tables_below(cls: type[Any]) -> list[type[Any]]:
+    """The classes of all tables within a table, each once, outer ones first."""
+    found: list[type[Any]] = []
+    waiting = [cls]
+    while waiting:
+        for key in keys_of(waiting.pop(0)):
+            for table in tables_in(key.hint):
+                if table not in found:
+                    found.append(table)
+                    waiting.append(table)
+    return found
 
 
 def is_table(hint: Any) -> bool:

@@ -38,7 +38,7 @@ def from_toml(text: str) -> Scenario:
 
 
 def digest(scenario: Scenario) -> str:
-    """SHA-256, in hex, of the scenario's canonical text: equal scenarios, equal digests."""
+    """SHA-256, in hex, of the scenario's resolved text: the same facts in the same order, the same digest."""
     return hashlib.sha256(to_toml(scenario).encode()).hexdigest()
 
 

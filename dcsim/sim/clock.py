@@ -27,6 +27,8 @@ class Moment(Event):
     Set `void` when it must do nothing any more: it stays in SimPy's queue until its time or until a compaction.
     """
 
+    __slots__ = ("void",)
+
     callbacks: list[Callable[[Any], None]]
 
     def __init__(self, clock: Clock, callbacks: list[Callable[[Any], None]]) -> None:

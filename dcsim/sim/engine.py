@@ -18,6 +18,7 @@ from dcsim.policies.ordered import GeneralQueue, OrderedScheduler, Queue, SkipQu
 from dcsim.policies.placements import Placement
 from dcsim.policies.preemption import PreemptiveQueue
 from dcsim.policies.view import Request
+from dcsim.plugins import faults_named
 from dcsim.scenario.jobs import JobTable
 from dcsim.scenario.spec import Scenario
 from dcsim.sim.clock import Callbacks
@@ -88,6 +89,9 @@ class Engine:
         queue = queue_for(scheduler, self._view)
         self._push, self._decide = queue.push, queue.decide
         self._always = isinstance(queue, GeneralQueue)
+        self._place = self._view.place
+        self._alone = not self._always and not self._unfit
+        self._started: Callable[[int], None] | None = getattr(queue, "started", None)
         self._world.on_end = getattr(queue, "ended", None)
         self._world.on_wait = queue.push
 
@@ -96,7 +100,7 @@ class Engine:
         world = self._world
         report = (lambda: progress(self._state())) if progress is not None else _silence
         on = Callbacks(self._admit, self._instant, ALWAYS if self._always else world.waiting, report, world.idle)
-        with _calm_collector():
+        with _calm_collector(), faults_named(lambda: f"at {world.clock.now:g} s"):
             world.clock.walk(world.facts.submit_s, on, inf if self._scenario.horizon is None else self._scenario.horizon)
         end_s = world.clock.now if self._scenario.horizon is None else self._scenario.horizon
         if not world.idle() and self._scenario.horizon is None:
@@ -107,6 +111,14 @@ class Engine:
     def _admit(self, first: int, last: int) -> None:
         world, push, unfit = self._world, self._push, self._unfit
         world.submit(first, last)
+        if self._alone and last - first == 1 == len(world.waiting):
+            # Under every order of the queue a job that comes alone, finds nobody waiting, and fits, starts.
+            allocation = self._place(first)
+            if allocation is not None:
+                world.start(first, allocation)
+                if self._started is not None:
+                    self._started(first)
+                return
         for job in range(first, last):
             if unfit and (why := unfit.get(world.facts.request_class[job])):
                 world.reject(job, why)

@@ -79,6 +79,8 @@ class Nodes:
     `occupy` and `release` run for every job, so they are written out instead of shared with `Counts`.
     """
 
+    __slots__ = ("_free", "_index", "_mask", "_partly", "free_total", "nodes", "speed", "walls", "width")
+
     def __init__(self, nodes: int, width: int, walls: bool, speed: float = 1.0) -> None:
         self.nodes = nodes
         self.width = width
@@ -140,9 +142,13 @@ class Nodes:
         nodes = allocation[1]
         if len(nodes) == 1:
             node = nodes[0]
-            if not 0 <= node < self.nodes or allocation[2][0] != accelerators or accelerators > self._free[node]:
+            before = self._free[node] if 0 <= node < self.nodes else -1
+            if allocation[2][0] != accelerators or not 0 < accelerators <= before:
                 self._check(nodes, allocation[2], accelerators)
-            self._change(node, -accelerators)
+            after = self._free[node] = before - accelerators
+            self._unlist(node, before)
+            if after:
+                self._list(node, after)
         elif self.walls:
             self._check(nodes, allocation[2], accelerators)
             for node, count in zip(nodes, allocation[2], strict=True):
@@ -162,26 +168,31 @@ class Nodes:
                 self._change(node, count)
 
     def _change(self, node: int, delta: int) -> None:
-        free, index = self._free, self._index
-        before = free[node]
-        after = free[node] = before + delta
+        before = self._free[node]
+        after = self._free[node] = before + delta
         if before:  # wholly taken nodes are not listed: nobody asks for them
-            line = index[before]
-            if line[-1] == -node:
-                del line[-1]
-                if not line:
-                    self._mask ^= 1 << before
-            else:
-                del line[bisect_left(line, -node)]
+            self._unlist(node, before)
         if after:
-            line = index[after]
+            self._list(node, after)
+
+    def _unlist(self, node: int, free: int) -> None:
+        line = self._index[free]
+        if line[-1] == -node:
+            del line[-1]
             if not line:
-                line.append(-node)
-                self._mask |= 1 << after
-            elif line[-1] < -node:
-                line.append(-node)
-            else:
-                insort(line, -node)
+                self._mask ^= 1 << free
+        else:
+            del line[bisect_left(line, -node)]
+
+    def _list(self, node: int, free: int) -> None:
+        line = self._index[free]
+        if not line:
+            line.append(-node)
+            self._mask |= 1 << free
+        elif line[-1] < -node:
+            line.append(-node)
+        else:
+            insort(line, -node)
 
     def _check(self, nodes: Sequence[int], counts: Sequence[int], accelerators: int) -> None:
         if sum(counts) != accelerators:

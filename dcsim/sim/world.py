@@ -8,8 +8,8 @@ from math import inf
 from typing import Any
 
 from dcsim.errors import PolicyError, Problem
-from dcsim.eventlog.log import KIND_BITS, Recorder
-from dcsim.eventlog.schema import COMPLETE, PREEMPT, RATE, REJECT, RELEASE
+from dcsim.eventlog.log import HALF, KIND_BITS, Recorder
+from dcsim.eventlog.schema import COMPLETE, PREEMPT, RATE, REJECT, RELEASE, START
 from dcsim.policies.decisions import TIME_SHARED, Allocation
 from dcsim.scenario.spec import Overheads
 from dcsim.sim.clock import COMPLETION, TIMER, Clock, Moment
@@ -47,6 +47,41 @@ class World:
     each job, or empty where all complete.
     """
 
+    __slots__ = (
+        "_at_end",
+        "_at_wake",
+        "_checkpoints",
+        "_end_kinds",
+        "_occupy",
+        "_overheads",
+        "_plain",
+        "_put_code",
+        "_put_piece",
+        "_put_place",
+        "_put_time",
+        "_queue",
+        "_release",
+        "_service_s",
+        "_shared",
+        "_spare",
+        "_ticket",
+        "clock",
+        "done_s",
+        "facts",
+        "fleet",
+        "freed",
+        "held_s",
+        "log",
+        "needs",
+        "on_end",
+        "on_wait",
+        "policy",
+        "running",
+        "saving",
+        "submitted",
+        "waiting",
+    )
+
     def __init__(
         self, facts: JobFacts, service_s: list[float], end_kinds: list[int], fleet: Fleet, overheads: Overheads
     ) -> None:
@@ -68,6 +103,7 @@ class World:
         self._at_wake: list[Callable[[Any], None]] = [_nobody]
         self._queue, self._ticket = self.clock.queue, self.clock.ticket
         self._put_time, self._put_code = self.log.put_time, self.log.put_code
+        self._put_place, self._put_piece = self.log.put_place, self.log.put_piece
         self._occupy = [pool.occupy for pool in fleet.pools]
         self._release = [pool.release for pool in fleet.pools]
         self._spare: list[Running] = []
@@ -147,9 +183,18 @@ class World:
         run.left_s = left = self._service_s[job]
         run.requested_left_s = self.facts.requested_s[job]
         run.rate = rate
-        end = now + left if self._plain and rate == 1.0 and not self.done_s else self._resume(run)
+        end = now + left if self._plain and rate == 1.0 and job not in self.done_s else self._resume(run)
         heappush(self._queue, (end, COMPLETION, next(self._ticket), run))
-        self.log.start(now, job, rate, reason, allocation)
+        if reason or rate != 1.0:
+            self.log.extras(rate, reason)
+        self._put_time(now)
+        self._put_code(job << KIND_BITS | START)
+        nodes = allocation[1]
+        if len(nodes) == 1:
+            self._put_place(allocation[0] << HALF | 1)
+            self._put_piece(nodes[0] << HALF | allocation[2][0])
+        else:
+            self.log.place(allocation[0], nodes, allocation[2])
 
     def _resume(self, run: Running) -> float:
         """Take overheads and earlier work into account; when the run will end, s."""

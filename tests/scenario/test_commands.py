@@ -38,11 +38,13 @@ def test_validate_counts_with_separators(here: Room, capsys: pytest.CaptureFixtu
     assert ": valid: 1 pool, 1,250 nodes, 10,000 accelerators, workload mine, " in said.out
 
 
-def test_list_shows_everything_in_four_parts(capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_shows_everything_in_parts(capsys: pytest.CaptureFixture[str]) -> None:
     said = say(capsys, "list")
     assert (said.code, said.err) == (0, "")
-    parts = dict(re.findall(r"^(\w+):\n((?:.+\n)*)", said.out, re.MULTILINE))
-    assert list(parts) == ["accelerators", "workloads", "schedulers", "placements"]
+    parts = dict(re.findall(r"^([\w ]+):\n((?:.+\n)*)", said.out, re.MULTILINE))
+    synthetic = "presets of synthetic"
+    assert list(parts) == ["accelerators", "workloads", synthetic, "schedulers", "placements"]
+    assert [row.split()[0] for row in parts[synthetic].splitlines()] == presets.names("workloads")
     for part, kind in (("workloads", "workload"), ("schedulers", "scheduler"), ("placements", "placement")):
         assert [row.split()[0] for row in parts[part].splitlines()] == plugins.names(kind)
     names = [row.split()[0] for row in parts["accelerators"].splitlines()]
@@ -64,7 +66,7 @@ def test_list_accelerators_has_units_and_columns_in_line(capsys: pytest.CaptureF
 
 def test_list_by_grade_shows_what_a_careful_user_replaces(capsys: pytest.CaptureFixture[str]) -> None:
     rows = say(capsys, "list", "--grade", "assumed").out.splitlines()
-    assert rows[0].split() == ["accelerator", "key", "value", "source"]
+    assert rows[0].split() == ["preset", "key", "value", "source"]
     (row,) = [r for r in rows if r.startswith("A100-SXM4-40GB")]
     assert re.search(r"idle_power +88 W +RAPS selene placeholder", row)
     weak = say(capsys, "list", "--grade", "weak").out
