@@ -171,7 +171,8 @@ def _write_tables(run: Run, folder: Path) -> None:
 
 
 def read(folder: Path) -> Run:
-    """A finished run, read back from its folder; equal to the one that was written, priorities excepted.
+    """A finished run, read back from its folder: what only decisions need (priorities, cores, memory, the pools
+    that jobs asked for) is not in it, all else is equal.
 
     Raises ScenarioError where the folder is not the result of a run.
     """

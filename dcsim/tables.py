@@ -41,6 +41,7 @@ def job_table(run: Run) -> Any:
             "service_s": _numbers(jobs.service_s),
             "requested_s": _numbers(jobs.requested_s),
             "accelerators": _numbers(jobs.accelerators),
+            "share": nothing if jobs.share is None else _numbers(jobs.share),
             "nodes": _numbers(results.nodes),
             "state": _coded(results.state, STATES),
             "preemptions": _numbers(results.preemptions),
@@ -136,16 +137,19 @@ def _ids(jobs: JobTable) -> Any:
 
 def read_jobs(table: Any, meta: dict[str, Any]) -> JobTable:
     """The jobs of a run from `jobs.parquet`; `meta`: content of meta.json."""
+
     def names(column: str) -> Names:
         values = table[column].to_pylist()
         return Names.of(values) if any(v is not None for v in values) else Names()
 
+    shares = table["share"].null_count < len(table)
     states = np.array(table["state"].cast("string").to_pylist())
     return JobTable(
         submit_s=table["submit_s"].to_numpy(),
         service_s=table["service_s"].to_numpy(),
         accelerators=table["accelerators"].to_numpy(),
         requested_s=table["requested_s"].to_numpy(),
+        share=table["share"].to_numpy() if shares else None,
         job_ids=table["job_id"].to_pylist(),
         end_state=np.select([states == "failed", states == "cancelled"], [1, 2], 0).astype(np.int8),
         user=names("user"),
@@ -167,7 +171,7 @@ def read_log(table: Any) -> EventLog:
         job=table["job"].to_numpy(),
         value=table["value"].to_numpy(),
         pool=table["pool"].to_numpy(),
-        reason=reason.indices.to_numpy().astype(np.int16),
+        reason=reason.indices.to_numpy().astype(np.int32),
         reasons=tuple(reason.dictionary.to_pylist()),
         offsets=nodes.offsets.to_numpy(),
         nodes=nodes.values.to_numpy(),

@@ -27,10 +27,14 @@ def answer(run: Run, place: Path, report: bool) -> str:
         ("report", f"{place}/report.html" if report else ""),
     ]
     head = (
-        f"{scenario.name}: {human_count(s['jobs'])} jobs on {human_count(s['accelerators'])} accelerators, "
+        f"{scenario.name}: {_count(s['jobs'], 'job')} on {_count(s['accelerators'], 'accelerator')}, "
         f"{scenario.scheduler.use} + {scenario.placement.use}, {human_time(s['end_s'])} simulated in {run.wall_s:.1f} s"
     )
     return "\n".join([head, *(f"  {name:<16}{text}" for name, text in rows if text)])
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{human_count(number)} {thing}{'' if number == 1 else 's'}"
 
 
 def _jobs(s: dict[str, Any]) -> str:
@@ -41,7 +45,7 @@ def _jobs(s: dict[str, Any]) -> str:
 def _waited(s: dict[str, Any]) -> str:
     started = s["jobs"] - s["jobs_rejected"]
     share = s["jobs_waited"] / started if started else 0.0
-    return f"{human_count(s['jobs_waited'])} jobs ({share:.1%}); at most {human_count(s['queue_jobs_max'])} at once"
+    return f"{_count(s['jobs_waited'], 'job')} ({share:.1%}); at most {human_count(s['queue_jobs_max'])} at once"
 
 
 def _times(s: dict[str, Any], name: str) -> str:
@@ -54,19 +58,23 @@ def _times(s: dict[str, Any], name: str) -> str:
 def _use(s: dict[str, Any]) -> str:
     use = s["utilization_allocated"]
     share = "" if use is None else f"{use:.1%} of the accelerators allocated, "
-    return f"{share}{human_count(s['accelerator_hours'])} accelerator-hours"
+    return f"{share}{_hours(s['accelerator_hours'])}"
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:,.{0 if hours >= 100 else 1}f} accelerator-hours"
 
 
 def _preemptions(s: dict[str, Any]) -> str:
     if not s["preemptions"]:
         return ""
-    return f"{human_count(s['preemptions'])}; {s['lost_accelerator_hours']:,.1f} accelerator-hours of work lost"
+    return f"{human_count(s['preemptions'])}; {_hours(s['lost_accelerator_hours'])} of work lost"
 
 
 def _unmet(s: dict[str, Any]) -> str:
     parts = []
     if s["jobs_rejected"]:
-        parts.append(f"{human_count(s['jobs_rejected'])} jobs rejected (`explain` tells why)")
+        parts.append(f"{_count(s['jobs_rejected'], 'job')} rejected (`explain` tells why)")
     if s["jobs_unfinished"]:
-        parts.append(f"{human_count(s['jobs_unfinished'])} jobs unfinished at the horizon")
+        parts.append(f"{_count(s['jobs_unfinished'], 'job')} unfinished at the horizon")
     return ", ".join(parts)

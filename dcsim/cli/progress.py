@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from typing import TYPE_CHECKING, Self
@@ -45,8 +46,9 @@ class Reporter:
         if self._quiet:
             return
         if self._terminal:
+            text = text[: shutil.get_terminal_size().columns - 1]  # a line that wraps could not be written over
             sys.stderr.write("\r" + text.ljust(self._width))
-            self._width = max(self._width, len(text))
+            self._width = len(text)
         elif time.monotonic() - self._begun >= PLAIN_EVERY_S:
             sys.stderr.write(f"dcsim: {text}\n")
         sys.stderr.flush()

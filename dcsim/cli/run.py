@@ -41,8 +41,9 @@ def run(arguments: argparse.Namespace) -> int:
         reporter.say("writing results")
         report = None if arguments.no_report else _report(outcome, loaded, place)
         results.write(outcome, place, report)
-    for note in (*loaded.notes, *outcome.jobs.warnings):
-        sys.stderr.write(f"dcsim: note: {note}\n")
+    if not arguments.quiet:
+        for note in (*loaded.notes, *outcome.jobs.warnings):
+            sys.stderr.write(f"dcsim: note: {note}\n")
     if arguments.json:
         print(json.dumps(outcome.summary))
     elif not arguments.quiet:

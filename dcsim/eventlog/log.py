@@ -35,7 +35,7 @@ class EventLog:
     job: NDArray[np.int32]
     value: NDArray[np.float64]
     pool: NDArray[np.int16]
-    reason: NDArray[np.int16]
+    reason: NDArray[np.int32]
     reasons: tuple[str, ...]
     offsets: NDArray[np.int32]
     nodes: NDArray[np.int32]
@@ -117,7 +117,7 @@ class Recorder:
         """Put the columns that few rows have beside the others; `here`: new number of each appended row."""
         rows = len(kind)
         starts = np.flatnonzero(kind == START)
-        value, reason = np.zeros(rows), np.zeros(rows, np.int16)
+        value, reason = np.zeros(rows), np.zeros(rows, np.int32)
         value[starts] = 1.0
         value[here[list(self._values)]] = list(self._values.values())
         reason[here[list(self._reason_of)]] = list(self._reason_of.values())

@@ -1,4 +1,4 @@
-"""Stretches of time in which a job holds accelerators, read off the event log: what Gantt charts are made of."""
+"""Stretches of time in which a job holds accelerators, and waits, read off the event log."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.eventlog.log import EventLog
-from dcsim.eventlog.schema import RATE, START
+from dcsim.eventlog.schema import PREEMPT, RATE, REJECT, RELEASE, START, SUBMIT
 from dcsim.metrics.jobs import free_rows
+
+Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -21,8 +23,8 @@ class Stretches:
     unless time-shared. The time for which a preempted job saves its state belongs to its stretch.
     """
 
-    row: NDArray[np.intp]
-    end_row: NDArray[np.intp]
+    row: Rows
+    end_row: Rows
     job: NDArray[np.int32]
     start_s: NDArray[np.float64]
     end_s: NDArray[np.float64]
@@ -37,15 +39,39 @@ class Stretches:
         return self.end_s - self.start_s
 
 
+@dataclass(frozen=True)
+class Waits:
+    """Each job waits from row `row` of the log to `end_row`, the number of rows if to the end; shape (waits,)."""
+
+    row: Rows
+    end_row: Rows
+    job: NDArray[np.int32]
+
+
 def stretches(log: EventLog, until_s: float) -> Stretches:
     """All stretches of a log, in the order in which they begin. `until_s`: end of the run, s."""
-    opening = log.of_kind(START, RATE)
-    rows = np.sort(np.concatenate([opening, free_rows(log)]))
+    row = log.of_kind(START, RATE)
+    end_row = _ends(log, row, free_rows(log))
+    times = np.append(log.time_s, until_s)
+    return Stretches(row, end_row, log.job[row], log.time_s[row], times[end_row], log.value[row])
+
+
+def waits(log: EventLog) -> Waits:
+    """All waits of a log, in the order in which they begin: from a submission, or from a preemption when the
+    accelerators are given back, to a start or a rejection."""
+    frees = free_rows(log)
+    back = frees[np.isin(log.kind[frees], (PREEMPT, RELEASE))]
+    row = np.sort(np.concatenate([log.of_kind(SUBMIT), back]))
+    return Waits(row, _ends(log, row, log.of_kind(START, REJECT)), log.job[row])
+
+
+def _ends(log: EventLog, opening: Rows, closing: Rows) -> Rows:
+    """For each opening row the next opening or closing row of the same job, or the number of rows."""
+    rows = np.sort(np.concatenate([opening, closing]))
     by_job = rows[np.argsort(log.job[rows], kind="stable")]
-    following = np.append(by_job[1:], len(log))
-    following[log.job[by_job] != np.append(log.job[by_job[1:]], -1)] = len(log)  # the run stops first
+    following = np.full(len(by_job), len(log))
+    following[:-1] = np.where(log.job[by_job[1:]] == log.job[by_job[:-1]], by_job[1:], len(log))
     end_of = np.empty(len(log), np.intp)
     end_of[by_job] = following
-    end_row = end_of[opening]
-    times = np.append(log.time_s, until_s)
-    return Stretches(opening, end_row, log.job[opening], log.time_s[opening], times[end_row], log.value[opening])
+    ends: Rows = end_of[opening]
+    return ends

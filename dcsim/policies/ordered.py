@@ -81,12 +81,19 @@ class GeneralQueue:
         hand: dict[type, Callable[..., None]] = {
             Start: act.start, Preempt: act.preempt, Reject: act.reject, SetRate: act.set_rate, WakeAt: act.wake_at
         }  # fmt: skip
-        for decision in self._scheduler.decide(self._view):
+        decisions = self._scheduler.decide(self._view)
+        if not isinstance(decisions, Iterable):
+            raise self._illegal("decide returns no decisions", decisions)
+        for decision in decisions:
+            if type(decision) not in hand:
+                raise self._illegal("illegal decision: not one of " + ", ".join(t.__name__ for t in hand), decision)
             try:
                 hand[type(decision)](*decision)
-            except (AttributeError, LookupError, TypeError, ValueError) as error:
-                policy, when = type(self._scheduler).__name__, f"at {self._view.now:g} s"
-                raise PolicyError(Problem(policy, when, "illegal decision", f"{decision!r}")) from error
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+                raise self._illegal(f"illegal decision: {error}", decision) from error
+
+    def _illegal(self, rule: str, decision: object) -> PolicyError:
+        return PolicyError(Problem(type(self._scheduler).__name__, f"at {self._view.now:g} s", rule, f"{decision!r}"))
 
 
 class Fifo:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterator
 from heapq import heapify, heappop, heappush
 from itertools import chain
-from math import inf
+from math import inf, nextafter
 
 from dcsim.policies.actions import Actions
 from dcsim.policies.decisions import Allocation
@@ -184,7 +184,9 @@ class PreemptiveQueue:
         insort(self._running, (still, job))
         change = self._scheduler.next_change(seen)
         if change is not None:
-            heappush(self._changes, (self._view.now + (change - seen.attained_s) / seen.accelerators, job))
+            now = self._view.now
+            at = now + (change - seen.attained_s) / seen.accelerators
+            heappush(self._changes, (max(at, nextafter(now, inf)), job))  # by rounding it could be now, for ever
 
     def _forget(self, job: int) -> None:
         entry = (self._key_of.pop(job), job)

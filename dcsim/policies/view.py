@@ -217,10 +217,6 @@ class View(Protocol):
         """Rate of a running job: 1 unless it is time-shared."""
         ...
 
-    def start_delay_s(self, job: int) -> float:
-        """Time until a running job begins useful work, s; 0 once it has."""
-        ...
-
     def saving(self) -> Collection[int]:
         """Preempted jobs that still hold accelerators while they save their state."""
         ...

@@ -46,4 +46,5 @@ def mean_steps(time_s: Floats, values: NDArray[np.generic], end_s: float, edges:
     """
     times = np.append(time_s, end_s)
     integral = np.concatenate([[0.0], np.cumsum(values * np.diff(times))])
-    return np.diff(np.interp(edges, times, integral)) / np.diff(edges)
+    means: Floats = np.diff(np.interp(edges, times, integral)) / np.diff(edges)
+    return means

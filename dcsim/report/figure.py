@@ -67,7 +67,7 @@ class Steps:
 
 @dataclass(frozen=True)
 class Cells:
-    """A heat map: `percent[r, c]`, from 0 to 100, holds for times `time_edges_s[c:c + 2]` and heights `y_edges[r:r + 2]`."""
+    """A heat map: `percent[r, c]`, 0 to 100, fills the cell of time edges c, c + 1 and height edges r, r + 1."""
 
     name: str
     time_edges_s: Floats
@@ -112,14 +112,14 @@ Mark = Steps | Cells | Bars | Boxes
 class Panel:
     """One plotting area. `ticks`: (height, lines of its label); empty for a plain axis of numbers.
 
-    `top`: upper end of the vertical axis, which begins at 0; None for one that suits. `share`: part of the figure's
-    height. `legend`: what the names of the marks are.
+    `top`: upper end of the vertical axis, which begins at 0. `share`: part of the figure's height. `legend`: what the
+    names of the marks are.
     """
 
     y_title: str
     marks: tuple[Mark, ...]
+    top: float
     ticks: tuple[tuple[float, str], ...] = ()
-    top: float | None = None
     share: float = 1.0
     legend: str = ""
 

@@ -23,7 +23,7 @@ def figures(run: Run) -> list[Figure]:
     held = stretches(run.log, run.end_s)
     shown = [
         load_figure(run),
-        gantt_figure(run, held) or occupancy_figure(run, held),
+        (gantt_figure(run, held) or occupancy_figure(run, held)) if len(held) else None,
         longest_waits_figure(run, held),
         *spread_figures(run),
     ]

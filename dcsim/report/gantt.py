@@ -6,13 +6,12 @@ from math import isnan
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from dcsim.metrics.jobs import REJECTED
 from dcsim.metrics.runs import Stretches
 from dcsim.report.figure import Bars, Figure, Floats, Panel, TimeScale
 from dcsim.report.lanes import Bar, job_bars
 from dcsim.report.sizes import size_classes
+from dcsim.report.waits import longest_waiters, waiting_s
 from dcsim.units import human_time
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def gantt_figure(run: Run, held: Stretches) -> Figure | None:
     top = sum(pool.nodes * pool.accelerators_per_node for pool in run.scenario.pools)
     by_node = len(run.log.nodes) > 0
     y_title = "Node" if by_node else "Accelerator"
-    panel = Panel(y_title, tuple(marks), _lane_ticks(run, by_node), float(top), legend="Accelerators of the job:")
+    panel = Panel(y_title, tuple(marks), float(top), _lane_ticks(run, by_node), legend="Accelerators of the job:")
     what = "A row is an accelerator of a node" if by_node else "Without node walls a row is any accelerator"
     caption = f"{what}; a bar is a job on its accelerators. Accelerators of a node are numbered for the drawing only."
     x = TimeScale.of(run.scenario.start, run.end_s)
@@ -71,8 +70,8 @@ def _lane_ticks(run: Run, by_node: bool) -> tuple[tuple[float, str], ...]:
 
 
 def longest_waits_figure(run: Run, held: Stretches) -> Figure | None:
-    """Waiting and running of the jobs that waited longest until their first start; None if no job waited."""
-    worst = longest_waiters(run)[:MOST_WAITERS].tolist()
+    """Waiting and running of the jobs that waited longest in all; None if no job waited."""
+    worst = longest_waiters(waiting_s(run))[:MOST_WAITERS].tolist()
     if not worst:
         return None
     stories = [_story(run, held, job) for job in worst]
@@ -82,19 +81,10 @@ def longest_waits_figure(run: Run, held: Stretches) -> Figure | None:
     marks = (_spans("waiting", "waits", [w for w, _ in stories]), _spans("running", "held", [r for _, r in stories]))
     ticks = tuple((count - i - 0.5, _name(run, job)) for i, job in enumerate(worst))
     longest_s = max(float(part[-1, 1]) for story in stories for part in story if len(part))
-    caption = "The job that waited longest until its first start is on top. A bar ends where the job or the run ended."
-    panel = Panel("Job (accelerators)", marks, ticks, top=float(count))
+    caption = "The job that waited longest in all is on top. Bars end where the job or the run ended."
+    panel = Panel("Job (accelerators)", marks, float(count), ticks)
     x = TimeScale.since("submission", longest_s)
     return Figure("longest-waits", "Jobs that waited longest", caption, x, (0.0, longest_s), (panel,), 120 + 20 * count)
-
-
-def longest_waiters(run: Run) -> NDArray[np.intp]:
-    """Jobs that waited, longest first, ties by submission; those that never started waited to the end of the run."""
-    results = run.results
-    until_s = np.where(np.isnan(results.start_s), run.end_s, results.start_s)
-    wait_s = np.where(results.state == REJECTED, 0.0, until_s - results.submit_s)
-    order = np.argsort(-wait_s, kind="stable")
-    return order[wait_s[order] > 0.0]
 
 
 def _story(run: Run, held: Stretches, job: int) -> tuple[Floats, Floats]:

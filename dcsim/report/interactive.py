@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from dcsim.report.durations import log_limits, log_ticks
 from dcsim.report.figure import Bars, Boxes, Cells, Figure, Floats, Mark, Panel, Steps, TimeScale
-from dcsim.report.style import GRID, HEAT, INK, color
 from dcsim.report.markup import in_label
+from dcsim.report.style import GRID, HEAT, INK, color
 from dcsim.units import MILLI, human_time
 
 Json = dict[str, Any]
@@ -29,6 +29,7 @@ CONFIG: Json = {
     "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"],
 }
 GAP_PX = 26  # between panels
+FEW = 6  # counts up to which each has a tick
 FONT = {"family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", "size": 13, "color": INK}
 
 
@@ -237,8 +238,11 @@ def _y_axis(panel: Panel, domain: tuple[float, float]) -> Json:
         "linecolor": INK,
         "automargin": True,
         "anchor": "x",
+        "range": [0, panel.top],
     }
     if panel.ticks:
         labels = [in_label(text) for _, text in panel.ticks]
         axis |= {"tickvals": [at for at, _ in panel.ticks], "ticktext": labels, "showgrid": False}
-    return axis | ({"rangemode": "tozero"} if panel.top is None else {"range": [0, panel.top]})
+    elif panel.top < FEW:
+        axis["dtick"] = 1  # counts: no halves
+    return axis

@@ -16,6 +16,9 @@ from dcsim.run import capacity
 if TYPE_CHECKING:
     from dcsim.run import Run
 
+AIR = 1.08  # room above the highest value
+Values = NDArray[np.float64] | NDArray[np.int64]
+
 MEAN_SLOTS = 200  # slots of the lines of means
 CROWDED = 1000  # points from which on a line of means is drawn over the line itself
 POOL_COLORS = ("spare", "other", "waits", "queue")
@@ -30,15 +33,19 @@ def load_figure(run: Run) -> Figure:
     waiting = _line(run, line.queue_jobs, "jobs waiting", "queue", listed=False)
     wanted = _line(run, line.queue_accelerators, "accelerators waited for", "queue", listed=False)
     panels = (
-        Panel("Accelerators\nallocated", (*_allocated(run), capacity_line), top=total * 1.08, share=1.3),
-        Panel("Jobs\nwaiting", waiting),
-        Panel("Accelerators\nwaited for", wanted),
+        Panel("Accelerators\nallocated", (*_allocated(run), capacity_line), top=total * AIR, share=1.3),
+        Panel("Jobs\nwaiting", waiting, top=_top(line.queue_jobs)),
+        Panel("Accelerators\nwaited for", wanted, top=_top(line.queue_accelerators)),
     )
     caption = "Accelerators held by jobs, jobs that waited, and accelerators that these jobs asked for."
     if len(line.time_s) > CROWDED:
         slot = slot_text(end_s, MEAN_SLOTS)
         caption += f" Pale: every change, lowest and highest values kept. Dark: mean of each {slot}."
     return Figure("load", "Load over time", caption, TimeScale.of(run.scenario.start, end_s), (0.0, end_s), panels, 560)
+
+
+def _top(values: Values) -> float:
+    return max(1.0, float(values.max(initial=0))) * AIR
 
 
 def _allocated(run: Run) -> tuple[Steps, ...]:
@@ -51,9 +58,7 @@ def _allocated(run: Run) -> tuple[Steps, ...]:
     return total + tuple(replace(drawn, filled=False) for drawn in lines)
 
 
-def _line(
-    run: Run, values: NDArray[np.float64] | NDArray[np.int64], name: str, color: str, listed: bool = True
-) -> tuple[Steps, ...]:
+def _line(run: Run, values: Values, name: str, color: str, listed: bool = True) -> tuple[Steps, ...]:
     """The line itself; pale and with a line of means over it where it has many points."""
     end_s = run.end_s
     time_s, values = _from_zero(run.timeline.time_s, values)
@@ -69,9 +74,7 @@ def _line(
     )
 
 
-def _from_zero(
-    time_s: Floats, values: NDArray[np.float64] | NDArray[np.int64]
-) -> tuple[Floats, NDArray[np.float64] | NDArray[np.int64]]:
+def _from_zero(time_s: Floats, values: Values) -> tuple[Floats, Values]:
     """A step function that begins at second 0, with nothing before its first value."""
     if len(time_s) and time_s[0] == 0.0:
         return time_s, values

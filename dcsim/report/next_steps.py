@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
-from dcsim.report.gantt import longest_waiters
+from dcsim.report.waits import longest_waiters, waiting_s
 from dcsim.units import human_count
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def next_steps(run: Run, folder: str, scenario: str, data: str | None = None) ->
     """
     steps = []
     where = shlex.quote(folder)
-    worst = longest_waiters(run)
+    worst = longest_waiters(waiting_s(run))
     if len(worst):
         job = run.jobs.job_id(int(worst[0]))
         steps.append(Step(f"Why did job {job} wait longest?", f"{PROGRAM} explain {where} {_word(job)}"))

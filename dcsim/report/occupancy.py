@@ -34,7 +34,7 @@ def occupancy_figure(run: Run, held: Stretches) -> Figure:
 
 
 def held_in_cells(
-    start_s: Floats, end_s: Floats, weight: Floats, row: NDArray[np.intp], rows: int, slots: Floats
+    start_s: Floats, end_s: Floats, weight: Floats, row: NDArray[np.integer], rows: int, slots: Floats
 ) -> Floats:
     """Mean weight held in each row and slot, exact; shape (rows, slots).
 
@@ -50,7 +50,8 @@ def held_in_cells(
     size = rows * (count + 1)
     level = np.bincount(cell, change, size).reshape(rows, -1).cumsum(axis=1)
     moment = np.bincount(cell, change * time_s, size).reshape(rows, -1).cumsum(axis=1)
-    return np.diff(level * slots - moment, axis=1) / np.diff(slots)
+    held: Floats = np.diff(level * slots - moment, axis=1) / np.diff(slots)
+    return held
 
 
 def _node_rows(run: Run, held: Stretches, slots: Floats) -> tuple[Panel, str]:
@@ -63,11 +64,11 @@ def _node_rows(run: Run, held: Stretches, slots: Floats) -> tuple[Panel, str]:
     pieces = np.diff(run.log.offsets)[held.row]
     stretch = np.repeat(np.arange(len(held)), pieces)  # pieces lie in the order of their start rows
     row = first[run.log.pool[held.row]][stretch] + run.log.nodes // group
-    weight = run.log.counts * held.rate[stretch]
+    weight = held.rate[stretch] * run.log.counts
     share = held_in_cells(held.start_s[stretch], held.end_s[stretch], weight, row, len(sizes), slots)
     cells = Cells("allocated", slots, np.arange(len(sizes) + 1.0), _percent(share / sizes[:, None]))
     what = "the accelerators of a node" if group == 1 else f"the accelerators of {group} nodes"
-    return Panel("Node", (cells,), _node_ticks(pools, first, group), top=float(len(sizes))), what
+    return Panel("Node", (cells,), float(len(sizes)), _node_ticks(pools, first, group)), what
 
 
 def _row_capacity(pool: Pool, group: int) -> NDArray[np.int64]:
@@ -82,8 +83,8 @@ def _node_ticks(pools: tuple[Pool, ...], first: NDArray[np.int64], group: int) -
     ticks = []
     for number, pool in enumerate(pools):
         prefix = f"{pool.name} " if len(pools) > 1 else ""
-        for row in range(0, int(first[number + 1] - first[number]), step):
-            ticks.append((float(first[number]) + row + 0.5, f"{prefix}{row * group}"))
+        rows = range(0, int(first[number + 1] - first[number]), step)
+        ticks += [(float(first[number]) + row + 0.5, f"{prefix}{row * group}") for row in rows]
     return tuple(ticks)
 
 
@@ -94,7 +95,7 @@ def _size_rows(run: Run, held: Stretches, slots: Floats) -> tuple[Panel, str]:
     share = held_in_cells(held.start_s, held.end_s, weight, sizes.of_job[held.job], len(sizes), slots)
     cells = Cells("allocated", slots, np.arange(len(sizes) + 1.0), _percent(share / capacity(run.scenario)))
     ticks = tuple((i + 0.5, label) for i, label in enumerate(sizes.labels))
-    return Panel("Accelerators of the job", (cells,), ticks, top=float(len(sizes))), "all accelerators"
+    return Panel("Accelerators of the job", (cells,), float(len(sizes)), ticks), "all accelerators"
 
 
 def _percent(share: Floats) -> NDArray[np.uint8]:

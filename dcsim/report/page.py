@@ -19,6 +19,9 @@ from dcsim.units import human_count, human_time
 if TYPE_CHECKING:
     from dcsim.run import Run
 
+# A finger that moves over a figure scrolls the page; a mouse zooms.
+DRAW = """const dragmode = matchMedia("(hover: none)").matches ? false : "zoom";
+const draw = (id, traces, layout) => Plotly.newPlot(id, traces, {...layout, dragmode}, CONFIG);"""
 STYLE = Path(__file__).with_name("page.css")
 
 
@@ -34,6 +37,7 @@ def html(run: Run, next_steps: Sequence[Step] = ()) -> str:
         f"<p class='facts'>{in_html(_facts(run))}</p></header>",
         _cards(run),
         *(_figure(figure) for figure in shown),
+        _rejections(run),
         _shares(run),
         _scenario(run),
         sources(run),
@@ -45,7 +49,7 @@ def html(run: Run, next_steps: Sequence[Step] = ()) -> str:
             '<html lang="en">',
             '<head>\n<meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{name} – dcsim</title>",
+            f"<title>{name} - dcsim</title>",
             f"<style>\n{STYLE.read_text(encoding='utf-8')}</style>\n</head>\n<body>",
             *body,
             *_scripts(shown),
@@ -60,8 +64,8 @@ def _facts(run: Run) -> str:
         f"{human_count(p.nodes)} x {p.accelerators_per_node} {p.accelerator.name} ({p.name})" for p in scenario.pools
     )
     return (
-        f"{human_count(len(run.jobs))} jobs from {scenario.workload.use}, scheduler {scenario.scheduler.use}, placement "
-        f"{scenario.placement.use}, on {pools}; {human_time(run.end_s)} simulated."
+        f"{human_count(len(run.jobs))} jobs from {scenario.workload.use}, scheduler {scenario.scheduler.use}, "
+        f"placement {scenario.placement.use}, on {pools}; {human_time(run.end_s)} simulated."
     )
 
 
@@ -86,8 +90,14 @@ def _scripts(shown: Iterable[Figure]) -> list[str]:
     calls = []
     for figure in shown:
         traces, layout = plot(figure)
-        calls.append(f'Plotly.newPlot("{figure.key}",{in_script(traces)},{in_script(layout)},{in_script(CONFIG)});')
-    return [f"<script>{get_plotlyjs()}</script>", "<script>\n" + "\n".join(calls) + "\n</script>"]
+        calls.append(f'draw("{figure.key}",{in_script(traces)},{in_script(layout)});')
+    draw = DRAW.replace("CONFIG", in_script(CONFIG))
+    return [f"<script>{get_plotlyjs()}</script>", "<script>\n" + "\n".join([draw, *calls]) + "\n</script>"]
+
+
+def _rejections(run: Run) -> str:
+    rows = tables.rejections(run)
+    return section("Why jobs were rejected", "", table(("Reason", "Jobs"), rows)) if rows else ""
 
 
 def _shares(run: Run) -> str:

@@ -19,7 +19,6 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure as Drawing
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from dcsim.report.durations import log_limits, log_ticks
@@ -31,12 +30,12 @@ from dcsim.units import DAY, human_count
 WIDTH_IN = 3.5  # a column of a two-column paper
 PIXELS_PER_INCH = 130  # of a figure's height on the page
 RESOLUTION = 300  # of PNG, dots an inch
-MOST_LEGEND_COLUMNS = 4
+MOST_NAMES, MOST_SIZES = 3, 7  # columns of a legend of names, of job sizes
 MOST_VECTORS = 1500  # points from which on a line is pixels in the SVG too: papers load faster
 DIGITS = 4  # of positions in parts of a figure: 10 micrometres
 LETTERS = 70  # of the smallest text that fit side by side into a plotting area
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # ships with matplotlib: the same letters everywhere
     "font.size": 7,
     "axes.labelsize": 7,
@@ -54,6 +53,7 @@ STYLE = {
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
     "legend.fontsize": 6.5,
+    "legend.title_fontsize": 6.5,
     "legend.frameon": False,
     "text.parse_math": False,  # a `$` in a job id is a dollar
     "svg.hashsalt": "dcsim",  # element ids do not differ from run to run
@@ -104,7 +104,8 @@ def _freeze_layout(drawing: Drawing) -> None:
     drawing.draw_without_rendering()
     drawing.set_layout_engine("none")
     for axis in drawing.axes:
-        axis.set_position([round(part, DIGITS) for part in axis.get_position(original=True).bounds])
+        left, bottom, width, height = (round(part, DIGITS) for part in axis.get_position(original=True).bounds)
+        axis.set_position((left, bottom, width, height))
 
 
 def _place(time_s: Floats, x: TimeScale | str) -> Floats:
@@ -121,7 +122,8 @@ def _mark(mark: Mark, axis: Axes, figure: Figure) -> None:
 
 @_mark.register
 def _(mark: Steps, axis: Axes, figure: Figure) -> None:
-    at, look = _place(mark.time_s, figure.x), {"color": color(mark.color), "rasterized": len(mark.time_s) > MOST_VECTORS}
+    at = _place(mark.time_s, figure.x)
+    look: dict[str, Any] = {"color": color(mark.color), "rasterized": len(at) > MOST_VECTORS}
     axis.step(
         at,
         mark.y,
@@ -147,8 +149,8 @@ def _(mark: Cells, axis: Axes, figure: Figure) -> None:
 @_mark.register
 def _(mark: Bars, axis: Axes, figure: Figure) -> None:
     begin, end = (_place(at, figure.x) for at in (mark.start_s, mark.start_s + mark.length_s))
-    look = {"color": color(mark.color), "edgecolor": "white", "linewidth": 0.3, "label": plain(mark.name)}
-    axis.barh(mark.y, end - begin, mark.height, begin, **look)
+    look: dict[str, Any] = {"edgecolor": "white", "linewidth": 0.3, "label": plain(mark.name)}
+    axis.barh(mark.y, end - begin, mark.height, begin, color=color(mark.color), **look)
     if mark.labelled:
         _write_into(mark, axis, (begin + end) / 2, figure.span_s[1] - figure.span_s[0])
 
@@ -198,16 +200,14 @@ def _y_axis(axis: Axes, panel: Panel) -> None:
 
 
 def _legend(axis: Axes, title: str) -> None:
-    """The names of the marks in a row above the plotting area, behind their title."""
-    handles, labels = axis.get_legend_handles_labels()
-    if title:
-        handles, labels = [Line2D([], [], lw=0), *handles], [title, *labels]
+    """The names of the marks in rows above the plotting area, below their title."""
+    count = len(axis.get_legend_handles_labels()[1])
     axis.legend(
-        handles,
-        labels,
+        title=title or None,
+        alignment="left",
         loc="lower left",
         bbox_to_anchor=(0, 1),
-        ncols=1 + MOST_LEGEND_COLUMNS if title else MOST_LEGEND_COLUMNS,
+        ncols=min(count, MOST_SIZES if title else MOST_NAMES),
         columnspacing=0.8,
         handlelength=1.0,
         handletextpad=0.4,
@@ -228,9 +228,9 @@ def _x_axis(axis: Axes, figure: Figure) -> None:
     axis.set_xlim(ends[0], ends[1] if ends[1] > ends[0] else ends[0] + 1.0)
     axis.set_xlabel(figure.x.title)
     if figure.x.offset_s is not None:
-        locator = AutoDateLocator(minticks=3, maxticks=7)
+        locator = AutoDateLocator(minticks=3, maxticks=7)  # type: ignore[no-untyped-call]
         axis.xaxis.set_major_locator(locator)
-        axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 
 
 def _number(value: float, _: Any) -> str:

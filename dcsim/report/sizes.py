@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+DASH = "\u2013"  # between the ends of a range
+
 
 @dataclass(frozen=True)
 class SizeClasses:
@@ -27,5 +29,5 @@ def size_classes(accelerators: NDArray[np.int32]) -> SizeClasses:
     most = np.zeros(len(present), np.int64)
     np.minimum.at(least, of_job, accelerators)
     np.maximum.at(most, of_job, accelerators)
-    labels = tuple(str(a) if a == b else f"{a}–{b}" for a, b in zip(least.tolist(), most.tolist(), strict=True))
+    labels = tuple(str(a) if a == b else f"{a}{DASH}{b}" for a, b in zip(least.tolist(), most.tolist(), strict=True))
     return SizeClasses(labels, of_job)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dcsim.report.figure import Boxes, Figure, Floats, Panel
 from dcsim.report.sizes import SizeClasses, size_classes
@@ -30,11 +31,19 @@ def _waits(run: Run, sizes: SizeClasses) -> list[Figure]:
     labels = []
     for number, label in enumerate(sizes.labels):
         mine = wait_s[started & (sizes.of_job == number)]
-        share = f"{100 * np.mean(mine > 0.0):.0f} % of {human_count(len(mine))} waited" if len(mine) else "none started"
-        labels.append(f"{label}\n{share}")
-    caption = f"Jobs that started at once are not in the boxes: the labels count them. {HOW_TO_READ}"
+        labels.append(f"{label}\n{_share(mine > 0.0)}")
+    caption = (
+        f"From submission to the first start. Boxes hold only jobs that waited; labels tell their share. {HOW_TO_READ}"
+    )
     positive = np.where(started & (wait_s > 0.0), wait_s, np.nan)
     return _figure("wait-by-size", "Waiting time by job size", caption, "Waiting time", positive, sizes, labels)
+
+
+def _share(waited: NDArray[np.bool_]) -> str:
+    if not len(waited):
+        return "none started"
+    percent = 100 * float(waited.mean())
+    return f"{percent:{'.0f' if percent >= 1.0 else '.2g'}} % of {human_count(len(waited))} waited"
 
 
 def _completions(run: Run, sizes: SizeClasses) -> list[Figure]:
@@ -42,9 +51,7 @@ def _completions(run: Run, sizes: SizeClasses) -> list[Figure]:
     count = np.bincount(sizes.of_job[~np.isnan(jct_s)], minlength=len(sizes)).tolist()
     labels = [f"{label}\n{human_count(n)} ended" for label, n in zip(sizes.labels, count, strict=True)]
     caption = f"From submission to the end, of jobs that ended. {HOW_TO_READ}"
-    return _figure(
-        "jct-by-size", "Completion time by job size", caption, "Job completion time", jct_s, sizes, labels
-    )
+    return _figure("jct-by-size", "Completion time by job size", caption, "Job completion time", jct_s, sizes, labels)
 
 
 def _figure(
@@ -64,6 +71,6 @@ def _figure(
             most.append(mine.max())
     boxes = Boxes(np.array(rows), np.array(quantiles), np.array(mean), np.array(most))
     ticks = tuple((i + 0.5, label) for i, label in enumerate(labels))
-    panel = Panel("Accelerators of the job", (boxes,), ticks, top=float(len(sizes)))
+    panel = Panel("Accelerators of the job", (boxes,), float(len(sizes)), ticks)
     span = (float(boxes.quantiles.min()), float(boxes.most.max()))
     return [Figure(key, title, caption, f"{x} (log scale)", span, (panel,), 130 + ROW_HEIGHT * len(sizes))]

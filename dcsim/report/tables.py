@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dcsim.eventlog.schema import REJECT
 from dcsim.metrics.runs import stretches
 from dcsim.report.figure import Floats
+from dcsim.report.waits import waiting_s
 from dcsim.scenario.jobs import Names
 from dcsim.units import HOUR, human_count, human_time
 
 if TYPE_CHECKING:
     from dcsim.run import Run
 
+DASH = "\u2013"  # where there is no value
 MOST_TENANTS = 20
+MOST_REASONS = 10
+MANY = 100  # hours from which on parts of an hour do not matter
 
 
 class Card(NamedTuple):
@@ -41,10 +47,10 @@ def cards(run: Run) -> list[Card]:
         Card("99th percentile wait", _time(s["wait_s_p99"]), f"longest {_time(s['wait_s_max'])}"),
         Card("Mean JCT", _time(s["jct_s_mean"]), "submission to end"),
         Card("Utilisation", _percent(s["utilization_allocated"]), f"of {human_count(s['accelerators'])} accelerators"),
-        Card("Accelerator-hours", human_count(s["accelerator_hours"]), f"in {human_time(s['end_s'])}"),
+        Card("Accelerator-hours", _hours(s["accelerator_hours"]), f"in {human_time(s['end_s'])}"),
     ]
     if s["preemptions"]:
-        lost = f"{s['lost_accelerator_hours']:,.4g} accelerator-hours lost"
+        lost = f"{_hours(s['lost_accelerator_hours'])} accelerator-hours lost"
         shown.append(Card("Preemptions", human_count(s["preemptions"]), lost))
     return shown
 
@@ -52,29 +58,56 @@ def cards(run: Run) -> list[Card]:
 def answer(run: Run) -> str:
     """Who waited and what was busy, in plain sentences."""
     s = run.summary
-    jobs, waited = s["jobs"], s["jobs_waited"]
-    parts = [_who_waited(waited, jobs - s["jobs_rejected"], s)]
-    if s["utilization_allocated"] is not None:
-        parts.append(
-            f"Jobs held {_percent(s['utilization_allocated'])} of the {human_count(s['accelerators'])} accelerators' "
-            f"time, and up to {human_count(s['queue_jobs_max'])} jobs waited at once."
-        )
-    if s["jobs_rejected"]:
-        parts.append(f"{human_count(s['jobs_rejected'])} of {human_count(jobs)} jobs were rejected.")
-    if s["jobs_unfinished"]:
-        parts.append(f"{human_count(s['jobs_unfinished'])} had not ended when the run stopped.")
-    return " ".join(parts)
+    rejected = s["jobs_rejected"]
+    came = int(np.sum(run.jobs.submit_s <= run.end_s))
+    if came == rejected:
+        return "No job ran: all were rejected." if rejected else "No job was submitted before the run stopped."
+    return " ".join([_who_waited(run, came - rejected), _what_was_busy(run), *_who_is_left(run, came)])
 
 
-def _who_waited(waited: int, jobs: int, s: dict[str, float]) -> str:
-    if not jobs:
-        return "No job ran."
-    if not waited:
-        return "No job that started had to wait."
-    return (
-        f"{human_count(waited)} of {human_count(jobs)} jobs ({_percent(waited / jobs)}) waited: {_time(s['wait_s_mean'])} on "
-        f"average over all that started, {_time(s['wait_s_max'])} at most."
+def _who_waited(run: Run, jobs: int) -> str:
+    """Waits until the first start; with preemptions also those in all, which may be far longer."""
+    s, wait_s = run.summary, waiting_s(run)
+    if not wait_s.any():
+        return "No job had to wait."
+    first = run.results.wait_s > 0.0 if s["preemptions"] else wait_s > 0.0
+    text = (
+        f"{human_count(first.sum())} of {human_count(jobs)} jobs ({_percent(first.sum() / jobs)}) waited: "
+        f"{_time(s['wait_s_mean'])} on average over all that started, {_time(s['wait_s_max'])} at most."
     )
+    if not s["preemptions"]:
+        return text
+    again = wait_s[run.jobs.submit_s <= run.end_s]
+    return (
+        f"{text} With the waits after {human_count(s['preemptions'])} preemptions, {human_count((again > 0.0).sum())} "
+        f"jobs waited: {_time(float(again.mean()))} on average over all, {_time(float(again.max()))} at most."
+    )
+
+
+def _what_was_busy(run: Run) -> str:
+    s = run.summary
+    return (
+        f"Jobs held {_percent(s['utilization_allocated'])} of the time of the {human_count(s['accelerators'])} "
+        f"accelerators; up to {human_count(s['queue_jobs_max'])} jobs waited at once."
+    )
+
+
+def _who_is_left(run: Run, came: int) -> Iterator[str]:
+    s = run.summary
+    if s["jobs_rejected"]:
+        yield f"{human_count(s['jobs_rejected'])} of {human_count(s['jobs'])} jobs were rejected."
+    if s["jobs_unfinished"]:
+        late = s["jobs"] - came
+        rest = f", {human_count(late)} of them were not submitted by then" if late else ""
+        yield f"{human_count(s['jobs_unfinished'])} jobs had not ended when the run stopped{rest}."
+
+
+def rejections(run: Run) -> list[tuple[str, str]]:
+    """Reasons of rejections and how many jobs they met, most first; the rarest are left out."""
+    rows = run.log.of_kind(REJECT)
+    count = np.bincount(run.log.reason[rows], minlength=len(run.log.reasons))
+    order = np.argsort(-count, kind="stable")[:MOST_REASONS]
+    return [(run.log.reasons[i] or "no reason given", human_count(count[i])) for i in order.tolist() if count[i]]
 
 
 @dataclass(frozen=True)
@@ -121,7 +154,7 @@ def _row(run: Run, hours: Floats, mine: NDArray[np.bool_]) -> tuple[str, ...]:
     wait_s, jct_s = wait_s[~np.isnan(wait_s)], jct_s[~np.isnan(jct_s)]
     return (
         human_count(int(mine.sum())),
-        human_count(float(hours[mine].sum())),
+        _hours(float(hours[mine].sum())),
         _time(float(wait_s.mean()) if len(wait_s) else None),
         _time(float(np.percentile(wait_s, 90)) if len(wait_s) else None),
         _time(float(jct_s.mean()) if len(jct_s) else None),
@@ -129,8 +162,12 @@ def _row(run: Run, hours: Floats, mine: NDArray[np.bool_]) -> tuple[str, ...]:
 
 
 def _time(seconds: float | None) -> str:
-    return "–" if seconds is None else human_time(seconds)
+    return DASH if seconds is None else human_time(seconds)
+
+
+def _hours(hours: float) -> str:
+    return human_count(hours) if hours >= MANY or not hours else f"{hours:.3g}"
 
 
 def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{share:.1%}".replace("%", " %")
+    return DASH if share is None else f"{100 * share:.1f}\u00a0%"

@@ -87,16 +87,16 @@ def _tidy(node: Any) -> Any:
         return [_tidy(n) for n in node]
     if not isinstance(node, dict):
         return node
-    node = {k: _tidy(v) for k, v in node.items() if v is not None}
-    members = node.get("anyOf", [])
-    if {"type": "null"} in members:
-        members = [m for m in members if m != {"type": "null"}]
-        node = (
-            members[0] | {k: v for k, v in node.items() if k not in ("anyOf", "title")}
-            if len(members) == 1
-            else node | {"anyOf": members}
-        )
+    node = _without_null({k: _tidy(v) for k, v in node.items() if v is not None})
     dimension = _DIMENSIONS.get(node.get("title", ""))
     if dimension is not None and isinstance(node.get("default"), float):
         node["default"] = dimension.format(node["default"])
     return node
+
+
+def _without_null(node: Schema) -> Schema:
+    """A choice without null; what is left of it takes the place of the choice if it is one only."""
+    members: list[Schema] = [m for m in node.get("anyOf", []) if m != {"type": "null"}]
+    if len(members) == 1:
+        return members[0] | {k: v for k, v in node.items() if k not in ("anyOf", "title")}
+    return node | {"anyOf": members} if members else node

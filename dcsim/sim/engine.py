@@ -21,6 +21,7 @@ from dcsim.policies.view import Request
 from dcsim.plugins import faults_named
 from dcsim.scenario.jobs import JobTable
 from dcsim.scenario.spec import Scenario
+from dcsim.sim import road
 from dcsim.sim.clock import Callbacks
 from dcsim.sim.facts import JobFacts, requested_times
 from dcsim.sim.fleet import Fleet, fleet_for
@@ -69,10 +70,16 @@ def queue_for(scheduler: Any, view: WorldView) -> Queue:
 
 
 class Engine:
-    """One run. The clock calls the world for completions, then `_admit` for arrivals, then `_instant`."""
+    """One run. The clock calls the world for completions, then `_admit` for arrivals, then `_instant`.
 
-    def __init__(self, scenario: Scenario, jobs: JobTable, scheduler: Any, placement: Placement) -> None:
+    `plain_road = False` keeps to the general walk of the clock where the plain road would do, for comparison.
+    """
+
+    def __init__(
+        self, scenario: Scenario, jobs: JobTable, scheduler: Any, placement: Placement, plain_road: bool = True
+    ) -> None:
         self._scenario = scenario
+        self._roads = plain_road
         self._submit_s = jobs.submit_s
         if placement.uses_random:
             placement.stream = stream(scenario.seed, "placement")  # type: ignore[attr-defined]
@@ -89,10 +96,9 @@ class Engine:
         queue = queue_for(scheduler, self._view)
         self._push, self._decide = queue.push, queue.decide
         self._always = isinstance(queue, GeneralQueue)
-        self._place = self._view.place
-        self._alone = not self._always and not self._unfit
-        self._started: Callable[[int], None] | None = getattr(queue, "started", None)
-        self._world.on_end = getattr(queue, "ended", None)
+        started, ended = getattr(queue, "started", None), getattr(queue, "ended", None)
+        self._told = road.Told(self._view.place, started, ended, not self._always and not self._unfit)
+        self._world.on_end = ended
         self._world.on_wait = queue.push
 
     def run(self, progress: Callable[[Progress], None] | None = None) -> Outcome:
@@ -101,7 +107,11 @@ class Engine:
         report = (lambda: progress(self._state())) if progress is not None else _silence
         on = Callbacks(self._admit, self._instant, ALWAYS if self._always else world.waiting, report, world.idle)
         with _calm_collector(), faults_named(lambda: f"at {world.clock.now:g} s"):
-            world.clock.walk(world.facts.submit_s, on, inf if self._scenario.horizon is None else self._scenario.horizon)
+            until = inf if self._scenario.horizon is None else self._scenario.horizon
+            if world.plain and not self._always and self._roads:
+                road.walk(world, on, self._told, until)
+            else:
+                world.clock.walk(world.facts.submit_s, on, until)
         end_s = world.clock.now if self._scenario.horizon is None else self._scenario.horizon
         if not world.idle() and self._scenario.horizon is None:
             left = len(world.waiting)
@@ -111,13 +121,14 @@ class Engine:
     def _admit(self, first: int, last: int) -> None:
         world, push, unfit = self._world, self._push, self._unfit
         world.submit(first, last)
-        if self._alone and last - first == 1 == len(world.waiting):
+        told = self._told
+        if told.alone and last - first == 1 == len(world.waiting):
             # Under every order of the queue a job that comes alone, finds nobody waiting, and fits, starts.
-            allocation = self._place(first)
+            allocation = told.place(first)
             if allocation is not None:
                 world.start(first, allocation)
-                if self._started is not None:
-                    self._started(first)
+                if told.started is not None:
+                    told.started(first)
                 return
         for job in range(first, last):
             if unfit and (why := unfit.get(world.facts.request_class[job])):
@@ -169,7 +180,6 @@ def _silence() -> None:
 def _calm_collector() -> Iterator[None]:
     """Keep the garbage collector away from facts that live as long as the run (up to 15 % of its time)."""
     thresholds = gc.get_threshold()
-    gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
     try:

@@ -35,11 +35,9 @@ class Fleet:
         self.pools: list[Any] = (
             SharedPools([_shared(p) for p in pools]) if shared else [_whole(p, placement) for p in pools]
         )
-        self.place: Callable[[Request, Any], Allocation | None] = (
-            placement.place_shared if shared else placement.place
-        )
+        self.place: Callable[[Request, Any], Allocation | None] = placement.place_shared if shared else placement.place
         self.capacity = sum(p.nodes * p.width for p in self.pools)
-        self._empty = [pool.scratch() for pool in self.pools]
+        self._empty: list[Any] = [pool.scratch() for pool in self.pools]
 
     def need(self, request: Request) -> int | Request:
         """What the pools want to know of a job's needs."""
@@ -59,12 +57,9 @@ def fleet_for(jobs: JobTable, pools: Sequence[Pool], placement: Placement, where
     for fractions, CPU cores or memory of a placement that cannot give them."""
     shared = asks_for_parts(jobs, pools)
     if shared and not placement.shares():
-        raise ScenarioError(
-            Problem(
-                where[0], "placement.use", "jobs of this workload ask for fractions of accelerators, CPU cores or memory, "
-                "which this placement cannot give", got=f"'{where[1]}'", fix="use 'pack', 'spread' or 'random'"
-            )
-        )  # fmt: skip
+        what = "jobs of this workload ask for fractions of accelerators, CPU cores or memory: this placement has none"
+        fix = "use 'pack', 'spread' or 'random'"
+        raise ScenarioError(Problem(where[0], "placement.use", what, got=f"'{where[1]}'", fix=fix))
     return Fleet(pools, placement, shared)
 
 
@@ -79,7 +74,7 @@ def asks_for_parts(jobs: JobTable, pools: Sequence[Pool]) -> bool:
 def requests(jobs: JobTable, pools: Sequence[Pool]) -> tuple[list[Request], list[int]]:
     """The distinct needs among the jobs, and for each job the number of its needs."""
     columns: dict[str, NDArray[Any]] = {"accelerators": jobs.accelerators}
-    optional = {"share": jobs.share, "cpus": jobs.cpus, "memory_b": jobs.memory_b}
+    optional: dict[str, NDArray[Any] | None] = {"share": jobs.share, "cpus": jobs.cpus, "memory_b": jobs.memory_b}
     optional |= {"pool": jobs.pool.codes, "names": jobs.accelerator_names.codes}
     columns |= {name: column for name, column in optional.items() if column is not None}
     if len(columns) == 1:

@@ -140,61 +140,94 @@ class Nodes:
     def occupy(self, allocation: Allocation, accelerators: int) -> None:
         """Take the accelerators of this allocation. Raises ValueError where a node has too few, changing nothing."""
         nodes = allocation[1]
-        if len(nodes) == 1:
-            node = nodes[0]
-            before = self._free[node] if 0 <= node < self.nodes else -1
-            if allocation[2][0] != accelerators or not 0 < accelerators <= before:
-                self._check(nodes, allocation[2], accelerators)
-            after = self._free[node] = before - accelerators
-            self._unlist(node, before)
-            if after:
-                self._list(node, after)
-        elif self.walls:
+        if len(nodes) != 1:
+            self._occupy_many(allocation, accelerators)
+            return
+        node = nodes[0]
+        before = self._free[node] if 0 <= node < len(self._free) else -1
+        if allocation[2][0] != accelerators or not 0 < accelerators <= before:
             self._check(nodes, allocation[2], accelerators)
-            for node, count in zip(nodes, allocation[2], strict=True):
-                self._change(node, -count)
-        elif nodes or accelerators > self.free_total:
-            raise ValueError(f"{accelerators} accelerators asked for, {self.free_total} free in the pool")
         self.free_total -= accelerators
+        # What _change does, without calls.
+        after = self._free[node] = before - accelerators
+        line = self._index[before]
+        if line[-1] == -node:
+            del line[-1]
+            if not line:
+                self._mask ^= 1 << before
+        else:
+            del line[bisect_left(line, -node)]
+        if after:
+            line = self._index[after]
+            if line:
+                insort(line, -node)
+            else:
+                line.append(-node)
+                self._mask |= 1 << after
 
     def release(self, allocation: Allocation, accelerators: int) -> None:
         """Give back what a job of `accelerators` held on this allocation."""
         self.free_total += accelerators
         nodes = allocation[1]
-        if len(nodes) == 1:
-            self._change(nodes[0], accelerators)
-        else:
+        if len(nodes) != 1:
             for node, count in zip(nodes, allocation[2]):  # noqa: B905: checked when they were taken
                 self._change(node, count)
+            return
+        # What _change does, without calls.
+        node = nodes[0]
+        before = self._free[node]
+        after = self._free[node] = before + accelerators
+        if before:
+            line = self._index[before]
+            if line[-1] == -node:
+                del line[-1]
+                if not line:
+                    self._mask ^= 1 << before
+            else:
+                del line[bisect_left(line, -node)]
+        line = self._index[after]
+        if line:
+            insort(line, -node)
+        else:
+            line.append(-node)
+            self._mask |= 1 << after
+
+    def _occupy_many(self, allocation: Allocation, accelerators: int) -> None:
+        """Several nodes, or none where there are no walls."""
+        nodes = allocation[1]
+        if self.walls:
+            self._check(nodes, allocation[2], accelerators)
+            for node, count in zip(nodes, allocation[2], strict=True):
+                self._change(node, -count)
+        elif nodes:
+            self._check(nodes, allocation[2], accelerators)
+        elif accelerators > self.free_total:
+            raise ValueError(f"{accelerators} accelerators asked for, {self.free_total} free in the pool")
+        self.free_total -= accelerators
 
     def _change(self, node: int, delta: int) -> None:
+        index = self._index
         before = self._free[node]
         after = self._free[node] = before + delta
         if before:  # wholly taken nodes are not listed: nobody asks for them
-            self._unlist(node, before)
+            line = index[before]
+            if line[-1] == -node:
+                del line[-1]
+                if not line:
+                    self._mask ^= 1 << before
+            else:
+                del line[bisect_left(line, -node)]
         if after:
-            self._list(node, after)
-
-    def _unlist(self, node: int, free: int) -> None:
-        line = self._index[free]
-        if line[-1] == -node:
-            del line[-1]
-            if not line:
-                self._mask ^= 1 << free
-        else:
-            del line[bisect_left(line, -node)]
-
-    def _list(self, node: int, free: int) -> None:
-        line = self._index[free]
-        if not line:
-            line.append(-node)
-            self._mask |= 1 << free
-        elif line[-1] < -node:
-            line.append(-node)
-        else:
-            insort(line, -node)
+            line = index[after]
+            if line:
+                insort(line, -node)
+            else:
+                line.append(-node)
+                self._mask |= 1 << after
 
     def _check(self, nodes: Sequence[int], counts: Sequence[int], accelerators: int) -> None:
+        if not self.walls:
+            raise ValueError("nodes are named, but this placement does not look at nodes")
         if sum(counts) != accelerators:
             raise ValueError(f"{sum(counts)} accelerators allocated, the job needs {accelerators}")
         if len(set(nodes)) != len(nodes):

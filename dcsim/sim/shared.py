@@ -67,7 +67,11 @@ class SharedNodes:
         if len(allocation.nodes) != 1 or len(allocation.devices) != request.accelerators:
             raise ValueError(f"one node and {request.accelerators} devices needed, got {allocation}")
         node, devices = allocation.nodes[0], list(allocation.devices)
-        if not 0 <= node < self.nodes or len(set(devices)) != len(devices) or not all(0 <= d < self.width for d in devices):
+        if (
+            not 0 <= node < self.nodes
+            or len(set(devices)) != len(devices)
+            or not all(0 <= d < self.width for d in devices)
+        ):
             raise ValueError(f"no such node or devices: {allocation}")
         short = (self.milli[node, devices] < _milli(request.share)).any() if devices else False
         if short or self.milli_cpus[node] < _milli(request.cpus) or self.memory_b[node] < request.memory_b:

@@ -116,10 +116,6 @@ class WorldView:
         """Rate of a running job."""
         return self._world.running[job].rate
 
-    def start_delay_s(self, job: int) -> float:
-        """Time until a running job begins useful work, s."""
-        return max(0.0, self._world.running[job].since_s - self._world.clock.now)
-
     def expected_end_s(self, job: int) -> float:
         """When a running job would end if it ran as long as requested."""
         return self._world.requested_end_s(self._world.running[job])

@@ -48,22 +48,23 @@ class World:
     """
 
     __slots__ = (
-        "_at_end",
+        "at_end",
         "_at_wake",
         "_checkpoints",
-        "_end_kinds",
-        "_occupy",
+        "end_kinds",
+        "occupy",
         "_overheads",
-        "_plain",
+        "plain",
         "_put_code",
         "_put_piece",
         "_put_place",
         "_put_time",
         "_queue",
-        "_release",
-        "_service_s",
+        "release",
+        "service_s",
+        "_several",
         "_shared",
-        "_spare",
+        "spare",
         "_ticket",
         "clock",
         "done_s",
@@ -99,19 +100,20 @@ class World:
         self.submitted = 0
         self.on_end: Callable[[int], None] | None = None  # told of runs that end, if the queue wants to know
         self.on_wait: Callable[[int], object] = _nobody  # told of preempted jobs that wait again
-        self._at_end: list[Callable[[Any], None]] = [self.ended]
+        self.at_end: list[Callable[[Any], None]] = [self.ended]
         self._at_wake: list[Callable[[Any], None]] = [_nobody]
         self._queue, self._ticket = self.clock.queue, self.clock.ticket
         self._put_time, self._put_code = self.log.put_time, self.log.put_code
         self._put_place, self._put_piece = self.log.put_place, self.log.put_piece
-        self._occupy = [pool.occupy for pool in fleet.pools]
-        self._release = [pool.release for pool in fleet.pools]
-        self._spare: list[Running] = []
-        self._service_s = service_s
-        self._end_kinds = end_kinds
+        self.occupy = [pool.occupy for pool in fleet.pools]
+        self.release = [pool.release for pool in fleet.pools]
+        self.spare: list[Running] = []
+        self._several = len(fleet.pools) > 1
+        self.service_s = service_s
+        self.end_kinds = end_kinds
         self._overheads = overheads
         self._checkpoints = Checkpoints(overheads.checkpoint_interval or inf, overheads.checkpoint)
-        self._plain = overheads == Overheads()
+        self.plain = overheads == Overheads()
         needs = [fleet.need(request) for request in facts.requests]
         self.needs: list[Any] = [needs[kind] for kind in facts.request_class] if fleet.shared else facts.accelerators
         self._shared = 0.0  # accelerators of time-shared jobs, weighted by rate
@@ -136,13 +138,13 @@ class World:
         if allocation[0] == TIME_SHARED:
             self._shared -= self.facts.accelerators[job] * run.rate
         else:
-            self._release[allocation[0]](allocation, self.needs[job])
+            self.release[allocation[0]](allocation, self.needs[job])
         self.freed = True
         self._put_time(self.clock._now)
-        self._put_code(job << KIND_BITS | (self._end_kinds[job] if self._end_kinds else COMPLETE))
+        self._put_code(job << KIND_BITS | (self.end_kinds[job] if self.end_kinds else COMPLETE))
         if self.on_end is not None:
             self.on_end(job)
-        self._spare.append(run)
+        self.spare.append(run)
 
     def idle(self) -> bool:
         """Whether nobody waits, runs or saves."""
@@ -158,7 +160,7 @@ class World:
 
     def requested_end_s(self, run: Running) -> float:
         """When the run would end if the job took as long as requested, s; it may lie in the past."""
-        if self._plain and run.rate == 1.0:
+        if self.plain and run.rate == 1.0:
             return run.since_s + run.requested_left_s
         return run.since_s + self._checkpoints.time_for(max(run.requested_left_s, 0.0), run.rate)
 
@@ -167,23 +169,26 @@ class World:
         if job not in self.waiting:
             raise self._illegal(f"start of job {job}, which is {self._state(job)}")
         try:
-            if allocation[0] == TIME_SHARED or rate != 1.0:
+            if allocation[0] < 0 or rate != 1.0:
                 self._share(job, allocation, rate)
+            elif self._several and allocation[0] not in self.facts.requests[self.facts.request_class[job]].pools:
+                raise ValueError(f"pool {allocation[0]}, which it may not use")
             else:
-                self._occupy[allocation[0]](allocation, self.needs[job])
+                self.occupy[allocation[0]](allocation, self.needs[job])
         except (ValueError, IndexError) as error:
-            raise self._illegal(f"start of job {job}: {error}") from None
+            rule = "no such pool" if isinstance(error, IndexError) else error
+            raise self._illegal(f"start of job {job} on {allocation}: {rule}") from None
         del self.waiting[job]
         # Ended runs are used again: making an object costs more than all its fields.
-        run = self._spare.pop() if self._spare else Running(self.clock, self._at_end)
+        run = self.spare.pop() if self.spare else Running(self.clock, self.at_end)
         self.running[job] = run
         run.job = job
         run.allocation = allocation
         run.started_s = run.since_s = now = self.clock._now
-        run.left_s = left = self._service_s[job]
+        run.left_s = left = self.service_s[job]
         run.requested_left_s = self.facts.requested_s[job]
         run.rate = rate
-        end = now + left if self._plain and rate == 1.0 and job not in self.done_s else self._resume(run)
+        end = now + left if self.plain and rate == 1.0 and job not in self.done_s else self._resume(run)
         heappush(self._queue, (end, COMPLETION, next(self._ticket), run))
         if reason or rate != 1.0:
             self.log.extras(rate, reason)
@@ -206,10 +211,15 @@ class World:
         return run.since_s + self._checkpoints.time_for(run.left_s, run.rate)
 
     def _share(self, job: int, allocation: Allocation, rate: float) -> None:
+        if allocation[0] != TIME_SHARED or allocation[1]:
+            raise ValueError(f"rate {rate:g}, but only time-shared jobs, which have no place, run at a rate below 1")
+        if not 0.0 < rate <= 1.0:
+            raise ValueError(f"rate {rate:g}, not above 0 and at most 1")
+        self._load(self.facts.accelerators[job] * rate)
+
+    def _load(self, change: float) -> None:
         # Time-shared jobs have no place: only the sum of accelerators x rate is bounded.
-        if allocation[0] != TIME_SHARED:
-            raise ValueError(f"rate {rate:g}, but only time-shared jobs may run at a rate below 1")
-        self._shared += self.facts.accelerators[job] * rate
+        self._shared += change
         if self._shared > self.fleet.capacity * (1 + 1e-9):
             raise ValueError(f"time-shared jobs add up to {self._shared:g} of {self.fleet.capacity} accelerators")
 
@@ -220,11 +230,11 @@ class World:
             raise self._illegal(f"preemption of job {job}, which is {self._state(job)}")
         now = self.clock.now
         self.clock.void(run)
-        kept = min(self._checkpoints.kept_after(now - run.since_s, run.rate), run.left_s)
-        lost = self.useful_s(run) - kept
-        self.done_s[job] = self._service_s[job] - run.left_s + kept
+        useful = self.useful_s(run)
+        kept = min(self._checkpoints.kept_after(now - run.since_s, run.rate), useful)
+        self.done_s[job] = self.service_s[job] - run.left_s + kept
         self.held_s[job] = self.held_s.get(job, 0.0) + now - run.started_s
-        self.log.row(now, PREEMPT, job, lost, reason)
+        self.log.row(now, PREEMPT, job, useful - kept, reason)
         if self._overheads.preemption > 0.0:
             self._save(run)
             return
@@ -233,7 +243,7 @@ class World:
 
     def _save(self, run: Running) -> None:
         """Keep the accelerators while the state is saved; `saved` follows."""
-        saving = self.saving[run.job] = Running(self.clock, self._at_end)
+        saving = self.saving[run.job] = Running(self.clock, self.at_end)
         saving.job, saving.allocation, saving.rate = run.job, run.allocation, run.rate
         self.clock.schedule_at(self.clock.now + self._overheads.preemption, COMPLETION, saving)
 
@@ -249,22 +259,24 @@ class World:
         old = self.running.get(job)
         if old is None or not 0.0 < rate <= 1.0 or old.allocation.pool != TIME_SHARED:
             raise self._illegal(f"rate {rate:g} for job {job}, which is {self._state(job)}")
-        need = self.facts.accelerators[job]
+        try:
+            self._load(self.facts.accelerators[job] * (rate - old.rate))
+        except ValueError as error:
+            raise self._illegal(f"rate {rate:g} for job {job}: {error}") from None
         now = self.clock.now
         done = self.useful_s(old)
         self.clock.void(old)
-        run = self.running[job] = Running(self.clock, self._at_end)
+        run = self.running[job] = Running(self.clock, self.at_end)
         run.job, run.allocation, run.started_s, run.rate = job, old.allocation, old.started_s, rate
         run.since_s = max(now, old.since_s)
         run.left_s = old.left_s - done
         run.requested_left_s = old.requested_left_s - done
-        self._shared += need * (rate - old.rate)
         self.clock.schedule_at(run.since_s + self._checkpoints.time_for(run.left_s, rate), COMPLETION, run)
         self.log.row(now, RATE, job, rate, reason)
 
     def wake_at(self, time_s: float) -> None:
         """Ask for a scheduling pass at a later time."""
-        if not self.clock.now <= time_s < inf:
+        if not self.clock.now < time_s < inf:
             raise self._illegal(f"wake-up at {time_s}, which is not a later time")
         self.clock.schedule_at(time_s, TIMER, Moment(self.clock, self._at_wake))
 
@@ -282,7 +294,7 @@ class World:
         if run.allocation[0] == TIME_SHARED:
             self._shared -= self.facts.accelerators[run.job] * run.rate
         else:
-            self._release[run.allocation[0]](run.allocation, self.needs[run.job])
+            self.release[run.allocation[0]](run.allocation, self.needs[run.job])
         self.freed = True
 
     def _state(self, job: int) -> str:

@@ -1,0 +1,157 @@
+"""The story of a job as text: at most some 25 lines."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from dcsim.cli.tables import aligned
+from dcsim.units import DAY, human_count, human_time
+
+if TYPE_CHECKING:
+    from dcsim.metrics.story import Cause, Other, Range, Story
+    from dcsim.scenario.spec import Scenario
+
+MOST_CAUSES = 8
+MOST_REASONS = 3
+
+SUMMARY = {
+    "short": "too few free accelerators",
+    "fragmented": "enough free accelerators, but not as its nodes need them",
+    "behind": "there was room for it, but others go first",
+}
+SPENT = {
+    "waiting_s": "waiting",
+    "startup_s": "start-up and restore",
+    "useful_s": "useful work",
+    "lost_s": "work lost in preemptions",
+    "saving_s": "saving its state",
+    "other_s": "checkpoints or sharing by time",
+}
+
+
+def lines(story: Story, scenario: Scenario) -> list[str]:
+    """Head, what happened, why it waited, where its time went."""
+    return [
+        *_head(story, scenario),
+        *_why_in_all(story),
+        *_why(story, scenario),
+        *_preemptions(story),
+        *_spent(story),
+    ]
+
+
+def _head(story: Story, scenario: Scenario) -> list[str]:
+    tenant = f" of tenant {story.tenant}" if story.tenant else ""
+    asked = f"{_number(story.accelerators)} accelerators, {human_time(story.service_s)} of service"
+    shown = [f"job {story.job_id}{tenant}: {asked}; {story.state}"]
+    if not story.steps:
+        return shown
+    first = story.steps[0].time_s
+    rows = [("submitted", _clock(first, scenario), "")]
+    start = next((step.time_s for step in story.steps if step.kind == "start"), None)
+    if start is not None:
+        rows.append(("started", _clock(start, scenario), f"{human_time(start - first)} after submission"))
+    if story.state == "rejected":
+        rows.append(("rejected", _clock(story.until_s, scenario), story.steps[-1].reason))
+    else:
+        end = "run ended" if story.state == "unfinished" else "ended"
+        rows.append((end, _clock(story.until_s, scenario), f"{human_time(story.until_s - first)} after submission"))
+    return shown + [f"  {line}" for line in aligned(rows)]
+
+
+def _why_in_all(story: Story) -> list[str]:
+    total = sum(cause.length_s for cause in story.causes)
+    if not total:
+        return [] if story.state == "rejected" or not story.steps else ["it did not wait"]
+    shown = [f"it waited {human_time(total)} in all"]
+    for kind, text in SUMMARY.items():
+        part = sum(cause.length_s for cause in story.causes if cause.kind == kind)
+        if part:
+            shown.append(f"  {100 * part / total:3.0f} %  {text}")
+    return shown
+
+
+def _why(story: Story, scenario: Scenario) -> list[str]:
+    """The longest causes, in the order in which they came."""
+    if not story.causes:
+        return []
+    shown = sorted(sorted(story.causes, key=lambda c: -c.length_s)[:MOST_CAUSES], key=lambda c: c.start_s)
+    rows = [
+        (_clock(cause.start_s, scenario), human_time(cause.length_s), _missing(cause, story, scenario))
+        for cause in shown
+    ]
+    rest = len(story.causes) - len(shown)
+    hidden_s = sum(c.length_s for c in story.causes) - sum(c.length_s for c in shown)
+    more = [f"  ... {rest} more, shorter: {human_time(hidden_s)} in all"] if rest else []
+    table = aligned([("from", "for", "what was missing"), *rows], "<>")
+    return [f"  {line}" for line in table] + more
+
+
+def _missing(cause: Cause, story: Story, scenario: Scenario) -> str:
+    need = _number(story.accelerators)
+    if cause.kind == "short":
+        what = f"needs {need}, {_range(cause.free)} free"
+    elif cause.kind == "fragmented":
+        what = f"{_range(cause.free)} free, but {_pieces(cause, story, scenario)}"
+    else:
+        what = f"room for it ({_range(cause.free)} free)"
+    return "; ".join([what, *_before(cause), f"held by {_names(cause.holders)}"] if cause.holders else [what, *_before(cause)])
+
+
+def _pieces(cause: Cause, story: Story, scenario: Scenario) -> str:
+    """What the nodes lacked, in nodes of the widest pool."""
+    width = max(pool.accelerators_per_node for pool in scenario.pools)
+    need = int(story.accelerators)
+    if need < width or story.accelerators < 1.0:
+        return f"at most {_range(cause.on_node)} on one node"
+    whole, rest = divmod(need, width)
+    more = f" and {rest} more on another" if rest else ""
+    return f"it needs {whole} whole nodes{more}, {_range(cause.empty)} empty"
+
+
+def _before(cause: Cause) -> list[str]:
+    if not cause.before.most:
+        return []
+    count = _range(cause.before)
+    jobs = "job" if count == "1" else "jobs"
+    return [f"{count} {jobs} before it, first {_names(cause.first)}"]
+
+
+def _preemptions(story: Story) -> list[str]:
+    reasons = Counter(step.reason or "no reason given" for step in story.steps if step.kind == "preempt")
+    if not reasons:
+        return []
+    shown = [f"preempted {human_count(reasons.total())} times"]
+    return shown + [f"  {human_count(count)} x {reason}" for reason, count in reasons.most_common(MOST_REASONS)]
+
+
+def _spent(story: Story) -> list[str]:
+    parts = {text: getattr(story.spent, name) for name, text in SPENT.items()}
+    total = sum(parts.values())
+    if not total:
+        return []
+    rows = [(text, human_time(part), f"{100 * part / total:.0f} %") for text, part in parts.items() if part > 0.0]
+    return [f"where its time went ({human_time(total)})", *(f"  {line}" for line in aligned(rows, "<>>"))]
+
+
+def _clock(time_s: float, scenario: Scenario) -> str:
+    """Calendar time where the scenario has a start, else days and hours of simulated time."""
+    if scenario.start is not None:
+        return (scenario.start + timedelta(seconds=round(time_s))).strftime("%Y-%m-%d %H:%M:%S")
+    days, rest = divmod(round(time_s), int(DAY))
+    return f"{days} d {timedelta(seconds=rest)!s:>8}" if days else f"{timedelta(seconds=rest)!s:>8}"
+
+
+def _range(values: Range) -> str:
+    least, most = _number(values.least), _number(values.most)
+    return least if least == most else f"{least} to {most}"
+
+
+def _names(others: tuple[Other, ...]) -> str:
+    return ", ".join(f"{other.job_id} ({_number(other.accelerators)})" for other in others)
+
+
+def _number(value: float) -> str:
+    return human_count(value) if value == int(value) else f"{value:g}"

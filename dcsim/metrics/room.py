@@ -1,0 +1,75 @@
+"""Free accelerators at one moment, kept up to date row by row: what a waiting job found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dcsim.scenario.spec import Pool
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was free: accelerators in one pool and on one node, and wholly free nodes of one pool.
+
+    Where there are several pools, each number is that of the pool that has most. Without node walls `on_node` and
+    `empty` are 0.
+    """
+
+    free: float
+    on_node: int
+    empty: int
+
+
+class Room:
+    """Free accelerators of one pool, by node if there are walls. `parts`: jobs take fractions, so that nodes do not
+    tell what fits and only the sum is kept."""
+
+    def __init__(self, pool: Pool, walls: bool, parts: bool) -> None:
+        self.width = pool.accelerators_per_node
+        self.walls = walls and not parts
+        self.free: float = pool.nodes * self.width
+        self._on = [self.width] * pool.nodes if self.walls else []
+        self._having = [0] * self.width + [pool.nodes]  # how many nodes have so many free
+
+    def change(self, amount: float, pieces: Sequence[tuple[int, int]], sign: int) -> None:
+        """Take (sign -1) or give back (1) `amount` accelerators, by `pieces` of (node, count)."""
+        self.free = round(self.free + sign * amount, 6)  # fractions are thousandths
+        if not self.walls:
+            return
+        for node, count in pieces:
+            before = self._on[node]
+            after = self._on[node] = before + sign * count
+            self._having[before] -= 1
+            self._having[after] += 1
+
+    def on_node(self) -> int:
+        """Most free accelerators on one node; 0 without node walls."""
+        if not self.walls:
+            return 0
+        return next((free for free in range(self.width, 0, -1) if self._having[free]), 0)
+
+    def empty(self) -> int:
+        """Wholly free nodes; 0 without node walls."""
+        return self._having[self.width] if self.walls else 0
+
+    def fits(self, need: float) -> bool:
+        """Whether a job has room: whole empty nodes plus one node for the remainder, as all placements do it."""
+        if need > self.free:
+            return False
+        if not self.walls:
+            return True
+        whole, rest = divmod(int(need), self.width)
+        if not rest:
+            return self.empty() >= whole
+        others = [free for free in range(rest, self.width) if self._having[free]]
+        return self.empty() > whole or (self.empty() == whole and bool(others))
+
+
+def found(rooms: Sequence[Room]) -> Found:
+    """What some pools have free."""
+    return Found(
+        free=max(room.free for room in rooms),
+        on_node=max(room.on_node() for room in rooms),
+        empty=max(room.empty() for room in rooms),
+    )

@@ -1,0 +1,70 @@
+"""Where the time of one job went: waiting, start-up, useful work, lost work, saving, checkpoints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dcsim.eventlog.log import EventLog
+from dcsim.eventlog.schema import END_KINDS, KINDS, PREEMPT, REJECT, RELEASE, START, SUBMIT
+from dcsim.scenario.jobs import JobTable
+from dcsim.scenario.spec import Overheads
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Seconds of a job's time from submission to its end, or to the end of the run; they add up to all of it.
+
+    `startup_s`: start and restore overheads. `useful_s`: the job's service. `lost_s`: work that preemptions threw
+    away. `saving_s`: a preempted job holds its accelerators while it saves its state. `other_s`: what is left of
+    the time on accelerators: pauses for checkpoints, and running slower than alone where jobs share by time. For a
+    job that has not ended, it counts as useful.
+    """
+
+    waiting_s: float = 0.0
+    startup_s: float = 0.0
+    useful_s: float = 0.0
+    lost_s: float = 0.0
+    saving_s: float = 0.0
+    other_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that happened to a job: when, kind of the log's row, the reason that the policy gave."""
+
+    time_s: float
+    kind: str
+    reason: str
+
+
+def steps(log: EventLog, job: int) -> list[Step]:
+    """All that happened to a job, in order; changes of rate are left out."""
+    rows = np.flatnonzero(log.job == job)
+    told = [Step(float(log.time_s[r]), KINDS[log.kind[r]], log.reasons[log.reason[r]]) for r in rows.tolist()]
+    return [step for step in told if step.kind != "rate"]
+
+
+def spent(jobs: JobTable, log: EventLog, overheads: Overheads, job: int, until_s: float) -> Spent:
+    """Add up a job's time. `until_s`: end of the run, s."""
+    rows = np.flatnonzero(log.job == job)
+    kinds, times = log.kind[rows].tolist(), log.time_s[rows].tolist()
+    waiting = startup = working = saving = 0.0
+    for i, kind in enumerate(kinds):
+        length = (times[i + 1] if i + 1 < len(times) else until_s) - times[i]
+        if kind == START:
+            first = START not in kinds[:i]
+            ready = min(overheads.start + (0.0 if first else overheads.restore), length)
+            startup += ready
+            working += length - ready
+        elif kind == PREEMPT and RELEASE in kinds[i + 1 : i + 2]:
+            saving += length
+        elif kind in (SUBMIT, PREEMPT, RELEASE):
+            waiting += length
+        elif kind not in (REJECT, *END_KINDS):
+            working += length  # a new rate
+    lost = min(float(log.value[rows[np.array(kinds) == PREEMPT]].sum()), working) if rows.size else 0.0
+    ended = bool(kinds) and kinds[-1] in END_KINDS
+    useful = min(float(jobs.service_s[job]), working - lost) if ended else working - lost
+    return Spent(waiting, startup, useful, lost, saving, working - lost - useful)
