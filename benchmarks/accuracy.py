@@ -61,8 +61,10 @@ def allocation_curve(outcome: Run) -> NDArray[np.float64]:
 def published(traces: Path, pods: str, policy: str) -> NDArray[np.float64]:
     """The authors' mean allocation over ten seeds at POINTS, %."""
     with gzip.open(traces / "openb2023" / "fgd_expected" / "analysis_allo_discrete.csv.gz", "rt") as file:
-        rows = [r for r in csv.DictReader(file) if (r["workload"], r["sc_policy"]) == (f"openb_pod_list_{pods}", policy)]
-    return np.array([[float(row[str(point)]) for point in POINTS] for row in rows]).mean(axis=0)
+        rows = [
+            r for r in csv.DictReader(file) if (r["workload"], r["sc_policy"]) == (f"openb_pod_list_{pods}", policy)
+        ]
+    return np.asarray(np.mean([[float(row[str(point)]) for point in POINTS] for row in rows], axis=0))
 
 
 def fgd(traces: Path, seeds: int) -> Iterator[Row]:
@@ -84,7 +86,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=["fgd"])
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the folder of the traces")
-    parser.add_argument("--seeds", type=int, default=10, metavar="N", help="runs for each row, at least 2 (default: 10)")
+    parser.add_argument(
+        "--seeds", type=int, default=10, metavar="N", help="runs for each row, at least 2 (default: 10)"
+    )
     arguments = parser.parse_args()
     found: dict[str, dict[str, list[float]]] = {}
     print(f"{'GPUs allocated, %, when asked for':40}" + "".join(f"{f'{point} %':>8}" for point in POINTS))

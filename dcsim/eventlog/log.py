@@ -6,8 +6,7 @@ in C arrays. Submissions are known from the trace; values and reasons are kept o
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +19,7 @@ from dcsim.eventlog.schema import END_KINDS, RELEASE, START, SUBMIT
 KIND_BITS = 4
 HALF = 32  # two numbers in one array element: the upper and the lower half
 LOW = (1 << HALF) - 1
+DTYPES = (np.float64, np.int64, np.int64, np.int64)  # of times, codes, places and pieces
 
 
 @dataclass(frozen=True)
@@ -59,17 +59,25 @@ class Recorder:
     """
 
     def __init__(self) -> None:
-        self._time = array("d")
-        self._code = array("q")
+        # The latest rows, and the earlier ones packed: a list is the quickest to append to, an array the smallest.
+        self._latest: tuple[list[Any], ...] = ([], [], [], [])
+        self._packed: tuple[list[NDArray[Any]], ...] = ([], [], [], [])
+        self._rows = 0  # rows that are packed
         self._values: dict[int, float] = {}
         self._reason_of: dict[int, int] = {}
         self._reasons = {"": 0}
-        self._places = array("q")  # a start: pool, number of pieces
-        self._pieces = array("q")  # a piece: node, accelerators
-        self.put_time = self._time.append
-        self.put_code = self._code.append
-        self.put_place = self._places.append
-        self.put_piece = self._pieces.append
+        times, codes, places, pieces = self._latest
+        self.put_time: Callable[[float], None] = times.append
+        self.put_code: Callable[[int], None] = codes.append  # job, kind
+        self.put_place: Callable[[int], None] = places.append  # of a start: pool, number of pieces
+        self.put_piece: Callable[[int], None] = pieces.append  # of a place: node, accelerators
+
+    def pack(self) -> None:
+        """Pack the latest rows; the clock calls this every few thousand events."""
+        self._rows += len(self._latest[0])
+        for latest, packed, dtype in zip(self._latest, self._packed, DTYPES, strict=True):
+            packed.append(np.array(latest, dtype))
+            latest.clear()
 
     def end(self, time_s: float, kind: int, job: int) -> None:
         """Append a row without value and reason."""
@@ -89,9 +97,10 @@ class Recorder:
 
     def extras(self, value: float, reason: str) -> None:
         """The value and the reason of the row that is appended next."""
-        self._values[len(self._time)] = value
+        row = len(self)
+        self._values[row] = value
         if reason:
-            self._reason_of[len(self._time)] = self._reasons.setdefault(reason, len(self._reasons))
+            self._reason_of[row] = self._reasons.setdefault(reason, len(self._reasons))
 
     def freeze(self, submit_s: NDArray[np.float64]) -> EventLog:
         """The rows so far, as arrays; `submit_s`: times of the jobs submitted so far, s, sorted.
@@ -99,7 +108,8 @@ class Recorder:
         Submissions are not recorded one by one: within an instant they stand behind the ends that the instant
         began with and before all decisions, which fixes their place.
         """
-        code, appended = _array(self._code, np.int64), _array(self._time, np.float64)
+        self.pack()
+        appended, code, places, pieces = (np.concatenate(parts) for parts in self._packed)
         kinds = (code & (1 << KIND_BITS) - 1).astype(np.int8)
         before = _first_decision(appended, kinds, submit_s)
         rows = len(code) + len(submit_s)
@@ -109,19 +119,25 @@ class Recorder:
         time[here], time[there] = appended, submit_s
         kind[here], kind[there] = kinds, SUBMIT
         job[here], job[there] = (code >> KIND_BITS).astype(np.int32), np.arange(len(submit_s), dtype=np.int32)
-        return self._finish(time, kind, job, here)
+        return self._finish(time, kind, job, here, (places, pieces))
 
     def _finish(
-        self, time: NDArray[np.float64], kind: NDArray[np.int8], job: NDArray[np.int32], here: NDArray[np.intp]
+        self,
+        time: NDArray[np.float64],
+        kind: NDArray[np.int8],
+        job: NDArray[np.int32],
+        here: NDArray[np.intp],
+        where: tuple[NDArray[np.int64], NDArray[np.int64]],
     ) -> EventLog:
-        """Put the columns that few rows have beside the others; `here`: new number of each appended row."""
+        """Put the columns that few rows have beside the others. `here`: new number of each appended row; `where`:
+        places of the starts, and their pieces."""
+        places, pieces = where
         rows = len(kind)
         starts = np.flatnonzero(kind == START)
         value, reason = np.zeros(rows), np.zeros(rows, np.int32)
         value[starts] = 1.0
         value[here[list(self._values)]] = list(self._values.values())
         reason[here[list(self._reason_of)]] = list(self._reason_of.values())
-        places, pieces = _array(self._places, np.int64), _array(self._pieces, np.int64)
         pool = np.full(rows, -1, np.int16)
         pool[starts] = places >> HALF
         sizes = np.zeros(rows + 1, np.int32)
@@ -131,11 +147,7 @@ class Recorder:
         return EventLog(time, kind, job, value, pool, reason, tuple(self._reasons), offsets, nodes, counts)
 
     def __len__(self) -> int:
-        return len(self._time)
-
-
-def _array(values: array[Any], dtype: type) -> NDArray[Any]:
-    return np.frombuffer(values, dtype) if len(values) else np.empty(0, dtype)
+        return self._rows + len(self._latest[0])
 
 
 def _first_decision(

@@ -104,7 +104,12 @@ class Engine:
     def run(self, progress: Callable[[Progress], None] | None = None) -> Outcome:
         """Simulate to the end, or to the horizon; `progress` is called now and then."""
         world = self._world
-        report = (lambda: progress(self._state())) if progress is not None else _silence
+
+        def report() -> None:
+            world.log.pack()
+            if progress is not None:
+                progress(self._state())
+
         on = Callbacks(self._admit, self._instant, ALWAYS if self._always else world.waiting, report, world.idle)
         with _calm_collector(), faults_named(lambda: f"at {world.clock.now:g} s"):
             until = inf if self._scenario.horizon is None else self._scenario.horizon
@@ -172,16 +177,12 @@ def _why_never(fleet: Fleet, request: Request, scenario: Scenario) -> str:
     return f"can never fit: it needs {need}{parts} accelerators, {pools}"
 
 
-def _silence() -> None:
-    """No progress report is wanted."""
-
-
 @contextmanager
 def _calm_collector() -> Iterator[None]:
     """Keep the garbage collector away from facts that live as long as the run (up to 15 % of its time)."""
     thresholds = gc.get_threshold()
     gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
+    gc.set_threshold(1_000_000, 50, 100)
     try:
         yield
     finally:

@@ -1,14 +1,14 @@
 """The teaching scenario, followed by hand: two nodes of four accelerators, eight jobs.
 
-    job  comes  needs  runs
-    a        0      4   100
-    b       10      2    50
-    c       20      8    60
-    d       30      1    20
-    e       40      2    30
-    f      150      4    40
-    g      170      2    10
-    h      175     12    30   never fits
+job  comes  needs  runs
+a        0      4   100
+b       10      2    50
+c       20      8    60
+d       30      1    20
+e       40      2    30
+f      150      4    40
+g      170      2    10
+h      175     12    30   never fits
 """
 
 from __future__ import annotations

@@ -23,9 +23,7 @@ PUBLISHED = {scenario: policy for scenario, policy in PLACEMENTS.items() if poli
 def curves(ran: Ran, traces: Path) -> dict[tuple[str, str], np.ndarray]:
     """Mean allocation at 80, 95, 100 and 130 % by list of pods and scenario, %."""
     return {
-        (pods, scenario): np.mean(
-            [allocation_curve(ran(scenario, *overrides(pods, seed))) for seed in SEEDS], axis=0
-        )
+        (pods, scenario): np.mean([allocation_curve(ran(scenario, *overrides(pods, seed))) for seed in SEEDS], axis=0)
         for pods in LISTS
         for scenario in PUBLISHED
     }
