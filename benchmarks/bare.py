@@ -32,7 +32,8 @@ def bare_fifo(submit_s: list[float], service_s: list[float], accelerators: list[
     put = [column.append for column in columns]
     free = capacity
     fifo: deque[tuple[int, float, float, int, int]] = deque()
-    queue, ids = env._queue, env._eid
+    queue: list[Any] = env._queue
+    ids = env._eid
 
     def start(job: tuple[int, float, float, int, int], at: float) -> None:
         nonlocal free

@@ -5,7 +5,7 @@ Arrow arrays are made from buffers: `pyarrow.array` would import pandas, if it i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -103,13 +103,14 @@ def _gaps(values: NDArray[np.float64]) -> Any:
     return pa.Array.from_buffers(pa.float64(), len(values), [pa.py_buffer(known), pa.py_buffer(values)])
 
 
-def _texts(values: Sequence[str]) -> Any:
+def _texts(values: Iterable[str]) -> Any:
     """A column of text."""
     encoded = [value.encode() for value in values]
     offsets = np.zeros(len(encoded) + 1, np.int64)
     np.cumsum(np.fromiter(map(len, encoded), np.int64, len(encoded)), out=offsets[1:])
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
-    return pa.Array.from_buffers(pa.large_string(), len(encoded), buffers).cast(pa.string())
+    short = offsets[-1] < 1 << 31  # the usual type has 32-bit offsets
+    buffers = [None, pa.py_buffer(offsets.astype(np.int32) if short else offsets), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string() if short else pa.large_string(), len(encoded), buffers)
 
 
 def _names(names: Names, rows: int) -> Any:
@@ -130,9 +131,7 @@ def _arrow_type(values: NDArray[Any]) -> Any:
 
 
 def _ids(jobs: JobTable) -> Any:
-    if jobs.job_ids is None:
-        return _numbers(np.arange(len(jobs))).cast(pa.string())
-    return _texts(jobs.job_ids)
+    return _texts(map(str, range(len(jobs))) if jobs.job_ids is None else jobs.job_ids)
 
 
 def read_jobs(table: Any, meta: dict[str, Any]) -> JobTable:

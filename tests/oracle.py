@@ -2,12 +2,13 @@
 
 It shares nothing with dcsim and is slow on purpose: a rule stands here as a person would say it. Jobs are tuples
 `(submit, accelerators, service, requested, priority)`, sorted by submission; times may be ints, floats or
-`fractions.Fraction`, which makes every comparison exact. Overheads are zero.
+`fractions.Fraction`, which makes every sum exact (LAS wants no floats). Overheads are zero.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 THRESHOLDS = (3250, 7200, 18000)  # of the discretised LAS, accelerator-seconds
 
@@ -131,7 +132,7 @@ class Oracle:
             for job in self.some("running"):
                 for level in THRESHOLDS:
                     if job.worked(self.now) * job.need < level:
-                        times.append(job.since + level / job.need - job.done)
+                        times.append(job.since + Fraction(level, job.need) - job.done)
         return times
 
     def some(self, state):

@@ -15,10 +15,10 @@ NOT_PREEMPTIVE = ("fifo", "fifo_skip", "sjf", "ljf", "priority", "easy", "conser
 CLUSTERS = ((3, 4), (5, 8), (4, 3), (7, 2), (1, 6), (1, 1))  # nodes, accelerators in each
 
 # A remaining time is a difference of sums; with other times than whole ones both sides would round differently.
-WHOLE = st.integers(0, 12).map(float)
+WHOLE = st.integers(0, 12)
 TENTHS = st.integers(0, 60).map(lambda k: k / 10)
 ANY = st.floats(0.0, 10.0, allow_subnormal=False)
-LONG = st.integers(0, 4000).map(float)  # long enough to pass the thresholds of LAS
+LONG = st.integers(0, 4000)  # long enough to pass the thresholds of LAS
 
 
 @st.composite

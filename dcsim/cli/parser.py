@@ -32,7 +32,7 @@ COMMANDS = {
 
 def load_command(name: str) -> Command:
     """The module of one command."""
-    module: Command = importlib.import_module(f"dcsim.cli.{name}")  # type: ignore[assignment]
+    module: Command = importlib.import_module(f"dcsim.cli.{name}")
     return module
 
 

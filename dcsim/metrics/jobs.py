@@ -72,7 +72,7 @@ def job_results(jobs: JobTable, log: EventLog, until_s: float) -> JobResults:
         state=state,
         preemptions=np.bincount(log.job[preempts], minlength=n).astype(np.int32),
         restarts=np.maximum(count - 1, 0),
-        lost_work_s=np.bincount(log.job[preempts], log.value[preempts], minlength=n),
+        lost_work_s=np.bincount(log.job[preempts], log.value[preempts], minlength=n).astype(np.float64),
     )
 
 

@@ -39,7 +39,7 @@ def timeline(jobs: JobTable, log: EventLog, pools: int, until_s: float) -> Timel
     """The step functions of a run. `pools`: number of pools; `until_s`: end of the run, s."""
     need = jobs.demand[log.job]
     waits = _waiting(log)
-    held, pool = _allocated(log, need)
+    held, pool = _allocated(log, need, pools)
     last = np.append(np.flatnonzero(np.diff(log.time_s)), len(log) - 1) if len(log) else np.empty(0, np.intp)
     by_pool = [np.cumsum(np.where(pool == p, held, 0.0))[last] for p in range(pools)] if pools > 1 else []
     allocated = np.cumsum(held)[last]
@@ -66,12 +66,17 @@ def _waiting(log: EventLog) -> NDArray[np.int64]:
     return change
 
 
-def _allocated(log: EventLog, need: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int16]]:
+def _allocated(
+    log: EventLog, need: NDArray[np.float64], pools: int
+) -> tuple[NDArray[np.float64], NDArray[np.int16]]:
     """Change of allocated accelerators at each row, and the pool of the run that the row belongs to."""
     change = np.zeros(len(log))
     pool = log.pool.copy()
     starts, frees, rates = log.of_kind(START), free_rows(log), log.of_kind(RATE)
     change[starts] = need[starts] * log.value[starts]
+    if len(rates) == 0 and len(frees) <= len(starts) == np.count_nonzero(log.value[starts] == 1.0) and pools == 1:
+        change[frees] = -need[frees]  # nobody shares by time, and there is one pool: no need to look starts up
+        return change, pool
     # The start or rate that a later row of the same job refers to is the last of these rows before it.
     rows = np.sort(np.concatenate([starts, frees, rates]))
     order = rows[np.argsort(log.job[rows], kind="stable")]

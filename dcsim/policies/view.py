@@ -157,19 +157,49 @@ class JobView:
 class JobFacts(Protocol):
     """The facts of all jobs that policies may know, as lists by job number; jobs are numbered by submission."""
 
-    submit_s: Sequence[float]
-    accelerators: Sequence[int]
-    requested_s: Sequence[float]
-    priority: Sequence[int]
-    tenant: Sequence[int]
-    request_class: Sequence[int]
-    requests: Sequence[Request]
+    @property
+    def submit_s(self) -> Sequence[float]:
+        """Submission times, s."""
+        ...
+
+    @property
+    def accelerators(self) -> Sequence[int]:
+        """Gang sizes."""
+        ...
+
+    @property
+    def requested_s(self) -> Sequence[float]:
+        """Requested run times, s."""
+        ...
+
+    @property
+    def priority(self) -> Sequence[int]:
+        """Priorities, larger is more important; empty where the jobs have none."""
+        ...
+
+    @property
+    def tenant(self) -> Sequence[int]:
+        """Numbers of tenants, -1 for none; empty where the jobs have none."""
+        ...
+
+    @property
+    def request_class(self) -> Sequence[int]:
+        """For each job the number of its needs in `requests`."""
+        ...
+
+    @property
+    def requests(self) -> Sequence[Request]:
+        """The distinct needs."""
+        ...
 
 
 class View(Protocol):
     """The world as a policy sees it, now."""
 
-    facts: JobFacts
+    @property
+    def facts(self) -> JobFacts:
+        """What is known of the jobs."""
+        ...
 
     @property
     def now(self) -> float:

@@ -57,7 +57,7 @@ class Clock(simpy.Environment):
 
     def __init__(self) -> None:
         super().__init__()
-        self.queue = self._queue  # of (time, priority, ticket, event)
+        self.queue: list[Any] = self._queue  # of (time, priority, ticket, event)
         self.ticket = self._eid  # events of one time and priority go in the order of their tickets
         self.voided = 0
         self.events = 0

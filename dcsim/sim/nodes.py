@@ -170,7 +170,7 @@ class Nodes:
         self.free_total += accelerators
         nodes = allocation[1]
         if len(nodes) != 1:
-            for node, count in zip(nodes, allocation[2]):  # noqa: B905: checked when they were taken
+            for node, count in zip(nodes, allocation[2]):  # noqa: B905 - checked when they were taken
                 self._change(node, count)
             return
         # What _change does, without calls.

@@ -69,7 +69,9 @@ def walk(world: World, on: Callbacks, queue: Told, until: float) -> None:
             job = i
             i += 1
             coming = arrivals[i] if i < count else inf
-            if alone and coming != now and not waiting and (allocation := place(job)) is not None:
+            found = place(job) if alone and coming != now and not waiting else None
+            if found is not None:
+                allocation = found
                 world.submitted = i
                 occupy[allocation[0]](allocation, needs[job])
                 run = running[job] = spare.pop() if spare else Running(clock, world.at_end)

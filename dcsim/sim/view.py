@@ -73,13 +73,13 @@ class WorldView:
         """One job with its progress so far."""
         world = self._world
         run = world.running.get(job)
-        if run is None and not world.done_s:
+        if job not in world.held_s and (run is None or run.started_s == world.clock._now):
             return JobView(self.facts, job, 0.0, 0.0)
         done = world.done_s.get(job, 0.0)
         held = world.held_s.get(job, 0.0)
         if run is not None:
             done += world.useful_s(run)
-            held += world.clock.now - run.started_s
+            held += world.clock._now - run.started_s
         return JobView(self.facts, job, done, held * self.facts.accelerators[job])
 
     def request(self, job: int) -> Request:
