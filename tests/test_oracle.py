@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -84,10 +85,14 @@ def test_a_gang_leaves_whole_nodes_and_puts_its_remainder_on_the_least_loaded_of
 
 
 def test_a_backfilled_job_can_move_the_place_of_a_longer_one_out_of_the_head_s_way():
-    # Job 0 keeps 2 of node 0 till 4; job 1, the head, needs two empty nodes of 2 x 4. Jobs 2 and 3 are too long for
-    # the gap; pack would put them on node 0, where they delay the head, so they wait.
-    case = (2, 4, [(0, 2, 4, 4, 0), (0, 8, 5, 5, 0), (1, 1, 9, 9, 0), (1, 2, 3, 3, 0), (1, 1, 2, 2, 0)])
-    assert times_differ(case, "easy", "pack") == []
+    # 3 nodes of 4: job 0 holds 3 of node 0, job 1 holds 2 of node 1 for long, job 2 holds node 2; job 3 waits for
+    # nodes 0 and 2 at 10. Pack would put the long job 4 on node 0, in its way; the short job 5 goes there, and now
+    # the long job 6 goes on node 1, beside job 1. When job 7 comes at 3, job 4 would go there too.
+    submit, need = [0, 0, 0, 1, 2, 2, 2, 3], [3, 2, 4, 8, 1, 1, 1, 12]
+    jobs = table(submit, [10, 100, 10, 5, 50, 5, 50, 1], need)
+    for late, start in ((7, [0, 0, 0, 10, 10, 2, 2]), (8, [0, 0, 0, 10, 3, 2, 2, 100])):
+        run = simulate(jobs.take(np.arange(late)), 3, 4, "easy", "pack")
+        assert run.start_s == start
 
 
 def test_a_job_that_ends_with_the_reservation_to_the_last_bit_may_be_backfilled():

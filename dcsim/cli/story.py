@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from dcsim.cli.tables import aligned
-from dcsim.units import DAY, human_count, human_time
+from dcsim.report.markup import counted, number, plain
+from dcsim.units import DAY, human_time
 
 if TYPE_CHECKING:
     from dcsim.metrics.story import Cause, Other, Range, Story
@@ -33,18 +34,13 @@ SPENT = {
 
 def lines(story: Story, scenario: Scenario) -> list[str]:
     """Head, what happened, why it waited, where its time went."""
-    return [
-        *_head(story, scenario),
-        *_why_in_all(story),
-        *_why(story, scenario),
-        *_preemptions(story),
-        *_spent(story),
-    ]
+    parts = (_head(story, scenario), _why_in_all(story), _why(story, scenario), _preemptions(story), _spent(story))
+    return [plain(line).replace("\n", " ") for part in parts for line in part]
 
 
 def _head(story: Story, scenario: Scenario) -> list[str]:
     tenant = f" of tenant {story.tenant}" if story.tenant else ""
-    asked = f"{_number(story.accelerators)} accelerators, {human_time(story.service_s)} of service"
+    asked = f"{counted(story.accelerators, 'accelerator')}, {human_time(story.service_s)} of service"
     shown = [f"job {story.job_id}{tenant}: {asked}; {story.state}"]
     if not story.steps:
         return shown
@@ -86,18 +82,26 @@ def _why(story: Story, scenario: Scenario) -> list[str]:
     hidden_s = sum(c.length_s for c in story.causes) - sum(c.length_s for c in shown)
     more = [f"  ... {rest} more, shorter: {human_time(hidden_s)} in all"] if rest else []
     table = aligned([("from", "for", "what was missing"), *rows], "<>")
-    return [f"  {line}" for line in table] + more
+    return [f"  {line}" for line in table] + more + _unseen(story)
+
+
+def _unseen(story: Story) -> list[str]:
+    """A word of caution where the log does not tell all that a job needs."""
+    if not story.unseen or all(cause.kind != "behind" for cause in story.causes):
+        return []
+    return [f"  where there was room, the reason may also be {' or '.join(story.unseen)}: the log does not tell"]
 
 
 def _missing(cause: Cause, story: Story, scenario: Scenario) -> str:
-    need = _number(story.accelerators)
+    need = number(story.accelerators)
     if cause.kind == "short":
         what = f"needs {need}, {_range(cause.free)} free"
     elif cause.kind == "fragmented":
         what = f"{_range(cause.free)} free, but {_pieces(cause, story, scenario)}"
     else:
         what = f"room for it ({_range(cause.free)} free)"
-    return "; ".join([what, *_before(cause), f"held by {_names(cause.holders)}"] if cause.holders else [what, *_before(cause)])
+    held = [f"held by {_names(cause.holders)}"] if cause.holders else []
+    return "; ".join([what, *_before(cause), *held])
 
 
 def _pieces(cause: Cause, story: Story, scenario: Scenario) -> str:
@@ -107,23 +111,22 @@ def _pieces(cause: Cause, story: Story, scenario: Scenario) -> str:
     if need < width or story.accelerators < 1.0:
         return f"at most {_range(cause.on_node)} on one node"
     whole, rest = divmod(need, width)
-    more = f" and {rest} more on another" if rest else ""
-    return f"it needs {whole} whole nodes{more}, {_range(cause.empty)} empty"
+    more = f" and {rest} accelerators on another" if rest else ""
+    return f"it needs {counted(whole, 'whole node')}{more}, {_range(cause.empty)} empty"
 
 
 def _before(cause: Cause) -> list[str]:
     if not cause.before.most:
         return []
-    count = _range(cause.before)
-    jobs = "job" if count == "1" else "jobs"
-    return [f"{count} {jobs} before it, first {_names(cause.first)}"]
+    jobs = "job" if cause.before.most == 1 else "jobs"
+    return [f"behind {_range(cause.before)} {jobs}, led by {_names(cause.first)}"]
 
 
 def _preemptions(story: Story) -> list[str]:
     reasons = Counter(step.reason or "no reason given" for step in story.steps if step.kind == "preempt")
     if not reasons:
         return []
-    shown = [f"preempted {human_count(reasons.total())} times"]
+    shown = [f"preempted {counted(reasons.total(), 'time')}"]
     return shown + [f"  {human_count(count)} x {reason}" for reason, count in reasons.most_common(MOST_REASONS)]
 
 
@@ -145,13 +148,9 @@ def _clock(time_s: float, scenario: Scenario) -> str:
 
 
 def _range(values: Range) -> str:
-    least, most = _number(values.least), _number(values.most)
+    least, most = number(values.least), number(values.most)
     return least if least == most else f"{least} to {most}"
 
 
 def _names(others: tuple[Other, ...]) -> str:
-    return ", ".join(f"{other.job_id} ({_number(other.accelerators)})" for other in others)
-
-
-def _number(value: float) -> str:
-    return human_count(value) if value == int(value) else f"{value:g}"
+    return ", ".join(f"{other.job_id} ({number(other.accelerators)})" for other in others)

@@ -6,7 +6,6 @@ from heapq import heappop, heappush
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dcsim.metrics.runs import Rows, Waits
 
@@ -14,7 +13,7 @@ from dcsim.metrics.runs import Rows, Waits
 class Before(NamedTuple):
     """The jobs before a waiting job at one moment: how many, and the first of them (-1 if none)."""
 
-    count: int
+    jobs: int
     first: int
 
 
@@ -30,7 +29,7 @@ class Line:
         mine = waits.row[wait], waits.end_row[wait], waits.job[wait]
         if by_submission:
             before = waits.job < mine[2]
-            rank = waits.job
+            rank = waits.job.astype(np.intp)
         else:
             earlier = (waits.end_row == mine[1]) & (waits.row < mine[0])  # neither ever started
             before = (waits.end_row < mine[1]) | earlier
@@ -54,6 +53,6 @@ class Line:
         return Before(count, self._waiting[0][2] if self._waiting else -1)
 
 
-def _entries(rank: NDArray[np.signedinteger], waits: Waits, at: Rows) -> list[tuple[int, int, int]]:
+def _entries(rank: Rows, waits: Waits, at: Rows) -> list[tuple[int, int, int]]:
     """(rank, row of the end, job) of each wait."""
     return list(zip(rank.tolist(), waits.end_row[at].tolist(), waits.job[at].tolist(), strict=True))

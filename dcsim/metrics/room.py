@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from dcsim.scenario.spec import Pool
 
+DIGITS = 6  # parts of accelerators are thousandths: sums of them are exact to this
+
 
 @dataclass(frozen=True)
 class Found:
@@ -17,48 +19,53 @@ class Found:
     """
 
     free: float
-    on_node: int
+    on_node: float
     empty: int
 
 
 class Room:
-    """Free accelerators of one pool, by node if there are walls. `parts`: jobs take fractions, so that nodes do not
-    tell what fits and only the sum is kept."""
+    """Free accelerators of one pool, by node if there are walls.
+
+    `parts`: jobs take fractions of accelerators, each job on one node. The log does not tell which devices, so that
+    only the sum on a node is known.
+    """
 
     def __init__(self, pool: Pool, walls: bool, parts: bool) -> None:
         self.width = pool.accelerators_per_node
-        self.walls = walls and not parts
+        self.walls = walls
+        self.parts = parts
         self.free: float = pool.nodes * self.width
-        self._on = [self.width] * pool.nodes if self.walls else []
+        self._on: list[float] = [self.width] * pool.nodes if walls else []
         self._having = [0] * self.width + [pool.nodes]  # how many nodes have so many free
 
     def change(self, amount: float, pieces: Sequence[tuple[int, int]], sign: int) -> None:
         """Take (sign -1) or give back (1) `amount` accelerators, by `pieces` of (node, count)."""
-        self.free = round(self.free + sign * amount, 6)  # fractions are thousandths
-        if not self.walls:
-            return
+        self.free = round(self.free + sign * amount, DIGITS)
         for node, count in pieces:
             before = self._on[node]
-            after = self._on[node] = before + sign * count
-            self._having[before] -= 1
-            self._having[after] += 1
+            after = self._on[node] = round(before + sign * (amount if self.parts else count), DIGITS)
+            if not self.parts:
+                self._having[int(before)] -= 1
+                self._having[int(after)] += 1
 
-    def on_node(self) -> int:
+    def on_node(self) -> float:
         """Most free accelerators on one node; 0 without node walls."""
         if not self.walls:
             return 0
+        if self.parts:
+            return max(self._on)
         return next((free for free in range(self.width, 0, -1) if self._having[free]), 0)
 
     def empty(self) -> int:
         """Wholly free nodes; 0 without node walls."""
-        return self._having[self.width] if self.walls else 0
+        return self._having[self.width] if self.walls and not self.parts else 0
 
     def fits(self, need: float) -> bool:
         """Whether a job has room: whole empty nodes plus one node for the remainder, as all placements do it."""
-        if need > self.free:
-            return False
-        if not self.walls:
-            return True
+        if need > self.free or not self.walls:
+            return need <= self.free
+        if self.parts:
+            return need <= self.on_node()
         whole, rest = divmod(int(need), self.width)
         if not rest:
             return self.empty() >= whole

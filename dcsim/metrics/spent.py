@@ -11,6 +11,8 @@ from dcsim.eventlog.schema import END_KINDS, KINDS, PREEMPT, REJECT, RELEASE, ST
 from dcsim.scenario.jobs import JobTable
 from dcsim.scenario.spec import Overheads
 
+ROUNDING_S = 1e-6  # differences of times that are no more than rounding
+
 
 @dataclass(frozen=True)
 class Spent:
@@ -67,4 +69,5 @@ def spent(jobs: JobTable, log: EventLog, overheads: Overheads, job: int, until_s
     lost = min(float(log.value[rows[np.array(kinds) == PREEMPT]].sum()), working) if rows.size else 0.0
     ended = bool(kinds) and kinds[-1] in END_KINDS
     useful = min(float(jobs.service_s[job]), working - lost) if ended else working - lost
-    return Spent(waiting, startup, useful, lost, saving, working - lost - useful)
+    other = working - lost - useful
+    return Spent(waiting, startup, useful, lost, saving, other if other > ROUNDING_S else 0.0)

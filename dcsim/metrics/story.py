@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -70,8 +71,11 @@ class Cause:
 
 @dataclass(frozen=True)
 class Story:
-    """What happened to a job, why it waited, and where its time went. `state`: as in jobs.parquet. `until_s`: its
-    end, or that of the run."""
+    """What happened to a job, why it waited, and where its time went.
+
+    `state`: as in jobs.parquet. `until_s`: its end, or that of the run. `unseen`: what a cause "behind" may also be,
+    because the log does not tell: parts of devices, CPU cores, host memory, pools that the job asked for.
+    """
 
     job_id: str
     tenant: str | None
@@ -82,6 +86,7 @@ class Story:
     steps: tuple[Step, ...]
     causes: tuple[Cause, ...]
     spent: Spent
+    unseen: tuple[str, ...]
 
 
 class Moment(NamedTuple):
@@ -105,6 +110,7 @@ class Teller:
         self.walls = len(log.nodes) > 0
         self.parts = jobs.share is not None and bool((jobs.share < 1.0).any())
         self.times = np.append(log.time_s, end_s)
+        self.demand = jobs.demand
 
     def story(self, job: int) -> Story:
         """The whole story of one job."""
@@ -114,13 +120,14 @@ class Teller:
         return Story(
             job_id=self.jobs.job_id(job),
             tenant=self.jobs.tenant.name(job),
-            accelerators=float(self.jobs.demand[job]),
+            accelerators=float(self.demand[job]),
             service_s=float(self.jobs.service_s[job]),
             state=state,
             until_s=last.time_s if last and last.kind in ENDS else self.end_s,
             steps=happened,
             causes=tuple(self.causes(job)),
             spent=spent(self.jobs, self.log, self.scenario.overheads, job, self.end_s),
+            unseen=tuple(self._unseen()),
         )
 
     def causes(self, job: int) -> list[Cause]:
@@ -140,11 +147,11 @@ class Teller:
         begin, end = int(self.waits.row[wait]), int(self.waits.end_row[wait])
         rooms = self._rooms(begin)
         line = Line(self.waits, wait, self.by_submission)
-        need = float(self.jobs.demand[job])
+        need = float(self.demand[job])
         mine = [rooms[n] for n in allowed_pools(self.scenario, self.jobs, job)]
         changes = self._changes(begin, end)
         last = np.flatnonzero(np.diff(self.times[begin : end + 1])) + begin  # last rows of the instants
-        for row, following in zip(last.tolist(), [*last[1:].tolist(), end], strict=True):
+        for row, following in pairwise([*last.tolist(), end]):
             while changes and changes[-1][0] <= row:
                 self._apply(rooms, *changes.pop()[1:])
             kind: Kind = "short"
@@ -174,7 +181,16 @@ class Teller:
             return  # time-shared: it has no place
         piece = slice(int(self.log.offsets[row]), int(self.log.offsets[row + 1]))
         pieces = list(zip(self.log.nodes[piece].tolist(), self.log.counts[piece].tolist(), strict=True))
-        rooms[pool].change(float(self.jobs.demand[job]), pieces, sign)
+        rooms[pool].change(float(self.demand[job]), pieces, sign)
+
+    def _unseen(self) -> Iterator[str]:
+        pools = self.scenario.pools
+        if self.parts:
+            yield "parts of devices"
+        if any(pool.cpus_per_node is not None or pool.memory_per_node is not None for pool in pools):
+            yield "CPU cores and host memory"
+        if len(pools) > 1 and self.jobs.pool.codes is None:
+            yield "pools that it asked for"
 
     def _cause(self, job: int, moments: Sequence[Moment]) -> Cause:
         """Moments of one kind, one after another, as one cause."""
@@ -182,7 +198,7 @@ class Teller:
             Range(min(values), max(values))
             for values in zip(*((m.found.free, m.found.on_node, m.found.empty) for m in moments), strict=True)
         )
-        counts = [m.before.count for m in moments]
+        counts = [m.before.jobs for m in moments]
         lead: dict[int, float] = {}
         for moment in moments:
             if moment.before.first >= 0:
@@ -207,11 +223,12 @@ class Teller:
         overlap = np.minimum(held.end_s, end_s) - np.maximum(held.start_s, start_s)
         at = np.flatnonzero(overlap > 0.0)
         jobs, row = np.unique(held.job[at], return_inverse=True)
-        total = np.bincount(row, overlap[at] * held.rate[at] * self.jobs.demand[held.job[at]], len(jobs))
-        return jobs[np.argsort(-total, kind="stable")[:MOST_NAMED]].tolist()
+        total = np.bincount(row, overlap[at] * held.rate[at] * self.demand[held.job[at]], len(jobs))
+        order = np.argsort(-total, kind="stable")[:MOST_NAMED]
+        return [int(jobs[i]) for i in order]
 
     def _others(self, jobs: Sequence[int]) -> tuple[Other, ...]:
-        return tuple(Other(self.jobs.job_id(j), float(self.jobs.demand[j])) for j in jobs[:MOST_NAMED])
+        return tuple(Other(self.jobs.job_id(j), float(self.demand[j])) for j in jobs[:MOST_NAMED])
 
 
 def overtaking(scenario: Scenario) -> str:

@@ -66,9 +66,7 @@ def _waiting(log: EventLog) -> NDArray[np.int64]:
     return change
 
 
-def _allocated(
-    log: EventLog, need: NDArray[np.float64], pools: int
-) -> tuple[NDArray[np.float64], NDArray[np.int16]]:
+def _allocated(log: EventLog, need: NDArray[np.float64], pools: int) -> tuple[NDArray[np.float64], NDArray[np.int16]]:
     """Change of allocated accelerators at each row, and the pool of the run that the row belongs to."""
     change = np.zeros(len(log))
     pool = log.pool.copy()

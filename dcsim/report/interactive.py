@@ -30,6 +30,7 @@ CONFIG: Json = {
 }
 GAP_PX = 26  # between panels
 FEW = 6  # counts up to which each has a tick
+TITLE = {"size": 13}  # of axes: not larger than the rest
 FONT = {"family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", "size": 13, "color": INK}
 
 
@@ -86,7 +87,8 @@ def _(mark: Steps, x: TimeScale | str) -> list[Json]:
 @_traces.register
 def _(mark: Cells, x: TimeScale | str) -> list[Json]:
     steps = len(HEAT) - 1
-    bar = {"title": {"text": f"% {mark.name}", "side": "right"}, "thickness": 12, "outlinewidth": 0, "len": 1.0}
+    title = {"text": f"% {in_label(mark.name)}", "side": "right", "font": TITLE}
+    bar = {"title": title, "thickness": 12, "outlinewidth": 0, "len": 1.0}
     trace = {
         "type": "heatmap",
         "x": _place(mark.time_edges_s, x),
@@ -168,7 +170,7 @@ def _layout(figure: Figure) -> Json:
     layout: Json = {
         "font": FONT,
         "height": figure.height,
-        "margin": {"l": 64, "r": 12, "t": 40, "b": 52},
+        "margin": {"l": 64, "r": 12, "t": 60 if figure.panels[0].legend else 40, "b": 52},
         "paper_bgcolor": "#FFFFFF",
         "plot_bgcolor": "#FFFFFF",
         "hovermode": "closest",
@@ -181,7 +183,7 @@ def _layout(figure: Figure) -> Json:
             "x": 0,
             "y": 1.0,
             "yanchor": "bottom",
-            "title": {"text": in_label(figure.panels[0].legend), "side": "left"},
+            "title": {"text": in_label(figure.panels[0].legend), "side": "top", "font": TITLE},
         },
         "xaxis": _x_axis(figure),
     }
@@ -216,14 +218,14 @@ def _x_axis(figure: Figure) -> Json:
         ticks = log_ticks(low, high)
         ends = log_limits(low, high)
         return axis | {
-            "title": {"text": in_label(figure.x)},
+            "title": {"text": in_label(figure.x), "font": TITLE},
             "type": "log",
             "range": [log10(ends[0]), log10(ends[1])],
             "tickvals": [value for value, _ in ticks],
             "ticktext": [text for _, text in ticks],
         }
     scale = figure.x
-    axis["title"] = {"text": in_label(scale.title)}
+    axis["title"] = {"text": in_label(scale.title), "font": TITLE}
     if scale.offset_s is None:
         return axis | {"type": "linear", "range": [low / scale.unit_s, high / scale.unit_s]}
     return axis | {"type": "date", "range": [round((t + scale.offset_s) * MILLI) for t in (low, high)]}
@@ -231,7 +233,7 @@ def _x_axis(figure: Figure) -> Json:
 
 def _y_axis(panel: Panel, domain: tuple[float, float]) -> Json:
     axis: Json = {
-        "title": {"text": in_label(panel.y_title), "standoff": 10},
+        "title": {"text": in_label(panel.y_title), "standoff": 10, "font": TITLE},
         "domain": list(domain),
         "gridcolor": GRID,
         "zeroline": False,

@@ -23,9 +23,9 @@ class Bar(NamedTuple):
 def job_bars(scenario: Scenario, jobs: JobTable, log: EventLog, held: Stretches) -> list[Bar] | None:
     """Bars of all stretches: the lowest free lanes of a job's node, or of its pool without node walls.
 
-    None where jobs share accelerators by time, which have no place to be drawn.
+    None where jobs share accelerators by time or in parts: they have no place to be drawn.
     """
-    if (log.pool[held.row] < 0).any():
+    if (log.pool[held.row] < 0).any() or (jobs.share is not None and (jobs.share < 1.0).any()):
         return None
     free: dict[tuple[int, int], list[int]] = {}
     first = _first_lanes(scenario)

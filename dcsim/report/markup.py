@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from dcsim.units import human_count
+
 # Control characters, lone surrogates and non-characters: illegal in XML, and some of them in HTML.
 _ILLEGAL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
@@ -31,6 +33,16 @@ def in_script(data: Any) -> str:
     """JSON that may stand inside a script element: no `<`, so no tag can begin or end in it."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def number(value: float) -> str:
+    """A whole number with thousands separators, or another in short."""
+    return human_count(value) if value == int(value) else f"{value:g}"
+
+
+def counted(value: float, thing: str) -> str:
+    """So many things: `1 job`, `1,200 jobs`."""
+    return f"{number(value)} {thing}{'' if value == 1 else 's'}"
 
 
 def section(title: str, caption: str, inside: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
+from dcsim.report.markup import counted
 from dcsim.report.waits import longest_waiters, waiting_s
 from dcsim.units import human_count
 
@@ -54,8 +55,8 @@ def _changes(run: Run, waits: bool) -> list[tuple[str, str]]:
             (f"Would more nodes help? {pool.name} with {human_count(more)}", f"pools.0.nodes={more}"),
         ]
     if (run.summary["utilization_allocated"] or 1.0) < IDLE and pool.nodes > 1:
-        fewer = max(1, round(pool.nodes * 0.75))
-        return [(f"Nobody waited: would {human_count(fewer)} nodes do?", f"pools.0.nodes={fewer}")]
+        fewer = max(1, int(pool.nodes * 0.75))
+        return [(f"Nobody waited: would {counted(fewer, 'node')} do?", f"pools.0.nodes={fewer}")]
     return []
 
 

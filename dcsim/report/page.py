@@ -10,7 +10,7 @@ from dcsim.report import tables
 from dcsim.report.figure import Figure
 from dcsim.report.figures import figures
 from dcsim.report.interactive import CONFIG, plot
-from dcsim.report.markup import folded, in_html, in_script, section, table
+from dcsim.report.markup import counted, folded, in_html, in_script, section, table
 from dcsim.report.next_steps import Step
 from dcsim.report.sources import sources
 from dcsim.scenario.write import to_toml
@@ -64,7 +64,7 @@ def _facts(run: Run) -> str:
         f"{human_count(p.nodes)} x {p.accelerators_per_node} {p.accelerator.name} ({p.name})" for p in scenario.pools
     )
     return (
-        f"{human_count(len(run.jobs))} jobs from {scenario.workload.use}, scheduler {scenario.scheduler.use}, "
+        f"{counted(len(run.jobs), 'job')} from {scenario.workload.use}, scheduler {scenario.scheduler.use}, "
         f"placement {scenario.placement.use}, on {pools}; {human_time(run.end_s)} simulated."
     )
 

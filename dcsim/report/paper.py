@@ -23,9 +23,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from dcsim.report.durations import log_limits, log_ticks
 from dcsim.report.figure import Bars, Boxes, Cells, Figure, Floats, Mark, Panel, Steps, TimeScale
-from dcsim.report.markup import plain
+from dcsim.report.markup import number, plain
 from dcsim.report.style import GRID, HEAT, INK, color, ink_on
-from dcsim.units import DAY, human_count
+from dcsim.units import DAY
 
 WIDTH_IN = 3.5  # a column of a two-column paper
 PIXELS_PER_INCH = 130  # of a figure's height on the page
@@ -193,7 +193,7 @@ def _y_axis(axis: Axes, panel: Panel) -> None:
         axis.grid(False, axis="y")
     else:
         axis.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
-        axis.yaxis.set_major_formatter(FuncFormatter(_number))
+        axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     axis.set_ylim(0.0, panel.top)
     if len(axis.get_legend_handles_labels()[1]) > 1:
         _legend(axis, panel.legend)
@@ -231,7 +231,3 @@ def _x_axis(axis: Axes, figure: Figure) -> None:
         locator = AutoDateLocator(minticks=3, maxticks=7)  # type: ignore[no-untyped-call]
         axis.xaxis.set_major_locator(locator)
         axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
-
-
-def _number(value: float, _: Any) -> str:
-    return human_count(value) if value == int(value) else f"{value:g}"

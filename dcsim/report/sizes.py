@@ -22,8 +22,8 @@ class SizeClasses:
 
 
 def size_classes(accelerators: NDArray[np.int32]) -> SizeClasses:
-    """Classes 1, 2, 3-4, 5-8, 9-16 and so on; only those that occur, named by the sizes that occur in them."""
-    power = np.ceil(np.log2(np.maximum(accelerators, 1))).astype(np.intp)
+    """Classes 0, 1, 2, 3-4, 5-8, 9-16 and so on; only those that occur, named by the sizes that occur in them."""
+    power = np.where(accelerators > 0, np.ceil(np.log2(np.maximum(accelerators, 1))), -1.0).astype(np.intp)
     present, of_job = np.unique(power, return_inverse=True)
     least = np.full(len(present), np.iinfo(np.int32).max)
     most = np.zeros(len(present), np.int64)

@@ -32,9 +32,7 @@ def _waits(run: Run, sizes: SizeClasses) -> list[Figure]:
     for number, label in enumerate(sizes.labels):
         mine = wait_s[started & (sizes.of_job == number)]
         labels.append(f"{label}\n{_share(mine > 0.0)}")
-    caption = (
-        f"From submission to the first start. Boxes hold only jobs that waited; labels tell their share. {HOW_TO_READ}"
-    )
+    caption = f"Until the first start. Boxes hold only jobs that waited; labels tell their share. {HOW_TO_READ}"
     positive = np.where(started & (wait_s > 0.0), wait_s, np.nan)
     return _figure("wait-by-size", "Waiting time by job size", caption, "Waiting time", positive, sizes, labels)
 
@@ -71,6 +69,6 @@ def _figure(
             most.append(mine.max())
     boxes = Boxes(np.array(rows), np.array(quantiles), np.array(mean), np.array(most))
     ticks = tuple((i + 0.5, label) for i, label in enumerate(labels))
-    panel = Panel("Accelerators of the job", (boxes,), float(len(sizes)), ticks)
+    panel = Panel("Accelerators", (boxes,), float(len(sizes)), ticks)
     span = (float(boxes.quantiles.min()), float(boxes.most.max()))
     return [Figure(key, title, caption, f"{x} (log scale)", span, (panel,), 130 + ROW_HEIGHT * len(sizes))]

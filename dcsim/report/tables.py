@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dcsim.eventlog.schema import REJECT
 from dcsim.metrics.runs import stretches
 from dcsim.report.figure import Floats
+from dcsim.report.markup import counted
 from dcsim.report.waits import waiting_s
 from dcsim.scenario.jobs import Names
 from dcsim.units import HOUR, human_count, human_time
@@ -86,9 +87,11 @@ def _who_waited(run: Run, jobs: int) -> str:
 
 def _what_was_busy(run: Run) -> str:
     s = run.summary
+    most = s["queue_jobs_max"]
+    queue = f"; up to {counted(most, 'job')} waited at once" if most else ""
     return (
         f"Jobs held {_percent(s['utilization_allocated'])} of the time of the {human_count(s['accelerators'])} "
-        f"accelerators; up to {human_count(s['queue_jobs_max'])} jobs waited at once."
+        f"accelerators{queue}."
     )
 
 
@@ -128,7 +131,7 @@ def shares(run: Run) -> Shares | None:
     if names.codes is None:
         return None
     held = stretches(run.log, run.end_s)
-    used_s = held.length_s * held.rate * jobs.accelerators[held.job]
+    used_s = held.length_s * held.rate * jobs.demand[held.job]
     hours = np.bincount(held.job, used_s, len(jobs)) / HOUR
     order, group = _groups(names, hours)
     labels = [*(names.names[code] if code >= 0 else "(none)" for code in order[:MOST_TENANTS])]
