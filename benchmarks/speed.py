@@ -80,7 +80,9 @@ def race(jobs: JobTable, nodes: int, width: int, policies: tuple[str, ...], roun
                     last[policy] = simulate(scenario, jobs, Path(out))
 
                 best[policy] = min(best.get(policy, np.inf), cpu_s(work))
-    print(f"{'':24}{'CPU s':>8}{'jobs/s':>10}{'time/bare':>11}{'speed/bare':>12}{'SimPy events/job':>18}{'mean wait s':>14}")
+    print(
+        f"{'':24}{'CPU s':>8}{'jobs/s':>10}{'time/bare':>11}{'speed/bare':>12}{'SimPy events/job':>18}{'mean wait s':>14}"
+    )
     for name, seconds in best.items():
         run = last.get(name)
         tail = "" if run is None else f"{run.simpy_events / len(jobs):>18.3f}{run.summary['wait_s_mean']:>14,.1f}"
@@ -136,7 +138,10 @@ def scale(arguments: argparse.Namespace) -> dict[str, Any]:
             command = [sys.executable, "-m", "benchmarks.speed", "one", *options, "--scheduler", arguments.scheduler]
             out = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
             best = out if not best or out["cpu_s"] < best["cpu_s"] else best
-        print(f"{name:14}{best['cpu_s']:>9.2f} CPU s{best['us_per_job']:>9.2f} us/job{best['peak_rss_mib']:>9.0f} MiB", flush=True)
+        print(
+            f"{name:14}{best['cpu_s']:>9.2f} CPU s{best['us_per_job']:>9.2f} us/job{best['peak_rss_mib']:>9.0f} MiB",
+            flush=True,
+        )
         row |= {f"{name}_{key}": value for key, value in best.items()}
     for key, (a, b) in {
         "time_per_job_1m_over_100k": ("jobs_1m", "jobs_100k"),

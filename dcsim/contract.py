@@ -83,7 +83,9 @@ def _trial(cls: type[Any], kind: str, placement: str | None, seed: int, file: st
     if ended != len(jobs):
         yield Problem(file, where, f"{len(jobs) - ended} jobs never end")
     if not same(first.log, second.log):
-        yield Problem(file, where, "decides otherwise when run again", fix="draw only from view.random, never iterate over sets")
+        yield Problem(
+            file, where, "decides otherwise when run again", fix="draw only from view.random, never iterate over sets"
+        )
 
 
 def _run(cls: type[Any], kind: str, placement: str | None, jobs: JobTable) -> Outcome:

@@ -65,7 +65,7 @@ class PolicyError(DcsimError):
     """A policy that breaks its contract or decides something illegal."""
 
 
-class EnvironmentFault(DcsimError):
+class EnvironmentFault(DcsimError):  # noqa: N818 - a fault of the surroundings, not of the input
     """The machine is in the way: a folder that cannot be written, a full disk."""
 
     exit_code = 3

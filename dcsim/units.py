@@ -31,7 +31,6 @@ def _si(symbol: str, prefixes: str = " k M G T P E") -> dict[str, float]:
     return {f"{p.strip()}{symbol}": _PREFIX[p.strip()] for p in ["", *prefixes.split()]}
 
 
-
 _BYTES = _si("B") | {f"{p}B": f for p, f in _BINARY.items()}
 _TIME = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "min": MINUTE, "h": HOUR, "d": DAY, "w": WEEK, "y": 365 * DAY}
 
@@ -65,7 +64,7 @@ class Dimension:
             raise ValueError(self._bare(value))
         match = _NUMBER.fullmatch(value) if len(value) <= LONGEST else None
         if match is None:
-            raise ValueError(f"is not a number with a unit; write e.g. \"{self.example()}\"")
+            raise ValueError(f'is not a number with a unit; write e.g. "{self.example()}"')
         number, unit = match.groups()
         if unit == "":
             raise ValueError(self._bare(number))
@@ -98,8 +97,8 @@ class Dimension:
     def _bare(self, value: object) -> str:
         shown = str(value).lower() if isinstance(value, bool) else value
         if isinstance(value, bool) or not isinstance(value, int | float | str):
-            return f"expected text with a unit, e.g. \"{self.example()}\""
-        return f"{shown} has no unit; write e.g. \"{shown} {self.base}\" (units: {', '.join(self.symbols())})"
+            return f'expected text with a unit, e.g. "{self.example()}"'
+        return f'{shown} has no unit; write e.g. "{shown} {self.base}" (units: {", ".join(self.symbols())})'
 
     def __get_pydantic_core_schema__(self, source: object, handler: Callable[[Any], Any]) -> Any:
         from pydantic_core import core_schema

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,7 +47,7 @@ def rows_of(jobs: JobTable, job_id: str, folder: str) -> list[int]:
     rows = [row for row, known in enumerate(ids) if known == job_id]
     if not rows:
         alike = [known for known in ids if job_id in known or known in job_id or known[:3] == job_id[:3]]
-        hint = nearest(job_id, islice(alike or ids, MOST_LOOKED_AT))
+        hint = nearest(job_id, (alike or ids)[:MOST_LOOKED_AT])
         fix = hint or f"the run has {len(ids)} jobs, such as '{ids[0]}'"
         raise ScenarioError(Problem(folder, "JOB", "no job of that id", got=f"'{job_id}'", fix=fix))
     return rows

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dcsim.run import Run
 
+UNKNOWN_DATA = "FOLDER_OF_THE_TRACE"  # a run folder does not say where its trace lay
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
@@ -18,28 +20,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read the run back, write the page or the figures into its folder, say what was written."""
-    from dcsim import results
+    from dcsim.results import read
 
     folder = Path(arguments.run)
-    finished = results.read(folder)
+    finished = read(folder)
     for path in _figures(finished, folder) if arguments.figures else _page(finished, folder):
         print(path)
     return 0
 
 
 def _page(finished: Run, folder: Path) -> list[Path]:
-    from dcsim import results
     from dcsim.report.next_steps import next_steps
     from dcsim.report.page import html
+    from dcsim.results import write_text
 
-    path = folder / "report.html"
-    results.write_text(path, html(finished, next_steps(finished, str(folder), str(folder / "scenario.toml"))))
+    path, scenario = folder / "report.html", folder / "scenario.toml"
+    data = UNKNOWN_DATA if "path" in finished.scenario.workload.parameters else None
+    write_text(path, html(finished, next_steps(finished, str(folder), str(scenario), data)))
     return [path]
 
 
 def _figures(finished: Run, folder: Path) -> list[Path]:
-    from dcsim import results
     from dcsim.report.figures import figures
     from dcsim.report.paper import images
+    from dcsim.results import write_bytes_to
 
-    return results.write_bytes_to(folder / "figures", images(figures(finished)))
+    return write_bytes_to(folder / "figures", images(figures(finished)))

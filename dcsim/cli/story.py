@@ -127,7 +127,7 @@ def _preemptions(story: Story) -> list[str]:
     if not reasons:
         return []
     shown = [f"preempted {counted(reasons.total(), 'time')}"]
-    return shown + [f"  {human_count(count)} x {reason}" for reason, count in reasons.most_common(MOST_REASONS)]
+    return shown + [f"  {number(count)} x {reason}" for reason, count in reasons.most_common(MOST_REASONS)]
 
 
 def _spent(story: Story) -> list[str]:
@@ -144,7 +144,8 @@ def _clock(time_s: float, scenario: Scenario) -> str:
     if scenario.start is not None:
         return (scenario.start + timedelta(seconds=round(time_s))).strftime("%Y-%m-%d %H:%M:%S")
     days, rest = divmod(round(time_s), int(DAY))
-    return f"{days} d {timedelta(seconds=rest)!s:>8}" if days else f"{timedelta(seconds=rest)!s:>8}"
+    clock = str(timedelta(seconds=rest)).zfill(8)
+    return f"{days} d {clock}" if days else clock
 
 
 def _range(values: Range) -> str:

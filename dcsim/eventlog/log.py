@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from dcsim.eventlog.schema import END_KINDS, RELEASE, START, SUBMIT
 
-
 KIND_BITS = 4
 HALF = 32  # two numbers in one array element: the upper and the lower half
 LOW = (1 << HALF) - 1
@@ -165,9 +164,7 @@ def is_one_of(kind: NDArray[np.int8], kinds: Sequence[int]) -> NDArray[np.bool_]
     return found
 
 
-def _first_decision(
-    time_s: NDArray[np.float64], kind: NDArray[np.int8], at_s: NDArray[np.float64]
-) -> NDArray[np.intp]:
+def _first_decision(time_s: NDArray[np.float64], kind: NDArray[np.int8], at_s: NDArray[np.float64]) -> NDArray[np.intp]:
     """For each time of `at_s`: number of the first row of that instant behind the ends it began with."""
     rows = len(kind)
     decision = np.append(np.where(is_one_of(kind, (*END_KINDS, RELEASE)), rows, np.arange(rows)), rows)

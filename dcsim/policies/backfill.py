@@ -40,7 +40,9 @@ class BackfillQueue:
     def __init__(self, scheduler: OrderedScheduler, view: View) -> None:
         self._view = view
         self._order = Fifo()
-        self._lines: dict[int, Line] = {}
+        self._lines: dict[int, Line] = {}  # those that are not empty
+        # Accelerators without which no job with these needs can go: none where it asks for a part of one.
+        self._least = [r.accelerators if r.share == 1.0 else 0 for r in view.facts.requests]
         self._classes = view.facts.request_class
         self._requested_s = view.facts.requested_s
         self._backfilled: set[int] = set()  # started from the middle; still in `_order` until they reach its head
@@ -134,18 +136,13 @@ class BackfillQueue:
 
     def _firsts(self, kinds: Iterable[int], after: int) -> list[tuple[int, int]]:
         # Lines that are empty, or whose jobs are larger than all that is free, are not worth a search.
-        free = max(pool.free_total for pool in self._view.pools)
-        lines, least = self._lines, self._least_need
+        free = max([pool.free_total for pool in self._view.pools])
+        lines, least = self._lines, self._least
         return [
             (job, kind)
             for kind in kinds
-            if lines[kind] and least(kind) <= free and (job := self._next(kind, inf, after)) >= 0
+            if least[kind] <= free and kind in lines and (job := lines[kind].first(inf, after)) >= 0
         ]
-
-    def _least_need(self, kind: int) -> int:
-        """Accelerators without which no job with these needs can go: none where it asks for a part of one."""
-        request = self._view.facts.requests[kind]
-        return request.accelerators if request.share == 1.0 else 0
 
     def _spares(self, held: Reservation, job: int, allocation: Allocation) -> bool:
         """Whether the head still fits at its reservation if this job runs past it; counts the job in if so."""
@@ -171,7 +168,8 @@ class BackfillQueue:
         raise AssertionError("a job that can never fit was not rejected")
 
     def _next(self, kind: int, longest_s: float, after: int) -> int:
-        return self._lines[kind].first(longest_s, after)
+        line = self._lines.get(kind)
+        return -1 if line is None else line.first(longest_s, after)
 
     def _head(self) -> int:
         """The first waiting job; backfilled jobs at the front are forgotten."""
@@ -180,5 +178,9 @@ class BackfillQueue:
         return head
 
     def _started(self, job: int) -> None:
-        self._lines[self._classes[job]].remove(job)
+        kind = self._classes[job]
+        line = self._lines[kind]
+        line.remove(job)
+        if not line:
+            del self._lines[kind]
         self.started(job)

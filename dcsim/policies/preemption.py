@@ -128,7 +128,7 @@ class PreemptiveQueue:
         view = self._view
         saving = view.saving()
         if not saving and not (self._running and self._running[-1][0] > self._still(key)):
-            return None  # nobody ranks behind it
+            return []  # nobody ranks behind it
         if saving and view.place_after(job, saving) is not None:
             self._claims.append(job)
             return []

@@ -22,7 +22,7 @@ from dcsim.sim.world import Running, World
 
 @dataclass(frozen=True)
 class Told:
-    """What the loop asks of the queue. `place`: see View. `started`, `ended`: see Queue; None if it does not care.
+    """What the loop tells the queue. `started`, `ended`: see Queue; None if it does not care. `place`: see View.
     `alone`: whether a job that finds nobody waiting may start without asking the queue."""
 
     place: Callable[[int], Allocation | None]
@@ -35,23 +35,21 @@ def walk(world: World, on: Callbacks, queue: Told, until: float) -> None:
     """Run to the end, or to `until`, s; see `Clock.walk`."""
     clock, log, waiting, running, spare = world.clock, world.log, world.waiting, world.running, world.spare
     heap, ticket, events = clock.queue, clock.ticket, 0
-    occupy, release, needs = world.occupy, world.release, world.needs
-    service, requested, kinds = world.service_s, world.facts.requested_s, world.end_kinds
-    arrivals, place, alone, told_end, told_start = world.facts.submit_s, queue.place, queue.alone, queue.ended, queue.started
+    occupy, release, needs, kinds = world.occupy, world.release, world.needs, world.end_kinds
+    place, pools, facts, service = world.fleet.place, world.fleet.pools, world.facts, world.service_s
+    requests, classes, requested = facts.requests, facts.request_class, facts.requested_s
     put_time, put_code, put_place, put_piece = log.put_time, log.put_code, log.put_place, log.put_piece
-    count, i = len(arrivals), 0
-    coming = arrivals[0] if count else inf
-    while i < count or running or waiting:
-        now = heap[0][0] if heap else inf
-        if coming < now:
-            now = coming
+    alone, told_end, told_start = queue.alone, queue.ended, queue.started
+    arrivals, i = [*facts.submit_s, inf], 0
+    while arrivals[i] < inf or running or waiting:
+        coming = arrivals[i]
+        now = coming if not heap or coming < heap[0][0] else heap[0][0]
         if now > until or now == inf:
             break
         clock._now = now
         while heap and heap[0][0] <= now:
             run = heappop(heap)[3]
-            events += 1
-            if not events % REPORT_EVERY:
+            if not (events := events + 1) % REPORT_EVERY:
                 clock.events = events
                 on.report()
             if run.void or run.__class__ is not Running:
@@ -66,31 +64,27 @@ def walk(world: World, on: Callbacks, queue: Told, until: float) -> None:
                 told_end(job)
             spare.append(run)
         if coming == now:
-            job = i
-            i += 1
-            coming = arrivals[i] if i < count else inf
-            found = place(job) if alone and coming != now and not waiting else None
-            if found is not None:
-                allocation = found
+            job, i = i, i + 1
+            placed = place(requests[classes[job]], pools) if alone and not waiting and arrivals[i] != now else None
+            if placed is not None:
                 world.submitted = i
-                occupy[allocation[0]](allocation, needs[job])
+                occupy[placed[0]](placed, needs[job])
                 run = running[job] = spare.pop() if spare else Running(clock, world.at_end)
-                run.job, run.allocation, run.started_s, run.since_s, run.rate = job, allocation, now, now, 1.0
-                run.left_s, run.requested_left_s = left, _ = service[job], requested[job]
-                heappush(heap, (now + left, COMPLETION, next(ticket), run))
+                run.job, run.allocation, run.started_s, run.since_s, run.rate = job, placed, now, now, 1.0
+                run.left_s, run.requested_left_s = service[job], requested[job]
+                heappush(heap, (now + service[job], COMPLETION, next(ticket), run))
                 put_time(now)
                 put_code(job << KIND_BITS | START)
-                if len(allocation[1]) == 1:
-                    put_place(allocation[0] << HALF | 1)
-                    put_piece(allocation[1][0] << HALF | allocation[2][0])
+                if len(placed[1]) == 1:
+                    put_place(placed[0] << HALF | 1)
+                    put_piece(placed[1][0] << HALF | placed[2][0])
                 else:
-                    log.place(allocation[0], allocation[1], allocation[2])
+                    log.place(placed[0], placed[1], placed[2])
                 if told_start is not None:
                     told_start(job)
                 continue
-            while coming == now:
+            while arrivals[i] == now:
                 i += 1
-                coming = arrivals[i] if i < count else inf
             on.admit(job, i)
         if waiting:
             on.instant()

@@ -48,37 +48,37 @@ class World:
     """
 
     __slots__ = (
-        "at_end",
         "_at_wake",
         "_checkpoints",
-        "end_kinds",
-        "occupy",
         "_overheads",
-        "plain",
         "_put_code",
         "_put_piece",
         "_put_place",
         "_put_time",
         "_queue",
-        "release",
-        "service_s",
         "_several",
         "_shared",
-        "spare",
         "_ticket",
+        "at_end",
         "clock",
         "done_s",
+        "end_kinds",
         "facts",
         "fleet",
         "freed",
         "held_s",
         "log",
         "needs",
+        "occupy",
         "on_end",
         "on_wait",
+        "plain",
         "policy",
+        "release",
         "running",
         "saving",
+        "service_s",
+        "spare",
         "submitted",
         "waiting",
     )
@@ -175,7 +175,7 @@ class World:
                 raise ValueError(f"pool {allocation[0]}, which it may not use")
             else:
                 self.occupy[allocation[0]](allocation, self.needs[job])
-        except (ValueError, IndexError) as error:
+        except (IndexError, TypeError, ValueError) as error:
             rule = "no such pool" if isinstance(error, IndexError) else error
             raise self._illegal(f"start of job {job} on {allocation}: {rule}") from None
         del self.waiting[job]

@@ -78,6 +78,4 @@ def _filled(column: Number, default: Floats | float) -> Floats:
 
 def _unused(source: Source, rows: Rows, known: set[str]) -> tuple[str, ...]:
     others = [name for name in rows.header if name not in known]
-    return (
-        f"{source.name}: columns that are not looked at: {shown(', '.join(others), SHOWN_HEADER)}",
-    ) * bool(others)
+    return (f"{source.name}: columns that are not looked at: {shown(', '.join(others), SHOWN_HEADER)}",) * bool(others)

@@ -48,9 +48,7 @@ class Gavel(TraceFile):
         """All jobs in the order of the file."""
         fields = source.head.partition("\n")[0].count("\t") + 1
         if fields not in _FIELDS:
-            raise source.error(
-                "not a Gavel trace", line=1, got=f"{fields} fields", expected="7 or 10, tab-separated"
-            )
+            raise source.error("not a Gavel trace", line=1, got=f"{fields} fields", expected="7 or 10, tab-separated")
         kind, steps, arrival = Text("job_type"), Number("total_steps"), Number("arrival_time")
         gpus, priority = Whole("gpus", least=1), Whole("priority", optional=True)
         read_rows(source, [kind, steps, arrival, gpus, priority], Layout(tabs, "\t", _FIELDS[fields]))
@@ -59,9 +57,7 @@ class Gavel(TraceFile):
         rates = {job: table.rate(*job) for job in dict.fromkeys(jobs)}
         service_s = steps.values / np.array([rates[job][0] for job in jobs])
         guessed = sum(not rates[job][1] for job in jobs)
-        warning = (
-            f"{source.name}: {guessed} of {len(jobs)} jobs have a gang size without a measured throughput"
-        )
+        warning = f"{source.name}: {guessed} of {len(jobs)} jobs have a gang size without a measured throughput"
         return JobTable(
             arrival.values,
             service_s,

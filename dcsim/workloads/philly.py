@@ -102,8 +102,6 @@ def _work(attempts: Sequence[dict[str, Any]]) -> tuple[str, str]:
     for attempt in attempts:
         start, end = attempt["start_time"], attempt["end_time"]
         if start and end and start not in GAPS and end not in GAPS:
-            runs.append(
-                max(0.0, (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())
-            )
+            runs.append(max(0.0, (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()))
         gpus = gpus or sum(len(server["gpus"]) for server in attempt["detail"])
     return (repr(sum(runs)) if runs else "", str(gpus))

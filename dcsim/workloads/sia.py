@@ -45,9 +45,7 @@ class Sia(TraceFile):
         jobs = list(zip(application.values, replicas.values.tolist(), batch.values.tolist(), strict=True))
         known = {job: self._service_s(context, *job) for job in dict.fromkeys(jobs)}
         service_s = np.array([known[job] for job in jobs])
-        return JobTable(
-            submit.values, service_s, replicas.values, requested_s=service_s, job_ids=rows.distinct(ids)
-        )
+        return JobTable(submit.values, service_s, replicas.values, requested_s=service_s, job_ids=rows.distinct(ids))
 
     def _service_s(self, context: WorkloadContext, application: str, replicas: int, batch: int) -> float:
         """Run time of one configuration, s."""

@@ -189,9 +189,7 @@ def test_sia_run_times_come_from_the_artifacts_measurements(real):
     assert row(jobs, 0)[:2] == ("cifar10-0", 107.0)
     # bert on 6 replicas, batch 384: 64 a replica, at most 12 measured: 6 passes of 11, on nodes of 2 and 4.
     step_s, sync_s = 2.3917264491319656, 1.5968457107543945
-    bert = next(
-        i for i, name in enumerate(jobs.job_ids) if name.startswith("bert") and jobs.accelerators[i] == 6
-    )
+    bert = next(i for i, name in enumerate(jobs.job_ids) if name.startswith("bert") and jobs.accelerators[i] == 6)
     assert jobs.service_s[bert] == pytest.approx(480 * (6 * step_s - 5 * sync_s))
 
 

@@ -138,8 +138,7 @@ def test_a_row_of_another_shape_is_an_error(load, tmp_path, row):
 def test_the_second_of_two_equal_ids_is_named_with_the_first(load, tmp_path):
     (tmp_path / "t.csv").write_text(f"{HEADER}\n\na,0,1,1\nb,0,1,1\na,0,1,1\n")
     assert refusal(load) == (
-        "t.csv:5: job_id: row 3 has the id of row 1 (line 3) "
-        "(got 'a', expected an id of its own for every job)"
+        "t.csv:5: job_id: row 3 has the id of row 1 (line 3) (got 'a', expected an id of its own for every job)"
     )
 
 
@@ -152,9 +151,7 @@ def test_falling_submission_times_are_sorted_with_one_warning(load, tmp_path):
     (tmp_path / "t.csv").write_text(f"{HEADER}\na,5,1,1\nb,3,1,1\nc,5,1,1\nd,3,1,1\n")
     jobs = load("csv", "t.csv")
     assert list(jobs.job_ids) == ["b", "d", "a", "c"]  # ties keep the order of the file
-    assert jobs.warnings == (
-        "t.csv: submission times fall back in 2 places, first at job 'b'; sorted by submission",
-    )
+    assert jobs.warnings == ("t.csv: submission times fall back in 2 places, first at job 'b'; sorted by submission",)
 
 
 def test_falling_submission_times_are_an_error_when_strict(load, tmp_path):
@@ -172,9 +169,7 @@ def test_names_with_markup_and_control_characters_are_plain_text(load, tmp_path)
 
 
 def test_a_truncated_gzip_is_an_error(load, tmp_path):
-    packed = gzip.compress(
-        ("".join([HEADER, *(f"\nj{i},{i},1,{i * 7919 % 1000}" for i in range(9999))])).encode()
-    )
+    packed = gzip.compress(("".join([HEADER, *(f"\nj{i},{i},1,{i * 7919 % 1000}" for i in range(9999))])).encode())
     for cut in (len(packed) // 2, len(packed) - 1, len(packed) - 9, 12):
         (tmp_path / "t.csv").write_bytes(packed[:cut])
         assert refusal(load) == "t.csv: the gzip file is truncated; fetch it again"

@@ -83,9 +83,7 @@ class Number(Column[Floats]):
 class Whole(Column[Ints]):
     """Whole numbers from `least` on; `8.0` counts as whole. With `blank`, an empty cell means that number."""
 
-    def __init__(
-        self, name: str, *, least: int = 0, blank: int | None = None, optional: bool = False
-    ) -> None:
+    def __init__(self, name: str, *, least: int = 0, blank: int | None = None, optional: bool = False) -> None:
         super().__init__(name, optional=optional)
         self.least = least
         self.blank = blank

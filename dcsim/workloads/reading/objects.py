@@ -85,9 +85,7 @@ class _ListReader:
             return None
         char = self._text[start]
         if self._ended or (char != self._mark and not (self._mark == "," and char == "]")):
-            raise self._error(
-                "the JSON list goes wrong", start, "nothing more" if self._ended else self._mark
-            )
+            raise self._error("the JSON list goes wrong", start, "nothing more" if self._ended else self._mark)
         if char == "]":
             self._end(start)
             return None

@@ -192,13 +192,9 @@ class Rows:
             if times == 0 and not column.optional:
                 seen = shown(", ".join(header), SHOWN_HEADER)
                 hint = nearest(column.name, list(filter(str.isprintable, header)))
-                problems.append(
-                    Problem(self.source.name, column.name, "no such column", f"header {seen}", fix=hint)
-                )
+                problems.append(Problem(self.source.name, column.name, "no such column", f"header {seen}", fix=hint))
             elif times > 1:
-                problems.append(
-                    Problem(self.source.name, column.name, f"the header has this column {times} times")
-                )
+                problems.append(Problem(self.source.name, column.name, f"the header has this column {times} times"))
             column.found = times > 0
             self._places.append(header.index(column.name) if times else -1)
         if problems:

@@ -44,6 +44,7 @@ class _HashedFile(io.FileIO):
         self.digest = hashlib.sha256()
 
     def read(self, size: int | None = -1, /) -> bytes:
+        """The next bytes, hashed."""
         data = super().read(size) or b""
         self.digest.update(data)
         return data

@@ -26,9 +26,7 @@ class Throughputs:
         if not isinstance(table, dict):
             raise source.error("not a table of throughputs", expected="a JSON object with GPU types as keys")
         if not isinstance(table.get(accelerator), dict):
-            hint = nearest(accelerator, list(filter(str.isprintable, table))) or "known: " + shown(
-                ", ".join(table)
-            )
+            hint = nearest(accelerator, list(filter(str.isprintable, table))) or "known: " + shown(", ".join(table))
             raise source.error("no throughputs for this GPU type", got=repr(accelerator), fix=hint)
         self._source = source
         self._accelerator = accelerator
@@ -37,9 +35,7 @@ class Throughputs:
             match = _KEY.fullmatch(key)
             alone = entry.get("null") if isinstance(entry, dict) else None
             if match is None or isinstance(alone, bool) or not isinstance(alone, int | float):
-                raise source.error(
-                    "no throughput", key=accelerator, got=shown(key), expected='a number under "null"'
-                )
+                raise source.error("no throughput", key=accelerator, got=shown(key), expected='a number under "null"')
             self._rates.setdefault(match["kind"], {})[int(match["gpus"])] = float(alone)
 
     def rate(self, kind: str, gpus: int) -> tuple[float, bool]:

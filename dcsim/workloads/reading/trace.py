@@ -53,9 +53,7 @@ class TraceFile:
         jobs = self._in_order(replace(jobs, origin=origin | jobs.origin), source)
         kept = np.flatnonzero(self.keeps(jobs, context))[: self.limit]
         if len(kept) == 0:
-            raise source.error(
-                "no job is left", fix="the keys of the workload leave out every job of the trace"
-            )
+            raise source.error("no job is left", fix="the keys of the workload leave out every job of the trace")
         if len(kept) < len(jobs):
             jobs = jobs.take(kept)
         return replace(jobs, submit_s=jobs.submit_s - self.since) if self.since else jobs
@@ -96,10 +94,7 @@ class TenantTraceFile(TraceFile):
             return kept
         names = jobs.tenant.names
         if jobs.tenant.codes is None or self.tenant not in names:
-            hint = (
-                nearest(self.tenant, list(filter(str.isprintable, names)))
-                or f"the trace has {len(names)} tenants"
-            )
+            hint = nearest(self.tenant, list(filter(str.isprintable, names))) or f"the trace has {len(names)} tenants"
             raise ScenarioError(
                 Problem(
                     context.file,
