@@ -105,7 +105,7 @@ def _gaps(values: NDArray[np.float64]) -> Any:
 
 def _texts(values: Iterable[str]) -> Any:
     """A column of text."""
-    encoded = [value.encode() for value in values]
+    encoded = [value.encode(errors="backslashreplace") for value in values]
     offsets = np.zeros(len(encoded) + 1, np.int64)
     np.cumsum(np.fromiter(map(len, encoded), np.int64, len(encoded)), out=offsets[1:])
     short = offsets[-1] < 1 << 31  # the usual type has 32-bit offsets

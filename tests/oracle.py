@@ -130,9 +130,8 @@ class Oracle:
         times = [job.submit for job in self.some("future")] + [job.end() for job in self.some("running")]
         if self.scheduler == "least_attained_service":
             for job in self.some("running"):
-                for level in THRESHOLDS:
-                    if job.worked(self.now) * job.need < level:
-                        times.append(job.since + Fraction(level, job.need) - job.done)
+                ahead = [level for level in THRESHOLDS if job.worked(self.now) * job.need < level]
+                times += [job.since + Fraction(level, job.need) - job.done for level in ahead]
         return times
 
     def some(self, state):

@@ -521,7 +521,7 @@ def test_a_plugin_from_outside_needs_its_folder_on_the_command_line(here: Room):
         ("[Start(0, view.place(0))]", ["at 10 s: illegal decision", "start of job 0, which is running"]),
         ("[Start(2, view.place(1))]", ["at 10 s: illegal decision", "start of job 2", "not yet submitted"]),
         ("[Start(99, view.place(1))]", ["at 10 s: illegal decision", "start of job 99"]),
-        ("[Start(1, None)]", ["at 10 s: illegal decision", "Start(job=1, allocation=None"]),
+        ("[Start(1, None)]", ["at 10 s: illegal decision", "start of job 1 on None"]),
         ("[Start(1, view.allocation(0))]", ["at 10 s: illegal decision", "start of job 1"]),
         ("[Preempt(1)]", ["at 10 s: illegal decision", "preemption of job 1, which is waiting"]),
         ("['start it']", ["at 10 s: illegal decision", "'start it'"]),

@@ -39,8 +39,10 @@ def gantt_figure(run: Run, held: Stretches) -> Figure | None:
     by_node = len(run.log.nodes) > 0
     y_title = "Node" if by_node else "Accelerator"
     panel = Panel(y_title, tuple(marks), float(top), _lane_ticks(run, by_node), legend="Accelerators of the job:")
-    what = "A row is an accelerator of a node" if by_node else "Without node walls a row is any accelerator"
-    caption = f"{what}; a bar is a job on its accelerators. Accelerators of a node are numbered for the drawing only."
+    where = "node" if by_node else "pool"
+    caption = (
+        f"A row is an accelerator, a bar a job. Which accelerators of its {where} a job has is for the drawing only."
+    )
     x = TimeScale.of(run.scenario.start, run.end_s)
     height = int(min(700, 160 + 14 * top))
     return Figure("jobs", "Every job on its accelerators", caption, x, (0.0, run.end_s), (panel,), height)
@@ -84,7 +86,9 @@ def longest_waits_figure(run: Run, held: Stretches) -> Figure | None:
     caption = "The job that waited longest in all is on top. Bars end where the job or the run ended."
     panel = Panel("Job (accelerators)", marks, float(count), ticks)
     x = TimeScale.since("submission", longest_s)
-    return Figure("longest-waits", "Jobs that waited longest", caption, x, (0.0, longest_s), (panel,), 120 + 20 * count)
+    return Figure(
+        "longest-waits", "Jobs that waited longest", caption, x, (0.0, longest_s), (panel,), 120 + 20 * max(count, 3)
+    )
 
 
 def _story(run: Run, held: Stretches, job: int) -> tuple[Floats, Floats]:

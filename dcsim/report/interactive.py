@@ -26,6 +26,7 @@ CONFIG: Json = {
     "showSendToCloud": False,  # Plotly's default offers a button that uploads the data to its maker
     "plotlyServerURL": "",
     "responsive": True,
+    "typesetMath": False,  # there is no MathJax: a `$` is a dollar
     "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"],
 }
 GAP_PX = 26  # between panels
@@ -213,12 +214,13 @@ def _x_axis(figure: Figure) -> Json:
         "zeroline": False,
         "linecolor": INK,
         "ticks": "outside",
+        "automargin": True,
     }
     if isinstance(figure.x, str):
         ticks = log_ticks(low, high)
         ends = log_limits(low, high)
         return axis | {
-            "title": {"text": in_label(figure.x), "font": TITLE},
+            "title": {"text": in_label(figure.x), "font": TITLE, "standoff": 8},
             "type": "log",
             "range": [log10(ends[0]), log10(ends[1])],
             "tickvals": [value for value, _ in ticks],

@@ -34,7 +34,11 @@ def _waits(run: Run, sizes: SizeClasses) -> Figure | None:
         labels.append(f"{label}\n{_share(mine > 0.0)}")
     caption = f"Until the first start. Boxes hold only jobs that waited; labels tell their share. {HOW_TO_READ}"
     boxes = _boxes(wait_s, sizes)
-    return boxes and _figure("wait-by-size", "Waiting time by job size", caption, "Waiting time", boxes, labels)
+    return (
+        None
+        if boxes is None
+        else _figure("wait-by-size", "Waiting time by job size", caption, "Waiting time", boxes, labels)
+    )
 
 
 def _share(waited: NDArray[np.bool_]) -> str:
@@ -50,7 +54,11 @@ def _completions(run: Run, sizes: SizeClasses) -> Figure | None:
     labels = [f"{label}\n{human_count(n)} ended" for label, n in zip(sizes.labels, count, strict=True)]
     caption = f"From submission to the end, of jobs that ended. {HOW_TO_READ}"
     boxes = _boxes(jct_s, sizes)
-    return boxes and _figure("jct-by-size", "Completion time by job size", caption, "Completion time", boxes, labels)
+    return (
+        None
+        if boxes is None
+        else _figure("jct-by-size", "Completion time by job size", caption, "Completion time", boxes, labels)
+    )
 
 
 def _boxes(values: Floats, sizes: SizeClasses) -> Boxes | None:

@@ -22,38 +22,9 @@ from tests.conftest import ROOT
 from tests.report.runs import EVIL, RUNS, made, random_jobs
 from tests.simulate import table
 
-OUR_TAGS = set(
-    [
-        "html",
-        "head",
-        "meta",
-        "title",
-        "style",
-        "body",
-        "header",
-        "h1",
-        "h2",
-        "h3",
-        "p",
-        "div",
-        "dl",
-        "dt",
-        "dd",
-        "section",
-        "details",
-        "summary",
-        "pre",
-        "code",
-        "table",
-        "thead",
-        "tbody",
-        "tr",
-        "th",
-        "td",
-        "ul",
-        "li",
-        "script",
-    ]
+OUR_TAGS = (
+    " html head meta title style body header h1 h2 h3 p div dl dt dd section details summary pre code table thead "
+    "tbody tr th td ul li script "
 )
 LOADS = ("src", "href", "srcset", "data", "action", "poster", "background")
 
@@ -111,7 +82,7 @@ def test_no_button_sends_data_away(page: str):
 
 
 def test_no_text_of_the_user_is_markup(page: str):
-    assert {tag for tag, _ in Elements(page).tags} <= OUR_TAGS
+    assert all(f" {tag} " in OUR_TAGS for tag, _ in Elements(page).tags)
     calls = page[page.rindex("<script>") + len("<script>") : page.rindex("</script>")]
     assert "<" not in calls
 
