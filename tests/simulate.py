@@ -89,7 +89,7 @@ def simulate(
     """Run jobs on one pool (or on `pools=` of the fields); policies by name or as objects."""
     facts: dict[str, Any] = {
         "name": "test",
-        "pools": pools((nodes, width)),
+        "pools": fields.pop("pools", None) or pools((nodes, width)),
         "workload": PluginTable(use="csv"),
         "scheduler": PluginTable(use=scheduler if isinstance(scheduler, str) else "mine"),
         "placement": PluginTable(use=placement if isinstance(placement, str) else "mine"),
