@@ -80,9 +80,8 @@ def race(jobs: JobTable, nodes: int, width: int, policies: tuple[str, ...], roun
                     last[policy] = simulate(scenario, jobs, Path(out))
 
                 best[policy] = min(best.get(policy, np.inf), cpu_s(work))
-    print(
-        f"{'':24}{'CPU s':>8}{'jobs/s':>10}{'time/bare':>11}{'speed/bare':>12}{'SimPy events/job':>18}{'mean wait s':>14}"
-    )
+    titles = f"{'':24}{'CPU s':>8}{'jobs/s':>10}{'time/bare':>11}{'speed/bare':>12}"
+    print(f"{titles}{'SimPy events/job':>18}{'mean wait s':>14}")
     for name, seconds in best.items():
         run = last.get(name)
         tail = "" if run is None else f"{run.simpy_events / len(jobs):>18.3f}{run.summary['wait_s_mean']:>14,.1f}"

@@ -14,6 +14,7 @@ from dcsim.eventlog.schema import (
     RATE,
     REJECT,
     RELEASE,
+    SAVE,
     START,
     SUBMIT,
 )
@@ -39,7 +40,6 @@ class Replay:
     free: list[dict[int, int]]
     capacity: int
     need: list[int]
-    saves: bool
     waiting: list[int] = field(default_factory=list)
     running: dict[int, Run] = field(default_factory=dict)
     saving: dict[int, Run] = field(default_factory=dict)
@@ -62,11 +62,13 @@ class Replay:
         self.running[job] = run
         self.check_shares()
 
-    def leave(self, job: int) -> Run:
-        run = self.saving.pop(job) if job in self.saving else self.running.pop(job)
+    def leave(self, job: int) -> None:
+        run = self.running.pop(job)
+        self.give(run)
+
+    def give(self, run: Run) -> None:
         for node, count in run.held.items():
             self.free[run.pool][node] += count
-        return run
 
     def check_shares(self) -> None:
         shared = [self.need[job] * run.rate for job, run in self.running.items() if run.pool == TIME_SHARED]
@@ -83,18 +85,23 @@ class Replay:
         elif kind == RATE:
             self.running[job].rate = value
             self.check_shares()
-        elif kind == PREEMPT and self.saves:
+        elif kind == SAVE:
             self.saving[job] = self.running.pop(job)
-        elif kind in (PREEMPT, RELEASE):
+        elif kind == PREEMPT:
             self.leave(job)
+            self.waiting.append(job)
+        elif kind == RELEASE:
+            self.give(self.saving.pop(job))
             self.waiting.append(job)
         else:
             raise AssertionError(f"unknown kind {KINDS[kind]}")
 
 
 def replay(run: Simulated) -> Iterator[tuple[float, Replay]]:
-    """The state at the end of each instant, with its time. The scenario says only how large the pools are and
-    whether saving takes time; whether the placement sees node walls shows in the rows."""
+    """The state at the end of each instant, with its time.
+
+    The scenario says how large the pools are; whether the placement sees node walls shows in the rows.
+    """
     log, pools = run.log, run.scenario.pools
     walls = len(log.nodes) > 0
     free = [
@@ -104,7 +111,7 @@ def replay(run: Simulated) -> Iterator[tuple[float, Replay]]:
         for p in pools
     ]
     capacity = sum(p.nodes * p.accelerators_per_node for p in pools)
-    state = Replay(free, capacity, run.jobs.accelerators.tolist(), run.scenario.overheads.preemption > 0.0)
+    state = Replay(free, capacity, run.jobs.accelerators.tolist())
     columns = (log.time_s, log.kind, log.job, log.value, log.pool, log.offsets[:-1], log.offsets[1:])
     nodes, counts = log.nodes.tolist(), log.counts.tolist()
     last = None

@@ -118,7 +118,7 @@ def test_the_time_of_a_preempted_job_adds_up():
     assert causes(sim, 0) == [(25.0, 37.0, "short", (0, 0), (0, 0), "", "b")]
     assert causes(sim, 1) == [(20.0, 25.0, "short", (0, 0), (0, 0), "", "a")]
     assert [(s.time_s, s.kind) for s in story(sim, 0).steps] == [
-        (0.0, "submit"), (0.0, "start"), (20.0, "preempt"), (25.0, "release"), (37.0, "start"), (124.0, "complete")
+        (0.0, "submit"), (0.0, "start"), (20.0, "save"), (25.0, "release"), (37.0, "start"), (124.0, "complete")
     ]  # fmt: skip
 
 

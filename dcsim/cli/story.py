@@ -123,7 +123,7 @@ def _before(cause: Cause) -> list[str]:
 
 
 def _preemptions(story: Story) -> list[str]:
-    reasons = Counter(step.reason or "no reason given" for step in story.steps if step.kind == "preempt")
+    reasons = Counter(step.reason or "no reason given" for step in story.steps if step.kind in ("preempt", "save"))
     if not reasons:
         return []
     shown = [f"preempted {counted(reasons.total(), 'time')}"]

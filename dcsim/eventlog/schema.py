@@ -13,8 +13,9 @@ FAIL = 5
 CANCEL = 6
 REJECT = 7
 RATE = 8
+SAVE = 9
 
-KINDS = ("submit", "start", "preempt", "release", "complete", "fail", "cancel", "reject", "rate")
+KINDS = ("submit", "start", "preempt", "release", "complete", "fail", "cancel", "reject", "rate", "save")
 END_KINDS = (COMPLETE, FAIL, CANCEL)
 
 
@@ -29,8 +30,8 @@ class Column(NamedTuple):
 KIND_MEANINGS = {
     "submit": "the job begins to wait",
     "start": "the job takes its accelerators; `value` is its rate (1 unless time-shared)",
-    "preempt": "the job is stopped and waits again; `value` is the work lost, s; it still holds its accelerators "
-    "if a `release` row follows",
+    "preempt": "the job is stopped, gives its accelerators back and waits again; `value` is the work lost, s",
+    "save": "the job is stopped and saves its state on its accelerators, until its `release`; `value` as for `preempt`",
     "release": "a preempted job has saved its state and gives its accelerators back",
     "complete": "the job ends well and gives its accelerators back",
     "fail": "the job ends with a failure after its service, as its trace says",

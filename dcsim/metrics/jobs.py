@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.eventlog.log import EventLog
-from dcsim.eventlog.schema import CANCEL, COMPLETE, FAIL, PREEMPT, REJECT, RELEASE, START
+from dcsim.eventlog.schema import CANCEL, COMPLETE, FAIL, PREEMPT, REJECT, RELEASE, SAVE, START
 from dcsim.scenario.jobs import JobTable
 
 STATES = ("completed", "failed", "cancelled", "rejected", "unfinished")
@@ -51,7 +51,7 @@ class JobResults:
 def job_results(jobs: JobTable, log: EventLog, until_s: float) -> JobResults:
     """Read each job's story off the log. `until_s`: end of the run, s."""
     n = len(jobs)
-    starts, preempts = log.of_kind(START), log.of_kind(PREEMPT)
+    starts, preempts = log.of_kind(START), log.of_kind(PREEMPT, SAVE)
     start_s = np.full(n, np.nan)
     start_s[log.job[starts[::-1]]] = log.time_s[starts[::-1]]
     nodes = np.zeros(n, np.int32)
@@ -78,16 +78,7 @@ def job_results(jobs: JobTable, log: EventLog, until_s: float) -> JobResults:
 
 def free_rows(log: EventLog) -> NDArray[np.intp]:
     """Rows at which accelerators are given back: ends, releases, and preemptions that need no saving."""
-    ends = log.of_kind(COMPLETE, FAIL, CANCEL, RELEASE, PREEMPT)
-    saved = np.zeros(len(log), bool)
-    releases = log.of_kind(RELEASE)
-    if len(releases):
-        # A preemption with a release later is the last row of its job before that release.
-        order = np.lexsort((np.arange(len(log)), log.job))
-        position = np.empty(len(log), np.intp)
-        position[order] = np.arange(len(log))
-        saved[order[position[releases] - 1]] = True
-    return ends[~saved[ends]]
+    return log.of_kind(COMPLETE, FAIL, CANCEL, RELEASE, PREEMPT)
 
 
 def _held(log: EventLog, n: int, until_s: float) -> Floats:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dcsim.eventlog.log import EventLog
-from dcsim.eventlog.schema import END_KINDS, KINDS, PREEMPT, REJECT, RELEASE, START, SUBMIT
+from dcsim.eventlog.schema import END_KINDS, KINDS, PREEMPT, REJECT, RELEASE, SAVE, START, SUBMIT
 from dcsim.scenario.jobs import JobTable
 from dcsim.scenario.spec import Overheads
 
@@ -60,13 +60,13 @@ def spent(jobs: JobTable, log: EventLog, overheads: Overheads, job: int, until_s
             ready = min(overheads.start + (0.0 if first else overheads.restore), length)
             startup += ready
             working += length - ready
-        elif kind == PREEMPT and RELEASE in kinds[i + 1 : i + 2]:
+        elif kind == SAVE:
             saving += length
         elif kind in (SUBMIT, PREEMPT, RELEASE):
             waiting += length
         elif kind not in (REJECT, *END_KINDS):
             working += length  # a new rate
-    lost = min(float(log.value[rows[np.array(kinds) == PREEMPT]].sum()), working) if rows.size else 0.0
+    lost = min(float(log.value[rows[np.isin(kinds, (PREEMPT, SAVE))]].sum()), working) if rows.size else 0.0
     ended = bool(kinds) and kinds[-1] in END_KINDS
     useful = min(float(jobs.service_s[job]), working - lost) if ended else working - lost
     other = working - lost - useful

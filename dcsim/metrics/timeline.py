@@ -58,11 +58,7 @@ def _waiting(log: EventLog) -> NDArray[np.int64]:
     change = np.zeros(len(log), np.int64)
     change[log.of_kind(SUBMIT)] = 1
     change[log.of_kind(START, REJECT)] = -1
-    preempts, releases = log.of_kind(PREEMPT), log.of_kind(RELEASE)
-    if len(preempts):
-        back = np.intersect1d(free_rows(log), preempts)  # those that need no saving wait at once
-        change[back] = 1
-        change[releases] = 1
+    change[log.of_kind(PREEMPT, RELEASE)] = 1
     return change
 
 

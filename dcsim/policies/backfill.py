@@ -44,7 +44,7 @@ class BackfillQueue:
         # Accelerators without which no job with these needs can go: none where it asks for a part of one.
         self._least = [r.accelerators if r.share == 1.0 else 0 for r in view.facts.requests]
         self._classes = view.facts.request_class
-        self._requested_s = view.facts.requested_s
+        self._lasts_s = view.lasts_s
         self._backfilled: set[int] = set()  # started from the middle; still in `_order` until they reach its head
         self._new: list[int] = []
         self._barred: dict[int, None] = {}  # kinds of needs with jobs that fit but were in the head's way
@@ -58,7 +58,7 @@ class BackfillQueue:
         self._order.push(job)
         kind = self._classes[job]
         if kind not in self._lines:
-            self._lines[kind] = Line(self._requested_s)
+            self._lines[kind] = Line(self._lasts_s)
         self._lines[kind].push(job)
         self._new.append(job)
 
@@ -105,7 +105,7 @@ class BackfillQueue:
             allocation = self._view.place(job)
             if allocation is None:
                 continue  # nor does any other job with the same needs
-            if now + self._requested_s[job] > until and not self._spares(held, job, allocation):
+            if now + self._lasts_s[job] > until and not self._spares(held, job, allocation):
                 self._barred[kind] = None
                 following = self._next(kind, longest, job)
             else:

@@ -124,7 +124,7 @@ class ConservativeQueue:
 
     def _reserve(self, job: int, now: float) -> None:
         """The earliest place in time that no earlier reservation needs."""
-        need, duration = self._view.facts.accelerators[job], self._view.facts.requested_s[job]
+        need, duration = self._view.facts.accelerators[job], self._view.lasts_s[job]
         start, pool = min((self._future[n].earliest(need, duration, now), n) for n in self._view.request(job).pools)
         self._future[pool].take(start, start + duration, need)
         self._waiting[job] = start

@@ -150,8 +150,8 @@ class PreemptiveQueue:
         """Only the victims whose place is taken; who can go on beside the newcomer does, smallest key first."""
         view, need = self._view, self._need
         held = [(v, a) for v in victims if (a := view.allocation(v)).pool == allocation.pool]
-        if allocation.devices or not need[job]:  # nodes shared in parts: all that are on the node
-            return [v for v, a in held if a.nodes == allocation.nodes]
+        if allocation.devices or not need[job]:
+            return self._needed_in_parts(job, [v for v, a in held if a.nodes == allocation.nodes])
         pool = view.pools[allocation.pool]
         spare = {n: pool.free_on(n) - c for n, c in zip(allocation.nodes, allocation.counts, strict=True)}
         if not spare:  # no node walls: the pool as a whole is node -1
@@ -169,6 +169,15 @@ class PreemptiveQueue:
                 stopped.append(victim)
         return stopped[::-1]
 
+    def _needed_in_parts(self, job: int, victims: list[int]) -> list[int]:
+        """The same where nodes are shared in parts: whoever need not go for the job to fit does not."""
+        saving = self._view.saving()
+        for victim in reversed(victims):
+            others = [v for v in victims if v != victim]
+            if self._view.place_after(job, chain(saving, others)) is not None:
+                victims = others
+        return victims
+
     def _still(self, key: Key) -> Key:
         """A key of now as it would be at time 0. Both sides of a comparison go through here: equals stay equal."""
         rate = self._scheduler.key_rate
@@ -185,7 +194,7 @@ class PreemptiveQueue:
         self._key_of[job] = still
         insort(self._running, (still, job))
         change = self._scheduler.next_change(seen)
-        if change is not None:
+        if change is not None and seen.accelerators:  # a job without accelerators attains nothing
             now = self._view.now
             at = now + (change - seen.attained_s) / seen.accelerators
             heappush(self._changes, (max(at, nextafter(now, inf)), job))  # by rounding it could be now, for ever

@@ -202,6 +202,11 @@ class View(Protocol):
         ...
 
     @property
+    def lasts_s(self) -> Sequence[float]:
+        """How long each job would hold its accelerators, overheads included, if it ran as long as requested, s."""
+        ...
+
+    @property
     def now(self) -> float:
         """Simulated time, s."""
         ...

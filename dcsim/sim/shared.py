@@ -1,7 +1,7 @@
 """Nodes that are shared in parts: fractions of accelerators, CPU cores, host memory.
 
 Used when the jobs ask for any of these; whole accelerators alone go the faster way of `sim/nodes.py`. Accelerators
-and cores are counted in whole thousandths, so that giving back restores exactly what was taken.
+and cores are counted in whole thousandths, memory in whole bytes, so that giving back restores exactly what was taken.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class SharedNodes:
         self.speed = speed
         self.walls = True
         self.milli_cpus = np.full(nodes, np.inf if cpus is None else float(round(cpus * MILLI)))
-        self.memory_b = np.full(nodes, np.inf if memory_b is None else memory_b)
+        self.memory_b = np.full(nodes, np.inf if memory_b is None else float(round(memory_b)))
         self.milli = np.full((nodes, width), MILLI, np.int64)
         self.idle = np.full(nodes, width, np.int64)
         self.most = np.full(nodes, MILLI, np.int64)
@@ -74,7 +74,7 @@ class SharedNodes:
         ):
             raise ValueError(f"no such node or devices: {allocation}")
         short = (self.milli[node, devices] < _milli(request.share)).any() if devices else False
-        if short or self.milli_cpus[node] < _milli(request.cpus) or self.memory_b[node] < request.memory_b:
+        if short or self.milli_cpus[node] < _milli(request.cpus) or self.memory_b[node] < round(request.memory_b):
             raise ValueError(f"node {node} has too few accelerators, CPU cores or memory free")
         self._take(node, devices, request, 1)
 
@@ -90,7 +90,7 @@ class SharedNodes:
 
     def _take(self, node: int, devices: list[int], request: Request, sign: int) -> None:
         self.milli_cpus[node] -= sign * _milli(request.cpus)
-        self.memory_b[node] -= sign * request.memory_b
+        self.memory_b[node] -= sign * round(request.memory_b)
         if devices:
             row = self.milli[node]
             row[devices] -= sign * _milli(request.share)
@@ -149,7 +149,7 @@ class SharedPools(list[SharedNodes]):
 
 def _room(nodes: SharedNodes | SharedPools, request: Request) -> NDArray[np.bool_]:
     """Whether the whole request fits on each node, shape (nodes,)."""
-    room = (nodes.milli_cpus >= _milli(request.cpus)) & (nodes.memory_b >= request.memory_b)
+    room = (nodes.milli_cpus >= _milli(request.cpus)) & (nodes.memory_b >= round(request.memory_b))
     if request.share < 1.0:
         return room & (nodes.most >= _milli(request.share))
     return room & (nodes.idle >= request.accelerators)

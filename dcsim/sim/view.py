@@ -41,6 +41,7 @@ class WorldView:
         self._world = world
         self.facts = world.facts
         self.random = random
+        self.lasts_s: Sequence[float] = world.lasts_s()
         self._requests = world.facts.requests
         self._classes = world.facts.request_class
         self._pools = world.fleet.pools
@@ -88,7 +89,7 @@ class WorldView:
 
     def place_after(self, job: int, leaving: Iterable[int]) -> tuple[Allocation, list[int]] | None:
         """Where it would go once enough jobs of `leaving` had gone, and those; the world is as before afterwards."""
-        pools, needs, accelerators = self._pools, self._world.needs, self.facts.accelerators
+        pools, needs, parts = self._pools, self._world.needs, self._world.fleet.shared
         request = self._requests[self._classes[job]]
         need, mine = request.accelerators, request.pools
         gone: list[tuple[Allocation, Any]] = []
@@ -99,7 +100,7 @@ class WorldView:
             pools[allocation[0]].release(allocation, needs[other])
             gone.append((allocation, needs[other]))
             jobs.append(other)
-            if accelerators[other] == 0 or any(pools[n].free_total >= need for n in mine):
+            if parts or any(pools[n].free_total >= need for n in mine):
                 found = self._placement(request, pools)
                 if found is not None:
                     break

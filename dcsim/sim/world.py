@@ -9,7 +9,7 @@ from typing import Any
 
 from dcsim.errors import PolicyError, Problem
 from dcsim.eventlog.log import HALF, KIND_BITS, Recorder
-from dcsim.eventlog.schema import COMPLETE, PREEMPT, RATE, REJECT, RELEASE, START
+from dcsim.eventlog.schema import COMPLETE, PREEMPT, RATE, REJECT, RELEASE, SAVE, START
 from dcsim.policies.decisions import TIME_SHARED, Allocation
 from dcsim.scenario.spec import Overheads
 from dcsim.sim.clock import COMPLETION, TIMER, Clock, Moment
@@ -158,6 +158,13 @@ class World:
         """Useful work of a run at the present rate so far, s of service, checkpointed or not."""
         return min(self._checkpoints.done_after(self.clock.now - run.since_s, run.rate), run.left_s)
 
+    def lasts_s(self) -> list[float]:
+        """How long each job would hold its accelerators, overheads included, if it ran as long as requested, s."""
+        if self.plain:
+            return self.facts.requested_s
+        over, times = self._overheads.start, self._checkpoints.time_for
+        return [over + times(max(requested, 0.0)) for requested in self.facts.requested_s]
+
     def requested_end_s(self, run: Running) -> float:
         """When the run would end if the job took as long as requested, s; it may lie in the past."""
         if self.plain and run.rate == 1.0:
@@ -234,12 +241,13 @@ class World:
         kept = min(self._checkpoints.kept_after(now - run.since_s, run.rate), useful)
         self.done_s[job] = self.service_s[job] - run.left_s + kept
         self.held_s[job] = self.held_s.get(job, 0.0) + now - run.started_s
-        self.log.row(now, PREEMPT, job, useful - kept, reason)
-        if self._overheads.preemption > 0.0:
+        saves = self._overheads.preemption > 0.0
+        self.log.row(now, SAVE if saves else PREEMPT, job, useful - kept, reason)
+        if saves:
             self._save(run)
-            return
-        self._free(run)
-        self.waiting[job] = None
+        else:
+            self._free(run)
+            self.waiting[job] = None
 
     def _save(self, run: Running) -> None:
         """Keep the accelerators while the state is saved; `saved` follows."""

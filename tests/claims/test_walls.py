@@ -37,7 +37,6 @@ def simulate(facts: Scenario, jobs: JobTable) -> Outcome:
 def free_after(log: EventLog) -> tuple[list[int], dict[int, list[tuple[int, int]]], set[int]]:
     """Free accelerators of each node, who holds what, and who waits, rebuilt from the rows alone."""
     free, held, waiting = [WIDTH] * NODES, {}, set()
-    saving = saving_preemptions(log)
     for row, (kind, job) in enumerate(zip(log.kind.tolist(), log.job.tolist(), strict=True)):
         if kind == SUBMIT:
             waiting.add(job)
@@ -48,25 +47,14 @@ def free_after(log: EventLog) -> tuple[list[int], dict[int, list[tuple[int, int]
             for node, count in held[job]:
                 free[node] -= count
                 assert free[node] >= 0, "a node never holds more than it has"
-        elif kind in (COMPLETE, FAIL, CANCEL, RELEASE) or (kind == PREEMPT and row not in saving):
+        elif kind in (COMPLETE, FAIL, CANCEL, RELEASE, PREEMPT):
             for node, count in held.pop(job):
                 free[node] += count
-        if kind == RELEASE or (kind == PREEMPT and row not in saving):
+        if kind in (RELEASE, PREEMPT):
             waiting.add(job)
         elif kind == REJECT:
             waiting.remove(job)
     return free, held, waiting
-
-
-def saving_preemptions(log: EventLog) -> set[int]:
-    """Rows of preemptions after which the job still holds its accelerators: a release of it comes before a start."""
-    rows, last = set(), {}
-    for row, (kind, job) in enumerate(zip(log.kind.tolist(), log.job.tolist(), strict=True)):
-        if kind == PREEMPT:
-            last[job] = row
-        elif kind == RELEASE:
-            rows.add(last[job])
-    return rows
 
 
 @pytest.mark.parametrize("name", [n for n in plugins.names("scheduler") if n != "processor_sharing"])

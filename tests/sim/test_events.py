@@ -7,7 +7,7 @@ import pytest
 
 from dcsim import plugins
 from dcsim.contract import random_jobs
-from dcsim.eventlog.schema import PREEMPT, REJECT
+from dcsim.eventlog.schema import PREEMPT, REJECT, SAVE
 from dcsim.scenario.jobs import JobTable
 from dcsim.scenario.spec import Accelerator, Overheads, PluginTable, Pool, Scenario
 from dcsim.sim.engine import Engine, Outcome
@@ -42,7 +42,7 @@ def test_a_preemption_adds_at_most_two_events(overheads):
     for seed in range(5):
         jobs = random_jobs(seed, 300)
         outcome = simulate(jobs, "srtf", overheads=overheads)
-        preemptions = len(outcome.log.of_kind(PREEMPT))
+        preemptions = len(outcome.log.of_kind(PREEMPT, SAVE))
         assert preemptions
         assert outcome.events <= len(jobs) + 2 * preemptions
 
@@ -50,7 +50,7 @@ def test_a_preemption_adds_at_most_two_events(overheads):
 def test_a_wake_up_of_a_sinking_job_adds_at_most_one_event_a_threshold():
     jobs = random_jobs(2, 300)
     outcome = simulate(jobs, "least_attained_service")
-    preemptions = len(outcome.log.of_kind(PREEMPT))
+    preemptions = len(outcome.log.of_kind(PREEMPT, SAVE))
     thresholds = len(plugins.find("scheduler", "least_attained_service")().thresholds)
     assert outcome.events <= (1 + thresholds) * (len(jobs) + preemptions) + 2 * preemptions
 

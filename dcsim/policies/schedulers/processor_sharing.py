@@ -24,9 +24,7 @@ class ProcessorSharing:
         need = view.facts.accelerators
         running, waiting = view.running(), view.waiting()
         demand = sum(need[job] for job in running) + sum(need[job] for job in waiting)
-        if demand == 0:
-            return
-        rate = min(1.0, capacity / demand)
+        rate = min(1.0, capacity / demand) if demand else 1.0
         for job in running:
             if view.rate(job) != rate:
                 yield SetRate(job, rate)
