@@ -1,0 +1,1 @@
+"""Facts and kernels make numbers: step times, memory, plans, estimates."""
