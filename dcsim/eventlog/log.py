@@ -96,8 +96,7 @@ class Recorder:
     def place(self, pool: int, nodes: Sequence[int], counts: Sequence[int]) -> None:
         """Say where the job of a `start` row is; after each such row, unless its only piece was put directly."""
         self.put_place(pool << HALF | len(nodes))
-        for node, count in zip(nodes, counts, strict=True):
-            self.put_piece(node << HALF | count)
+        self._latest[3].extend([node << HALF | count for node, count in zip(nodes, counts, strict=True)])
 
     def extras(self, value: float, reason: str) -> None:
         """The value and the reason of the row that is appended next."""

@@ -98,7 +98,7 @@ class Engine:
         self._push, self._decide = queue.push, queue.decide
         self._always = isinstance(queue, GeneralQueue)
         started, ended = getattr(queue, "started", None), getattr(queue, "ended", None)
-        self._told = road.Told(self._view.place, started, ended, not self._always and not self._unfit)
+        self._told = road.Told(self._view.place, queue.decide, started, ended, not self._always and not self._unfit)
         self._world.on_end = ended
         self._world.on_wait = queue.push
 

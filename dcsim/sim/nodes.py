@@ -115,7 +115,8 @@ class Nodes:
 
     def empty(self, count: int) -> list[int]:
         """The `count` lowest-numbered wholly free nodes; fewer if there are not so many."""
-        nodes, found = self._index[self.width], []
+        nodes = self._index[self.width]
+        found: list[int] = []
         while nodes and len(found) < count:
             lowest = nodes & -nodes
             nodes ^= lowest

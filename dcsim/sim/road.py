@@ -1,9 +1,9 @@
 """The plain road: the clock's walk for runs without overheads, with the world's most frequent changes written out.
 
 Most scenarios charge nothing for starting and stopping jobs and use an ordered queue. For them this loop does what
-`Clock.walk`, `World.ended` and, for a job that finds nobody waiting, `World.start` do, event for event and row for
-row, in half the time: in Python the calls and look-ups cost as much as the work. `tests/sim/test_road.py` holds both
-roads equal. SimPy's queue and its order of events are the same on both.
+`Clock.walk`, `World.ended` and `World.start` do, event for event and row for row, in half the time: in Python the
+calls and look-ups cost as much as the work. `tests/sim/test_road.py` holds both roads equal. SimPy's queue and its
+order of events are the same on both.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from math import inf
 
 from dcsim.eventlog.log import HALF, KIND_BITS
 from dcsim.eventlog.schema import COMPLETE, START
+from dcsim.policies.actions import Actions
 from dcsim.policies.decisions import Allocation
 from dcsim.sim.clock import COMPLETION, REPORT_EVERY, Callbacks
 from dcsim.sim.world import Running, World
@@ -22,23 +23,34 @@ from dcsim.sim.world import Running, World
 
 @dataclass(frozen=True)
 class Told:
-    """What the loop tells the queue. `started`, `ended`: see Queue; None if it does not care. `place`: see View.
-    `alone`: whether a job that finds nobody waiting may start without asking the queue."""
+    """The queue, as the loop drives it. `decide, started, ended`: see Queue; None if it does not care. `place`: see
+    View. `alone`: whether a job that finds nobody waiting may start without asking the queue."""
 
     place: Callable[[int], Allocation | None]
+    decide: Callable[[bool, Actions], None]
     started: Callable[[int], None] | None
     ended: Callable[[int], None] | None
     alone: bool
 
 
+class Hand:
+    """The world's hand on the plain road: `start` is quick and trusts dcsim's own queues, the rest is the world's."""
+
+    def __init__(self, world: World) -> None:
+        self.start = _starter(world)
+        self.preempt = world.preempt
+        self.reject = world.reject
+        self.set_rate = world.set_rate
+        self.wake_at = world.wake_at
+
+
 def walk(world: World, on: Callbacks, queue: Told, until: float) -> None:
     """Run to the end, or to `until`, s; see `Clock.walk`."""
     clock, log, waiting, running, spare = world.clock, world.log, world.waiting, world.running, world.spare
-    heap, ticket, events = clock.queue, clock.ticket, 0
-    occupy, release, needs, kinds = world.occupy, world.release, world.needs, world.end_kinds
-    place, pools, facts, service = world.fleet.place, world.fleet.pools, world.facts, world.service_s
-    requests, classes, requested = facts.requests, facts.request_class, facts.requested_s
-    put_time, put_code, put_place, put_piece = log.put_time, log.put_code, log.put_place, log.put_piece
+    heap, events, release, needs, kinds = clock.queue, 0, world.release, world.needs, world.end_kinds
+    place, pools, facts, hand = world.fleet.place, world.fleet.pools, world.facts, Hand(world)
+    requests, classes, start, decide = facts.requests, facts.request_class, hand.start, queue.decide
+    put_time, put_code = log.put_time, log.put_code
     alone, told_end, told_start = queue.alone, queue.ended, queue.started
     arrivals, i = [*facts.submit_s, inf], 0
     while arrivals[i] < inf or running or waiting:
@@ -65,27 +77,54 @@ def walk(world: World, on: Callbacks, queue: Told, until: float) -> None:
             spare.append(run)
         if coming == now:
             job, i = i, i + 1
-            placed = place(requests[classes[job]], pools) if alone and not waiting and arrivals[i] != now else None
-            if placed is not None:
-                world.submitted = i
-                occupy[placed[0]](placed, needs[job])
-                run = running[job] = spare.pop() if spare else Running(clock, world.at_end)
-                run.job, run.allocation, run.started_s, run.since_s, run.rate = job, placed, now, now, 1.0
-                run.left_s, run.requested_left_s = service[job], requested[job]
-                heappush(heap, (now + service[job], COMPLETION, next(ticket), run))
-                put_time(now)
-                put_code(job << KIND_BITS | START)
-                if len(placed[1]) == 1:
-                    put_place(placed[0] << HALF | 1)
-                    put_piece(placed[1][0] << HALF | placed[2][0])
-                else:
-                    log.place(placed[0], placed[1], placed[2])
-                if told_start is not None:
-                    told_start(job)
-                continue
+            if alone and not waiting and arrivals[i] != now:
+                placed = place(requests[classes[job]], pools)
+                if placed is not None:
+                    world.submitted = i
+                    start(job, placed)
+                    if told_start is not None:
+                        told_start(job)
+                    continue
             while arrivals[i] == now:
                 i += 1
             on.admit(job, i)
         if waiting:
-            on.instant()
+            freed = world.freed
+            world.freed = False
+            decide(freed, hand)
     clock.events = events
+
+
+def _starter(world: World) -> Callable[..., None]:
+    """`World.start` for the plain road, with all that never changes at hand and without checks: a job takes an
+    allocation that dcsim's own placement has just found free."""
+    clock, log, waiting, running, spare = world.clock, world.log, world.waiting, world.running, world.spare
+    heap, ticket, done_s, at_end = clock.queue, clock.ticket, world.done_s, world.at_end
+    take, needs, service, requested = world.take, world.needs, world.service_s, world.facts.requested_s
+    put_time, put_code, put_place, put_piece = log.put_time, log.put_code, log.put_place, log.put_piece
+
+    def start(job: int, allocation: Allocation, reason: str = "") -> None:
+        pool, nodes, counts, _, _ = allocation
+        take[pool](allocation, needs[job])
+        waiting.pop(job, None)
+        run = running[job] = spare.pop() if spare else Running(clock, at_end)
+        now = clock._now
+        run.job, run.allocation, run.started_s, run.since_s, run.rate = job, allocation, now, now, 1.0
+        left = service[job]
+        run.requested_left_s = requested[job]
+        if job in done_s:
+            left -= done_s[job]
+            run.requested_left_s -= done_s[job]
+        run.left_s = left
+        heappush(heap, (now + left, COMPLETION, next(ticket), run))
+        if reason:
+            log.extras(1.0, reason)
+        put_time(now)
+        put_code(job << KIND_BITS | START)
+        if len(nodes) == 1:
+            put_place(pool << HALF | 1)
+            put_piece(nodes[0] << HALF | counts[0])
+        else:
+            log.place(pool, nodes, counts)
+
+    return start

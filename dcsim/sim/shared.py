@@ -78,6 +78,10 @@ class SharedNodes:
             raise ValueError(f"node {node} has too few accelerators, CPU cores or memory free")
         self._take(node, devices, request, 1)
 
+    def take(self, allocation: Allocation, request: Request) -> None:
+        """Take what the request needs, which is known to be free."""
+        self._take(allocation.nodes[0], list(allocation.devices), request, 1)
+
     def release(self, allocation: Allocation, request: Request) -> None:
         """Give back what the request held."""
         self._take(allocation.nodes[0], list(allocation.devices), request, -1)

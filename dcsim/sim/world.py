@@ -80,6 +80,7 @@ class World:
         "service_s",
         "spare",
         "submitted",
+        "take",
         "waiting",
     )
 
@@ -106,6 +107,7 @@ class World:
         self._put_time, self._put_code = self.log.put_time, self.log.put_code
         self._put_place, self._put_piece = self.log.put_place, self.log.put_piece
         self.occupy = [pool.occupy for pool in fleet.pools]
+        self.take = [pool.take for pool in fleet.pools]
         self.release = [pool.release for pool in fleet.pools]
         self.spare: list[Running] = []
         self._several = len(fleet.pools) > 1
