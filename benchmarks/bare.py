@@ -1,7 +1,7 @@
 """The yardstick: the same jobs in bare SimPy, without nodes, log, metrics or results.
 
 One departure event a job and arrivals merged from the sorted trace, strict FIFO on one pool, eight columns recorded:
-the leanest form of this flow in SimPy that is still a simulation of it.
+the form named `callback` of the published yardstick (one million multi-GPU jobs), which this file repeats step by step.
 """
 
 from __future__ import annotations
@@ -35,6 +35,12 @@ def bare_fifo(submit_s: list[float], service_s: list[float], accelerators: list[
     queue: list[Any] = env._queue
     ids = env._eid
 
+    def row(
+        number: int, submitted: float, started: float, at: float, size: int, energy: float, restarts: int, line: int
+    ) -> None:
+        p = put
+        p[0](number), p[1](submitted), p[2](started), p[3](at), p[4](size), p[5](energy), p[6](restarts), p[7](line)
+
     def start(job: tuple[int, float, float, int, int], at: float) -> None:
         nonlocal free
         free -= job[3]
@@ -50,14 +56,7 @@ def bare_fifo(submit_s: list[float], service_s: list[float], accelerators: list[
         at = env._now
         free += size
         drain(at)
-        put[0](number)
-        put[1](submitted)
-        put[2](started)
-        put[3](at)
-        put[4](size)
-        put[5](size * service * 700.0)
-        put[6](restarts)
-        put[7](len(fifo))
+        row(number, submitted, started, at, size, size * service * 700.0, restarts, len(fifo))
 
     step = env.step
     for i, at in enumerate(submit_s):

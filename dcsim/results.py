@@ -167,7 +167,7 @@ def _write_tables(run: Run, folder: Path) -> None:
         ("events.parquet", tables.event_table(run), ["event", "reason"]),
         ("timeline.parquet", tables.timeline_table(run), []),
     ):
-        pq.write_table(table, folder / name, compression="lz4", use_dictionary=encoded)
+        pq.write_table(table, folder / name, compression="lz4", use_dictionary=encoded, write_statistics=False)
 
 
 def read(folder: Path) -> Run:

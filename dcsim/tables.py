@@ -105,12 +105,18 @@ def _gaps(values: NDArray[np.float64]) -> Any:
 
 def _texts(values: Iterable[str]) -> Any:
     """A column of text."""
-    encoded = [value.encode(errors="backslashreplace") for value in values]
-    offsets = np.zeros(len(encoded) + 1, np.int64)
-    np.cumsum(np.fromiter(map(len, encoded), np.int64, len(encoded)), out=offsets[1:])
+    texts = list(values)
+    joined = "".join(texts)
+    if not joined.isascii():
+        encoded = [text.encode(errors="backslashreplace") for text in texts]
+        lengths, content = map(len, encoded), b"".join(encoded)
+    else:
+        lengths, content = map(len, texts), joined.encode()
+    offsets = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum(np.fromiter(lengths, np.int64, len(texts)), out=offsets[1:])
     short = offsets[-1] < 1 << 31  # the usual type has 32-bit offsets
-    buffers = [None, pa.py_buffer(offsets.astype(np.int32) if short else offsets), pa.py_buffer(b"".join(encoded))]
-    return pa.Array.from_buffers(pa.string() if short else pa.large_string(), len(encoded), buffers)
+    buffers = [None, pa.py_buffer(offsets.astype(np.int32) if short else offsets), pa.py_buffer(content)]
+    return pa.Array.from_buffers(pa.string() if short else pa.large_string(), len(texts), buffers)
 
 
 def _names(names: Names, rows: int) -> Any:

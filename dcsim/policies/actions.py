@@ -13,6 +13,10 @@ class Actions(Protocol):
     def start(self, job: int, allocation: Allocation, reason: str = "", rate: float = 1.0) -> None:
         """See `decisions.Start`."""
 
+    def start_if_fits(self, job: int) -> bool:
+        """Start a waiting job where the scenario's placement puts it; false, and no change, if that is nowhere."""
+        ...
+
     def preempt(self, job: int, reason: str = "") -> None:
         """See `decisions.Preempt`."""
 

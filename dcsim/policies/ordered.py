@@ -152,29 +152,27 @@ class Ordered:
 def strict_queue(scheduler: OrderedScheduler, view: View) -> FifoQueue | StrictQueue:
     """The strict queue that a scheduler's key asks for."""
     plain = type(scheduler).key is OrderedScheduler.key
-    return FifoQueue(view) if plain else StrictQueue(scheduler, view)
+    return FifoQueue() if plain else StrictQueue(scheduler, view)
 
 
 class FifoQueue:
     """Strict first come, first served: the plainest queue, and the quickest."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self) -> None:
         self._jobs: deque[int] = deque()
-        self._place = view.place
         self._blocked = -1  # the head that did not fit when it was last tried
         self.push = self._jobs.append
 
     def decide(self, freed: bool, act: Actions) -> None:
         """Start from the head until one does not fit; not tried again before something has changed."""
-        jobs, place = self._jobs, self._place
+        jobs, start_if_fits = self._jobs, act.start_if_fits
         if jobs and jobs[0] == self._blocked and not freed:
             return
         while jobs:
-            allocation = place(jobs[0])
-            if allocation is None:
+            if not start_if_fits(jobs[0]):
                 self._blocked = jobs[0]
                 return
-            act.start(jobs.popleft(), allocation)
+            jobs.popleft()
 
 
 class StrictQueue:
@@ -183,21 +181,18 @@ class StrictQueue:
     def __init__(self, scheduler: OrderedScheduler, view: View) -> None:
         self._line = Ordered(scheduler, view)
         self.push = self._line.push
-        self._place = view.place
         self._blocked = -1  # the head that did not fit when it was last tried
 
     def decide(self, freed: bool, act: Actions) -> None:
         """Start from the head until one does not fit; not tried again before something has changed."""
-        line, place = self._line, self._place
+        line, start_if_fits = self._line, act.start_if_fits
         head = line.head()
         if head == self._blocked and not freed:
             return
         while head >= 0:
-            allocation = place(head)
-            if allocation is None:
+            if not start_if_fits(head):
                 break
             line.pop()
-            act.start(head, allocation)
             head = line.head()
         self._blocked = head
 

@@ -16,12 +16,15 @@ from dcsim.policies.view import PoolView, Request, SharedPoolsView
 class Placement:
     """Base of placements: a dataclass whose fields are its TOML keys, with `place(request, pools)`.
 
-    `ignores_nodes`: accelerators come from the pool as a whole, without node walls. `random` is set by the engine
-    to the placement's own random stream for classes that say `uses_random`.
+    `best_fit`: says that in a single pool a job of up to one node's accelerators goes on the fullest node that fits,
+    so that the engine may find and take it in one stroke. `ignores_nodes`: accelerators come from the pool as a
+    whole, without node walls. `random` is set by the engine to the placement's own random stream for classes that
+    say `uses_random`.
     """
 
     ignores_nodes: ClassVar[bool] = False
     uses_random: ClassVar[bool] = False
+    best_fit: ClassVar[bool] = False
 
     def place(self, request: Request, pools: Sequence[PoolView]) -> Allocation | None:
         """Where to put a job with these needs; None if nowhere now. Only pools of `request.pools` are legal."""

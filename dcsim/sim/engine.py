@@ -98,7 +98,7 @@ class Engine:
         self._push, self._decide = queue.push, queue.decide
         self._always = isinstance(queue, GeneralQueue)
         started, ended = getattr(queue, "started", None), getattr(queue, "ended", None)
-        self._told = road.Told(self._view.place, queue.decide, started, ended, not self._always and not self._unfit)
+        self._told = road.Told(queue.decide, started, ended, not self._always and not self._unfit)
         self._world.on_end = ended
         self._world.on_wait = queue.push
 
@@ -130,14 +130,11 @@ class Engine:
         world, push, unfit = self._world, self._push, self._unfit
         world.submit(first, last)
         told = self._told
-        if told.alone and last - first == 1 == len(world.waiting):
-            # Under every order of the queue a job that comes alone, finds nobody waiting, and fits, starts.
-            allocation = told.place(first)
-            if allocation is not None:
-                world.start(first, allocation)
-                if told.started is not None:
-                    told.started(first)
-                return
+        # Under every order of the queue a job that comes alone, finds nobody waiting, and fits, starts.
+        if told.alone and last - first == 1 == len(world.waiting) and world.start_if_fits(first):
+            if told.started is not None:
+                told.started(first)
+            return
         for job in range(first, last):
             if unfit and (why := unfit.get(world.facts.request_class[job])):
                 world.reject(job, why)

@@ -36,6 +36,8 @@ class Fleet:
             SharedPools([_shared(p) for p in pools]) if shared else [_whole(p, placement) for p in pools]
         )
         self.place: Callable[[Request, Any], Allocation | None] = placement.place_shared if shared else placement.place
+        # Whether a job of up to a node's accelerators goes on the fullest node of the one pool: see Placement.
+        self.best_fit = placement.best_fit and not shared and len(pools) == 1
         self.capacity = sum(p.nodes * p.width for p in self.pools)
         self._empty: list[Any] = [pool.scratch() for pool in self.pools]
 

@@ -175,6 +175,28 @@ class Nodes:
                 self._mask |= 1 << after
             index[after] = there | bit
 
+    def take_fullest(self, accelerators: int) -> int:
+        """`fullest`, and its accelerators are taken at once; -1, and nothing is taken, if there is no such node."""
+        mask = self._mask >> accelerators
+        if not mask:
+            return -1
+        before = accelerators + (mask & -mask).bit_length() - 1
+        index = self._index
+        nodes = index[before]
+        bit = nodes & -nodes
+        left = index[before] = nodes ^ bit
+        if not left:
+            self._mask ^= 1 << before
+        node = bit.bit_length() - 1
+        after = self._free[node] = before - accelerators
+        if after:
+            there = index[after]
+            if not there:
+                self._mask |= 1 << after
+            index[after] = there | bit
+        self.free_total -= accelerators
+        return node
+
     def release(self, allocation: Allocation, accelerators: int) -> None:
         """Give back what a job of `accelerators` held on this allocation."""
         self.free_total += accelerators

@@ -17,16 +17,16 @@ from dcsim.eventlog.log import HALF, KIND_BITS
 from dcsim.eventlog.schema import COMPLETE, START
 from dcsim.policies.actions import Actions
 from dcsim.policies.decisions import Allocation
+from dcsim.policies.placements import one_node
 from dcsim.sim.clock import COMPLETION, REPORT_EVERY, Callbacks
 from dcsim.sim.world import Running, World
 
 
 @dataclass(frozen=True)
 class Told:
-    """The queue, as the loop drives it. `decide, started, ended`: see Queue; None if it does not care. `place`: see
-    View. `alone`: whether a job that finds nobody waiting may start without asking the queue."""
+    """The queue, as the loop drives it. `decide, started, ended`: see Queue; None if it does not care. `alone`:
+    whether a job that finds nobody waiting may start without asking the queue."""
 
-    place: Callable[[int], Allocation | None]
     decide: Callable[[bool, Actions], None]
     started: Callable[[int], None] | None
     ended: Callable[[int], None] | None
@@ -34,10 +34,24 @@ class Told:
 
 
 class Hand:
-    """The world's hand on the plain road: `start` is quick and trusts dcsim's own queues, the rest is the world's."""
+    """The world's hand on the plain road: starts are quick and trust dcsim's own queues and placements."""
 
     def __init__(self, world: World) -> None:
-        self.start = _starter(world)
+        begin, claim, take, needs = _beginner(world), _claimer(world), world.take, world.needs
+
+        def start(job: int, allocation: Allocation, reason: str = "", rate: float = 1.0) -> None:
+            take[allocation[0]](allocation, needs[job])
+            begin(job, allocation, reason)
+
+        def start_if_fits(job: int) -> bool:
+            allocation = claim(job)
+            if allocation is None:
+                return False
+            begin(job, allocation)
+            return True
+
+        self.start = start
+        self.start_if_fits = start_if_fits
         self.preempt = world.preempt
         self.reject = world.reject
         self.set_rate = world.set_rate
@@ -48,11 +62,10 @@ def walk(world: World, on: Callbacks, queue: Told, until: float) -> None:
     """Run to the end, or to `until`, s; see `Clock.walk`."""
     clock, log, waiting, running, spare = world.clock, world.log, world.waiting, world.running, world.spare
     heap, events, release, needs, kinds = clock.queue, 0, world.release, world.needs, world.end_kinds
-    place, pools, facts, hand = world.fleet.place, world.fleet.pools, world.facts, Hand(world)
-    requests, classes, start, decide = facts.requests, facts.request_class, hand.start, queue.decide
-    put_time, put_code = log.put_time, log.put_code
+    hand, decide = Hand(world), queue.decide
+    start_if_fits, put_time, put_code = hand.start_if_fits, log.put_time, log.put_code
     alone, told_end, told_start = queue.alone, queue.ended, queue.started
-    arrivals, i = [*facts.submit_s, inf], 0
+    arrivals, i = [*world.facts.submit_s, inf], 0
     while arrivals[i] < inf or running or waiting:
         coming = arrivals[i]
         now = coming if not heap or coming < heap[0][0] else heap[0][0]
@@ -77,14 +90,11 @@ def walk(world: World, on: Callbacks, queue: Told, until: float) -> None:
             spare.append(run)
         if coming == now:
             job, i = i, i + 1
-            if alone and not waiting and arrivals[i] != now:
-                placed = place(requests[classes[job]], pools)
-                if placed is not None:
-                    world.submitted = i
-                    start(job, placed)
-                    if told_start is not None:
-                        told_start(job)
-                    continue
+            if alone and not waiting and arrivals[i] != now and start_if_fits(job):
+                world.submitted = i
+                if told_start is not None:
+                    told_start(job)
+                continue
             while arrivals[i] == now:
                 i += 1
             on.admit(job, i)
@@ -95,17 +105,41 @@ def walk(world: World, on: Callbacks, queue: Told, until: float) -> None:
     clock.events = events
 
 
-def _starter(world: World) -> Callable[..., None]:
-    """`World.start` for the plain road, with all that never changes at hand and without checks: a job takes an
-    allocation that dcsim's own placement has just found free."""
+def _claimer(world: World) -> Callable[[int], Allocation | None]:
+    """Finds a job's place, as the placement says, and takes it; None if there is none."""
+    fleet, facts, take, needs = world.fleet, world.facts, world.take, world.needs
+    place, pools, requests, classes = fleet.place, fleet.pools, facts.requests, facts.request_class
+
+    def claim(job: int) -> Allocation | None:
+        found = place(requests[classes[job]], pools)
+        if found is not None:
+            take[found[0]](found, needs[job])
+        return found
+
+    if not fleet.best_fit:
+        return claim
+    width, take_fullest = pools[0].width, pools[0].take_fullest
+
+    def claim_fullest(job: int) -> Allocation | None:
+        need = needs[job]
+        if need > width:
+            return claim(job)
+        node = take_fullest(need)
+        return one_node(0, node, need) if node >= 0 else None
+
+    return claim_fullest
+
+
+def _beginner(world: World) -> Callable[..., None]:
+    """`World.start` for the plain road, with all that never changes at hand and without checks: the accelerators,
+    which dcsim's own placement has just found free, are taken."""
     clock, log, waiting, running, spare = world.clock, world.log, world.waiting, world.running, world.spare
     heap, ticket, done_s, at_end = clock.queue, clock.ticket, world.done_s, world.at_end
-    take, needs, service, requested = world.take, world.needs, world.service_s, world.facts.requested_s
+    service, requested = world.service_s, world.facts.requested_s
     put_time, put_code, put_place, put_piece = log.put_time, log.put_code, log.put_place, log.put_piece
 
-    def start(job: int, allocation: Allocation, reason: str = "") -> None:
+    def begin(job: int, allocation: Allocation, reason: str = "") -> None:
         pool, nodes, counts, _, _ = allocation
-        take[pool](allocation, needs[job])
         waiting.pop(job, None)
         run = running[job] = spare.pop() if spare else Running(clock, at_end)
         now = clock._now
@@ -127,4 +161,4 @@ def _starter(world: World) -> Callable[..., None]:
         else:
             log.place(pool, nodes, counts)
 
-    return start
+    return begin

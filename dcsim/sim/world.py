@@ -210,6 +210,15 @@ class World:
         else:
             self.log.place(allocation[0], nodes, allocation[2])
 
+    def start_if_fits(self, job: int) -> bool:
+        """Start a waiting job where the placement puts it; false, and nothing is done, if that is nowhere."""
+        facts = self.facts
+        allocation = self.fleet.place(facts.requests[facts.request_class[job]], self.fleet.pools)
+        if allocation is None:
+            return False
+        self.start(job, allocation)
+        return True
+
     def _resume(self, run: Running) -> float:
         """Take overheads and earlier work into account; when the run will end, s."""
         done = self.done_s.get(run.job, 0.0)

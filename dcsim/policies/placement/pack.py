@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -24,6 +25,8 @@ class Pack(Placement):
     free: half the free CPU cores plus half the free accelerators, each as a share of the largest node's; lowest
     index on a tie, and on the accelerator with least room. Source: BestFit of Weng et al., USENIX ATC 2023.
     """
+
+    best_fit: ClassVar[bool] = True
 
     def place(self, request: Request, pools: Sequence[PoolView]) -> Allocation | None:
         """The first pool with room decides."""
