@@ -3,6 +3,8 @@
 `fgd`: GPU allocation while the OpenB cluster is filled, against the authors' own simulator (Weng et al., USENIX ATC
 2023, artifact github.com/hkust-adsl/kubernetes-scheduler-simulator). Prints a table, and one JSON object as the last
 line.
+
+`memory`: predicted memory against published runs (benchmarks/memory_accuracy.py).
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import memory_accuracy, training_accuracy
 from dcsim.run import Run, run
 
 SCENARIOS = Path(__file__).resolve().parent.parent / "scenarios"
@@ -83,13 +86,28 @@ def fgd(traces: Path, seeds: int) -> Iterator[Row]:
 
 
 def main() -> None:
+    """Parse and hand over; the last line of each command is one JSON object."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["fgd"])
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the folder of the traces")
-    parser.add_argument(
-        "--seeds", type=int, default=10, metavar="N", help="runs for each row, at least 2 (default: 10)"
-    )
+    kinds = parser.add_subparsers(dest="what", required=True)
+    for name in ("fgd", "memory"):
+        sub = kinds.add_parser(name)
+        sub.add_argument("--data", type=Path, required=True, metavar="DIR", help="the folder of the data")
+        if name == "fgd":
+            sub.add_argument(
+                "--seeds", type=int, default=10, metavar="N", help="runs for each row, at least 2 (default: 10)"
+            )
+    training_accuracy.add_arguments(kinds.add_parser("training"))
     arguments = parser.parse_args()
+    if arguments.what == "memory":
+        memory_accuracy.report(arguments.data)
+    elif arguments.what == "training":
+        training_accuracy.main(arguments)
+    else:
+        report_fgd(arguments)
+
+
+def report_fgd(arguments: argparse.Namespace) -> None:
+    """Print the curves of every list under every placement."""
     found: dict[str, dict[str, list[float]]] = {}
     print(f"{'GPUs allocated, %, when asked for':40}" + "".join(f"{f'{point} %':>8}" for point in POINTS))
     for row in fgd(arguments.data, arguments.seeds):

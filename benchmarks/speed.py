@@ -54,6 +54,7 @@ def simulate(scenario: Scenario, jobs: JobTable, out: Path | None) -> Run:
     placement = plugins.find("placement", scenario.placement.use)()
     outcome = Engine(scenario, jobs, scheduler, placement).run()
     run = Run(scenario, jobs, outcome.log, outcome.end_s, outcome.events, 0.0)
+    del outcome  # the world is not needed any more, as in `dcsim.run`
     if out is not None:
         results.save(run, out)
     return run
@@ -186,6 +187,13 @@ def commands(arguments: argparse.Namespace) -> dict[str, Any]:
     return {f"{name}_cpu_s": round(seconds, 3) for name, seconds in row.items()}
 
 
+def step_time(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Step-time evaluations a second on one core and on two (`benchmarks/step_time.py`)."""
+    from benchmarks.step_time import step_time  # numba would count in the memory of the other measurements
+
+    return step_time(arguments)
+
+
 def _command_s(words: list[str]) -> float:
     before = os.times()
     subprocess.run([sys.executable, "-m", "dcsim", *words], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
@@ -202,8 +210,8 @@ def main() -> None:
     """Parse, measure, print; the last line is one JSON object."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
     kinds = parser.add_subparsers(dest="kind", required=True)
-    for work in (replay, flow, scale, commands, one):
-        sub = kinds.add_parser(work.__name__, help=(work.__doc__ or "").splitlines()[0])
+    for work in (replay, flow, scale, commands, one, step_time):
+        sub = kinds.add_parser(work.__name__.replace("_", "-"), help=(work.__doc__ or "").splitlines()[0])
         sub.set_defaults(work=work)
         sub.add_argument("--rounds", type=int, default=3)
         if work in (replay, commands):
@@ -217,6 +225,9 @@ def main() -> None:
             sub.add_argument("--fixed-load", type=int, help="nodes that the load is made for")
             sub.add_argument("--at-once", action="store_true", help="all jobs are submitted at second 0")
             sub.add_argument("--write", action="store_true", help="write results")
+        if work is step_time:
+            sub.add_argument("--count", type=int, default=1_000_000, help="plans in the batch")
+            sub.add_argument("--threads", type=int, default=0, help="measure in this process (used by itself)")
     arguments = parser.parse_args()
     print(json.dumps(arguments.work(arguments)))
 

@@ -6,6 +6,8 @@ loaded = dcsim.load("scenario.toml", overrides=["pools.0.nodes=120"])
 run = dcsim.run(loaded)
 run.summary["wait_s_mean"]
 dcsim.save(run, "results")
+
+dcsim.estimate("llama-3-70b", "H100-SXM", tokens=15e12, deadline="60 d").accelerators
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from dcsim.errors import DcsimError, EnvironmentFault, PolicyError, ScenarioError, TraceError
+    from dcsim.performance.estimate import estimate
+    from dcsim.performance.planner import plan
     from dcsim.results import read, save
     from dcsim.run import Run, run
     from dcsim.scenario.jobs import JobTable
@@ -35,7 +39,9 @@ _WHERE = {
     "Scenario": "scenario.spec",
     "ScenarioError": "errors",
     "TraceError": "errors",
+    "estimate": "performance.estimate",
     "load": "scenario.load",
+    "plan": "performance.planner",
     "read": "results",
     "run": "run",
     "save": "results",
@@ -51,7 +57,9 @@ __all__ = [
     "Scenario",
     "ScenarioError",
     "TraceError",
+    "estimate",
     "load",
+    "plan",
     "read",
     "run",
     "save",

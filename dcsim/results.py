@@ -14,12 +14,14 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from dcsim.errors import EnvironmentFault, Problem, ScenarioError
 from dcsim.run import Run
 from dcsim.scenario import digest, from_toml, to_toml
+from dcsim.scenario.loaded import Source
 
 FILES = ("scenario.toml", "summary.json", "jobs.parquet", "events.parquet", "timeline.parquet", "meta.json")
 
@@ -137,6 +139,7 @@ def _meta(run: Run) -> dict[str, Any]:
         "scenario": run.scenario.name,
         "scenario_sha256": digest(run.scenario),
         "seed": run.scenario.seed,
+        "source": asdict(run.source),
         "versions": _versions(),
         "trace": run.jobs.origin,
         "warnings": list(run.jobs.warnings),
@@ -163,7 +166,7 @@ def _write_tables(run: Run, folder: Path) -> None:
     from dcsim import tables
 
     for name, table, encoded in (
-        ("jobs.parquet", tables.job_table(run), ["user", "tenant", "kind", "state"]),
+        ("jobs.parquet", tables.job_table(run), tables.REPEATED),
         ("events.parquet", tables.event_table(run), ["event", "reason"]),
         ("timeline.parquet", tables.timeline_table(run), []),
     ):
@@ -171,8 +174,7 @@ def _write_tables(run: Run, folder: Path) -> None:
 
 
 def read(folder: Path) -> Run:
-    """A finished run, read back from its folder: what only decisions need (priorities, cores, memory, the pools
-    that jobs asked for) is not in it, all else is equal.
+    """A finished run, read back from its folder.
 
     Raises ScenarioError where the folder is not the result of a run.
     """
@@ -189,4 +191,6 @@ def read(folder: Path) -> Run:
     jobs = pq.read_table(folder / "jobs.parquet")
     end_s = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["end_s"]
     log = tables.read_log(pq.read_table(folder / "events.parquet"))
-    return Run(scenario, tables.read_jobs(jobs, meta), log, end_s, meta["simpy_events"], meta["simulation_wall_s"])
+    told: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in meta["source"].items()}
+    events, wall_s = meta["simpy_events"], meta["simulation_wall_s"]
+    return Run(scenario, tables.read_jobs(jobs, meta), log, end_s, events, wall_s, Source(**told))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from dcsim.metrics.timeline import Timeline, timeline
 from dcsim.plugins import faults_named
 from dcsim.scenario.jobs import JobTable
 from dcsim.scenario.load import load
-from dcsim.scenario.loaded import Loaded
+from dcsim.scenario.loaded import Loaded, Source
 from dcsim.scenario.plugin_tables import build
 from dcsim.scenario.spec import Scenario
 from dcsim.sim.engine import Engine, Progress
@@ -30,7 +30,7 @@ class Run:
     """A finished run: facts in, facts out; every number is computed from these on demand.
 
     `end_s`: simulated time at which the run stopped, s. `simpy_events`: events that SimPy processed. `wall_s`:
-    seconds of wall time from loaded scenario to finished event log.
+    seconds of wall time from loaded scenario to finished event log. `source`: how to run it again.
     """
 
     scenario: Scenario
@@ -39,6 +39,7 @@ class Run:
     end_s: float
     simpy_events: int
     wall_s: float
+    source: Source = field(default_factory=Source)
 
     @cached_property
     def results(self) -> JobResults:
@@ -97,4 +98,5 @@ def run(
     scheduler = build("scheduler", scenario.scheduler, source)
     placement = build("placement", scenario.placement, source)
     outcome = Engine(scenario, jobs, scheduler, placement).run(progress)
-    return Run(scenario, jobs, outcome.log, outcome.end_s, outcome.events, time.perf_counter() - begun)
+    wall_s = time.perf_counter() - begun
+    return Run(scenario, jobs, outcome.log, outcome.end_s, outcome.events, wall_s, source.source)

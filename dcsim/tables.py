@@ -18,11 +18,16 @@ from dcsim.metrics.jobs import STATES
 from dcsim.run import Run
 from dcsim.scenario.jobs import JobTable, Names
 
+ASKED = ("priority", "cpus", "memory_b")
+ASKED_NAMES = {"requested_pool": "pool", "accelerator_names": "accelerator_names"}  # column: field of JobTable
+REPEATED = ["user", "tenant", "kind", "state", "pool", *ASKED_NAMES]  # columns of jobs.parquet with few values
+
 
 def job_table(run: Run) -> Any:
     """`jobs.parquet` as a pyarrow Table: a row a job, in order of submission.
 
-    Energy, carbon and cost are empty until their models exist: the columns stand for the readers' sake.
+    `pool` is the one that the job ran in. Energy, carbon and cost are empty until their models exist: the columns
+    stand for the readers' sake.
     """
     jobs, results = run.jobs, run.results
     nothing = pa.nulls(len(jobs), pa.float64())
@@ -43,6 +48,7 @@ def job_table(run: Run) -> Any:
             "accelerators": _numbers(jobs.accelerators),
             "share": nothing if jobs.share is None else _numbers(jobs.share),
             "nodes": _numbers(results.nodes),
+            "pool": _names(Names(tuple(p.name for p in run.scenario.pools), results.pool.astype(np.int32)), len(jobs)),
             "state": _coded(results.state, STATES),
             "preemptions": _numbers(results.preemptions),
             "restarts": _numbers(results.restarts),
@@ -51,7 +57,17 @@ def job_table(run: Run) -> Any:
             "carbon_kg": nothing,
             "cost_usd": nothing,
         }
+        | _asked(jobs)
     )
+
+
+def _asked(jobs: JobTable) -> dict[str, Any]:
+    """What else jobs asked for: a column only where the trace has one."""
+    numbers = {name: getattr(jobs, name) for name in ASKED}
+    names = {column: getattr(jobs, name) for column, name in ASKED_NAMES.items()}
+    return {column: _numbers(values) for column, values in numbers.items() if values is not None} | {
+        column: _names(values, len(jobs)) for column, values in names.items() if values.codes is not None
+    }
 
 
 def event_table(run: Run) -> Any:
@@ -144,9 +160,11 @@ def read_jobs(table: Any, meta: dict[str, Any]) -> JobTable:
     """The jobs of a run from `jobs.parquet`; `meta`: content of meta.json."""
 
     def names(column: str) -> Names:
-        values = table[column].to_pylist()
+        values = table[column].to_pylist() if column in table.column_names else []
         return Names.of(values) if any(v is not None for v in values) else Names()
 
+    asked: dict[str, Any] = {name: table[name].to_numpy() for name in ASKED if name in table.column_names}
+    asked |= {name: names(column) for column, name in ASKED_NAMES.items()}
     shares = table["share"].null_count < len(table)
     states = np.array(table["state"].cast("string").to_pylist())
     return JobTable(
@@ -159,6 +177,7 @@ def read_jobs(table: Any, meta: dict[str, Any]) -> JobTable:
         end_state=np.select([states == "failed", states == "cancelled"], [1, 2], 0).astype(np.int8),
         user=names("user"),
         tenant=names("tenant"),
+        **asked,
         warnings=tuple(meta["warnings"]),
         origin=meta["trace"],
     )

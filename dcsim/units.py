@@ -174,3 +174,9 @@ def human_time(seconds: float) -> str:
 def human_count(value: float) -> str:
     """A count for people, with thousands separators: `125,303`."""
     return f"{value:,.0f}"
+
+
+def human_si(value: float, symbol: str) -> str:
+    """A quantity for people, three significant digits and an SI prefix: `5.67 TB`, `3.8e+25 FLOP`."""
+    prefix, factor = next(((p, f) for p, f in reversed(_PREFIX.items()) if abs(value) >= f), ("", 1.0))
+    return f"{value / factor:.3g} {prefix}{symbol}"

@@ -103,6 +103,17 @@ def test_what_was_free_elsewhere_does_not_help_a_job_that_asked_for_a_pool():
     assert story(sim, 1).unseen == ()
 
 
+def test_what_a_job_asked_for_and_where_it_ran_is_said():
+    jobs = table([0], [5], [1], pool=["b"], cpus=np.array([4.0]), memory_b=np.array([2e9]), accelerator_names=["V100"])
+    sim = simulate(jobs, 1, 4, pools=pools((1, 4), (1, 8)))
+    assert lines(story(sim, 0), sim.scenario)[:4] == [
+        "job 0: 1 accelerator, 4 CPU cores, 2 GB of memory, on V100, in pool b, 5 s of service; completed",
+        "  submitted  00:00:00",
+        "  started    00:00:00  0 s after submission",
+        "  ran in     b",
+    ]
+
+
 def preempted(**overheads: float) -> Simulated:
     """One accelerator under SRTF: a (100 s) runs from 0 s, b (10 s) stops it at 20 s."""
     jobs = table([0, 20], [100, 10], job_ids=tuple("ab"))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import io
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -101,6 +103,37 @@ def test_the_written_scenario_runs_again_to_the_same_summary(quickstart: Path, t
         assert (only(tmp_path) / name).read_bytes() == (quickstart / name).read_bytes(), name
 
 
+def command_again(page: Path) -> list[str]:
+    """The words of the command by which a report says that the same run is made again."""
+    (said,) = re.findall(r"<p>The same run again</p>\n<pre><code>(.*)</code>", page.read_text())
+    return shlex.split(html.unescape(said))
+
+
+def test_a_report_says_how_to_make_the_very_same_run_again(tmp_path: Path):
+    (tmp_path / "a b.toml").write_text((SCENARIOS / "quickstart.toml").read_text().replace("data/", ""))
+    changes = ["--set", "workload.limit=100", "--set", "scheduler.use=sjf"]
+    out = tmp_path / "out"
+    process("run", tmp_path / "a b.toml", "--data", "scenarios/data", *changes, "--out", out, "--quiet")
+    first = only(out)
+    words = command_again(first / "report.html")
+    assert words == ["python", "-m", "dcsim", "run", f"{tmp_path}/a b.toml", "--data", "scenarios/data", *changes]
+    process(*words[3:], "--out", tmp_path / "again", "--quiet")
+    assert only(tmp_path / "again").name == first.name
+    made_by_run = (first / "report.html").read_bytes()
+    process("report", first)
+    assert (first / "report.html").read_bytes() == made_by_run
+
+
+def test_only_meta_and_the_commands_of_the_report_know_where_files_lay(tmp_path: Path):
+    out = tmp_path / "out"
+    process("run", SCENARIOS / "first-run.toml", "--data", tmp_path, "--out", out, "--quiet")
+    place = only(out)
+    knowing = {path.name for path in place.iterdir() if str(tmp_path).encode() in path.read_bytes()}
+    assert knowing == {"meta.json", "report.html"}
+    text = (place / "report.html").read_text()
+    assert str(tmp_path) not in text[: text.index("What to look at next")]
+
+
 def test_the_python_interface_leaves_the_same_bytes_as_the_command(quickstart: Path, tmp_path: Path):
     place = results.save(run(SCENARIOS / "quickstart.toml"), tmp_path)
     assert place.name == quickstart.name
@@ -148,18 +181,72 @@ def test_a_run_of_parts_of_accelerators_is_read_back_too(traces: Path, tmp_path:
     assert_equal(results.read(results.save(written, tmp_path)), written)
 
 
+TWO_POOLS = """\
+name = "two-pools"
+workload = { use = "csv", path = "jobs.csv" }
+
+[[pools]]
+name = "a"
+accelerator = "T4"
+nodes = 1
+accelerators_per_node = 2
+cpus_per_node = 8
+memory_per_node = "8 GB"
+
+[[pools]]
+name = "b"
+accelerator = "A10"
+nodes = 1
+accelerators_per_node = 4
+"""
+ASKING = """\
+job_id,submit_s,accelerators,service_s,priority,pool,accelerator_names,cpus,memory_b
+first,0,1,10,3,b,,4,2000000000
+second,0,1,10,,,T4|V100,,
+third,1,1,10,,a,,4,2e9
+big,2,8,10,,,,,
+"""
+
+
+def asking(folder: Path) -> Run:
+    """Four jobs that ask for all that a job can ask for."""
+    (folder / "jobs.csv").write_text(ASKING)
+    (folder / "scenario.toml").write_text(TWO_POOLS)
+    return run(folder / "scenario.toml")
+
+
+def test_what_jobs_asked_for_is_read_back_too(tmp_path: Path):
+    written = asking(tmp_path)
+    found = results.read(results.save(written, tmp_path / "out"))
+    assert_equal(found, written)
+    assert found.jobs.pool.name(0) == "b"
+    assert found.jobs.accelerator_names.name(1) == "T4|V100"
+
+
+def test_a_job_row_names_the_pool_that_it_ran_in(tmp_path: Path):
+    table = pq.read_table(results.save(asking(tmp_path), tmp_path / "out") / "jobs.parquet")
+    assert table["pool"].to_pylist() == ["b", "a", "a", None]  # the last was rejected
+
+
+def test_columns_of_requests_stand_only_where_the_trace_has_them(tmp_path: Path, quickstart: Path):
+    asked = {"priority", "cpus", "memory_b", "requested_pool", "accelerator_names"}
+    assert asked <= set(pq.read_schema(results.save(asking(tmp_path), tmp_path / "out") / "jobs.parquet").names)
+    assert not asked & set(pq.read_schema(quickstart / "jobs.parquet").names)
+
+
 def assert_equal(found: Run, written: Run) -> None:
-    """Everything but wall time and what only decisions need is the same."""
+    """Everything but wall time is the same."""
     assert found.scenario == written.scenario
     assert found.summary == written.summary
     for part in ("log", "results", "timeline"):
         assert same(getattr(found, part), getattr(written, part)), part
     jobs, theirs = found.jobs, written.jobs
-    for column in ("submit_s", "service_s", "requested_s", "accelerators", "demand"):
+    for column in ("submit_s", "service_s", "requested_s", "accelerators", "demand", "priority", "cpus", "memory_b"):
         assert same(getattr(jobs, column), getattr(theirs, column)), column
     assert [jobs.job_id(row) for row in range(len(jobs))] == [theirs.job_id(row) for row in range(len(jobs))]
-    tenants = [[table.tenant.name(row) for row in range(len(table))] for table in (jobs, theirs)]
-    assert tenants[0] == tenants[1]
+    for names in ("tenant", "user", "pool", "accelerator_names"):
+        mine, other = ([getattr(table, names).name(row) for row in range(len(table))] for table in (jobs, theirs))
+        assert mine == other, names
     assert (jobs.origin, jobs.warnings, found.simpy_events) == (theirs.origin, theirs.warnings, written.simpy_events)
 
 

@@ -10,14 +10,13 @@ from dcsim.cli.options import add_plugins
 from dcsim.cli.tables import aligned
 
 PLUGINS = {"workloads": "workload", "schedulers": "scheduler", "placements": "placement"}
+PRESETS = ("accelerators", "models", "scaling_laws")
 GRADES = ("measured", "vendor", "paper", "weak", "assumed")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument(
-        "kind", nargs="?", choices=["accelerators", *PLUGINS], help="what to list (default: everything)"
-    )
+    parser.add_argument("kind", nargs="?", choices=[*PRESETS, *PLUGINS], help="what to list (default: everything)")
     parser.add_argument("--grade", choices=GRADES, help="list the preset values of this grade, with their sources")
     add_plugins(parser)
 
@@ -30,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.grade is not None:
         lines = list(_values_of_grade(arguments.grade))
     else:
-        kinds = [arguments.kind] if arguments.kind else ["accelerators", *PLUGINS]
+        kinds = [arguments.kind] if arguments.kind else [*PRESETS, *PLUGINS]
         lines = [line for kind in kinds for line in _section(kind, folders, titled=len(kinds) > 1)]
     print("\n".join(lines).strip("\n"))
     return 0
@@ -39,7 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _section(kind: str, folders: tuple[Path, ...], titled: bool) -> Iterator[str]:
     if titled:
         yield from ("", f"{kind}:")
-    yield from _accelerators() if kind == "accelerators" else _plugins(PLUGINS[kind], folders)
+    tables = {"accelerators": _accelerators, "models": _models, "scaling_laws": _scaling_laws}
+    yield from tables[kind]() if kind in tables else _plugins(PLUGINS[kind], folders)
     if kind == "workloads":
         yield from ("", "presets of synthetic:", *_workload_presets())
 
@@ -82,6 +82,31 @@ def _accelerators() -> list[str]:
     return aligned(rows, "<<" + ">" * (1 + len(columns)))
 
 
+def _models() -> list[str]:
+    """One row a preset: parameters as published, or a dash; shape of a transformer, or what a network's sample is."""
+    from dcsim.scenario import presets
+
+    rows = [["name", "by", "year", "parameters 1e9", "active 1e9", "layers", "hidden", "one sample"]]
+    for model in map(presets.model, presets.names("models")):
+        cells = [model.name, model.by, str(model.year or "-"), _number(model.parameters, 1e9)]
+        if model.kind == "transformer":
+            shape = [_number(model.active_parameters, 1e9), str(model.layers), str(model.hidden)]
+            rows.append([*cells, *shape, f"{model.max_sequence} tokens" if model.max_sequence else "tokens"])
+        else:
+            rows.append([*cells, "-", "-", "-", model.sample])
+    return aligned(rows, "<<>>>>><")
+
+
+def _scaling_laws() -> list[str]:
+    """One row a law, with its coefficients."""
+    from dcsim.scenario import presets
+
+    keys = ("irreducible", "a", "alpha", "b", "beta", "power")
+    laws = map(presets.scaling_law, presets.names("scaling_laws"))
+    rows = [[law.name, *(f"{getattr(law, key):.6g}" for key in keys)] for law in laws]
+    return aligned([["name", *keys], *rows], "<" + ">" * len(keys))
+
+
 def _number(value: float | None, unit: float) -> str:
     return "-" if value is None else f"{value / unit:.6g}"
 
@@ -91,7 +116,7 @@ def _values_of_grade(grade: str) -> list[str]:
     from dcsim.scenario import presets
 
     rows = [("preset", "key", "value", "source")]
-    for kind in ("accelerators", "workloads"):
+    for kind in (*PRESETS, "workloads"):
         for name in presets.names(kind):
             table = presets.table(kind, name)
             for key, origin in table["provenance"].items():

@@ -25,6 +25,9 @@ COMMANDS = {
     "trace": "describe a job trace, or fit a synthetic workload to it",
     "report": "make the HTML report or paper figures of a finished run",
     "explain": "why a job waited and where its time went",
+    "plan": "the best parallel plans for training a model on a number of accelerators",
+    "estimate": "what training a model takes: accelerators, days, memory, storage, energy, dollars",
+    "calibrate": "fit the constants of the step-time model to measured training runs",
     "check": "test a plug-in file against its contract",
     "schema": "print the JSON Schema of scenario files, for editors",
 }

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dcsim.run import Run
 
-UNKNOWN_DATA = "FOLDER_OF_THE_TRACE"  # a run folder does not say where its trace lay
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
@@ -34,9 +32,8 @@ def _page(finished: Run, folder: Path) -> list[Path]:
     from dcsim.report.page import html
     from dcsim.results import write_text
 
-    path, scenario = folder / "report.html", folder / "scenario.toml"
-    data = UNKNOWN_DATA if "path" in finished.scenario.workload.parameters else None
-    write_text(path, html(finished, next_steps(finished, str(folder), str(scenario), data)))
+    path = folder / "report.html"
+    write_text(path, html(finished, next_steps(finished, str(folder))))
     return [path]
 
 

@@ -13,7 +13,6 @@ from dcsim.cli.progress import Reporter
 
 if TYPE_CHECKING:
     from dcsim.run import Run
-    from dcsim.scenario import Loaded
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     with Reporter(quiet) as reporter:
         outcome = simulate(loaded, reporter)
         reporter.say("writing results")
-        report = None if arguments.no_report else _report(outcome, loaded, place)
+        report = None if arguments.no_report else _report(outcome, place)
         results.write(outcome, place, report)
     if not arguments.quiet:
         for note in (*loaded.notes, *outcome.jobs.warnings):
@@ -53,9 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _report(outcome: Run, loaded: Loaded, place: Path) -> str:
+def _report(outcome: Run, place: Path) -> str:
     from dcsim.report.next_steps import next_steps
     from dcsim.report.page import html
 
-    data = None if loaded.data is None else str(loaded.data)
-    return html(outcome, next_steps(outcome, str(place), loaded.file, data))
+    return html(outcome, next_steps(outcome, str(place)))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from dcsim.cli.tables import aligned
 from dcsim.report.markup import counted, number, plain
-from dcsim.units import DAY, human_time
+from dcsim.units import DAY, SIZE, human_time
 
 if TYPE_CHECKING:
-    from dcsim.metrics.story import Cause, Other, Range, Story
+    from dcsim.metrics.story import Asked, Cause, Other, Range, Story
     from dcsim.scenario.spec import Scenario
 
 MOST_CAUSES = 8
@@ -40,8 +41,8 @@ def lines(story: Story, scenario: Scenario) -> list[str]:
 
 def _head(story: Story, scenario: Scenario) -> list[str]:
     tenant = f" of tenant {story.tenant}" if story.tenant else ""
-    asked = f"{counted(story.accelerators, 'accelerator')}, {human_time(story.service_s)} of service"
-    shown = [f"job {story.job_id}{tenant}: {asked}; {story.state}"]
+    asked = ", ".join([counted(story.accelerators, "accelerator"), *_asked(story.asked)])
+    shown = [f"job {story.job_id}{tenant}: {asked}, {human_time(story.service_s)} of service; {story.state}"]
     if not story.steps:
         return shown
     first = story.steps[0].time_s
@@ -49,12 +50,25 @@ def _head(story: Story, scenario: Scenario) -> list[str]:
     start = next((step.time_s for step in story.steps if step.kind == "start"), None)
     if start is not None:
         rows.append(("started", _clock(start, scenario), f"{human_time(start - first)} after submission"))
+    if story.pool is not None and len(scenario.pools) > 1:
+        rows.append(("ran in", story.pool, ""))
     if story.state == "rejected":
         rows.append(("rejected", _clock(story.until_s, scenario), story.steps[-1].reason))
     else:
         end = "run ended" if story.state == "unfinished" else "ended"
         rows.append((end, _clock(story.until_s, scenario), f"{human_time(story.until_s - first)} after submission"))
     return shown + [f"  {line}" for line in aligned(rows)]
+
+
+def _asked(asked: Asked) -> Iterator[str]:
+    if asked.cpus:
+        yield counted(asked.cpus, "CPU core")
+    if asked.memory_b:
+        yield f"{SIZE.format(asked.memory_b)} of memory"
+    if asked.accelerator_names:
+        yield f"on {asked.accelerator_names.replace('|', ' or ')}"
+    if asked.pool:
+        yield f"in pool {asked.pool}"
 
 
 def _why_in_all(story: Story) -> list[str]:

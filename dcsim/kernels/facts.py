@@ -64,6 +64,9 @@ class Plan(NamedTuple):
     optimizer_bytes: float = 12.0  # fp32 master and two moments; 4 or 8 for SGD
     overlap_tp: float = 0.0  # share of tensor-parallel traffic that the framework hides
     overlap_dp: float = 1.0  # 1: gradients travel while backward still runs
+    dropout: float = 0.0  # 1: masks are kept for backward
+    shard_ranks: float = 8.0  # data-parallel ranks that HSDP divides the states over
+    kept_factor: float = 1.0  # activations kept, over those of fused kernels
 
 
 class Device(NamedTuple):
@@ -80,15 +83,22 @@ class Device(NamedTuple):
     multiprocessors: float = 1.0
     # calibrated (presets/calibration/)
     product_efficiency: float = 0.8  # sustained share of peak of a large product
-    product_half_work: float = 0.0  # size fall-off of products; see roofline.py
+    wave_share: float = 0.5  # waves of tiles that a product wastes; see roofline.py
+    tile_latency_s: float = 1e-6  # filling and draining one wave of tiles
     memory_efficiency: float = 0.85
-    launch_s: float = 3e-6
+    launch_s: float = 3e-6  # host time a kernel
     link_efficiency: float = 0.8
     nic_efficiency: float = 0.8
     link_latency_s: float = 5e-6
     nic_latency_s: float = 2e-5
     framework_factor: float = 1.0  # time the framework adds to computing
     clock: float = 1.0  # core clock as a share of the nominal one
+    attention_efficiency: float = 0.5  # sustained share of peak of a fused attention core
+    low_precision_efficiency: float = 0.8  # sustained share of products below 16 bits, over that of 16 bits
+    elementwise_factor: float = 1.0  # bytes that elementwise work moves, over those of fused kernels
+    expert_factor: float = 1.0  # time of routed experts (uneven routing, sorting) over that of a dense product
+    overlap: float = 0.8  # share of computing time that can hide traffic
+    straggling: float = 0.0  # growth of step time with every doubling of accelerators beyond one server
 
 
 class Step(NamedTuple):

@@ -23,7 +23,8 @@ class JobResults:
     """What became of each job; all arrays of shape (jobs,), times in s, NaN where something did not happen.
 
     `start_s`: first start. `end_s`: end, also of a rejection. `run_s`: time for which the job held accelerators,
-    up to `until_s` for a job that still runs. `nodes`: nodes of its last start. `state`: index into STATES.
+    up to `until_s` for a job that still runs. `nodes, pool`: nodes and number of the pool of its last start; pool -1
+    for a job that never started or shared all accelerators by time. `state`: index into STATES.
     `restarts`: starts after the first. `lost_work_s`: service that preemptions threw away.
     """
 
@@ -32,6 +33,7 @@ class JobResults:
     end_s: Floats
     run_s: Floats
     nodes: Counts
+    pool: NDArray[np.int16]
     state: NDArray[np.int8]
     preemptions: Counts
     restarts: Counts
@@ -56,6 +58,8 @@ def job_results(jobs: JobTable, log: EventLog, until_s: float) -> JobResults:
     start_s[log.job[starts[::-1]]] = log.time_s[starts[::-1]]
     nodes = np.zeros(n, np.int32)
     nodes[log.job[starts]] = np.diff(log.offsets)[starts]
+    pool = np.full(n, -1, np.int16)
+    pool[log.job[starts]] = log.pool[starts]
     count = np.bincount(log.job[starts], minlength=n).astype(np.int32)
     state = np.full(n, UNFINISHED, np.int8)
     end_s = np.full(n, np.nan)
@@ -69,6 +73,7 @@ def job_results(jobs: JobTable, log: EventLog, until_s: float) -> JobResults:
         end_s=end_s,
         run_s=_held(log, n, until_s),
         nodes=nodes,
+        pool=pool,
         state=state,
         preemptions=np.bincount(log.job[preempts], minlength=n).astype(np.int32),
         restarts=np.maximum(count - 1, 0),

@@ -11,6 +11,7 @@ import numpy as np
 
 from dcsim.errors import DcsimError
 from dcsim.eventlog.log import EventLog
+from dcsim.eventlog.schema import START
 from dcsim.metrics.queue import Before, Line
 from dcsim.metrics.room import Found, Room, found
 from dcsim.metrics.runs import Stretches, Waits, stretches, waits
@@ -70,18 +71,32 @@ class Cause:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What a job asked for besides accelerators, None where its trace does not say: CPU cores and host memory, bytes,
+    on each node, a pool, and names of accelerators separated by `|`."""
+
+    cpus: float | None
+    memory_b: float | None
+    pool: str | None
+    accelerator_names: str | None
+
+
+@dataclass(frozen=True)
 class Story:
     """What happened to a job, why it waited, and where its time went.
 
-    `state`: as in jobs.parquet. `until_s`: its end, or that of the run. `unseen`: what a cause "behind" may also be,
-    because the log does not tell: parts of devices, CPU cores, host memory, pools that the job asked for.
+    `asked`: what the job asked for besides accelerators. `state`, `pool`: as in jobs.parquet. `until_s`: its end, or
+    that of the run. `unseen`: what a cause "behind" may also be, because the log does not tell: parts of devices, CPU
+    cores, host memory.
     """
 
     job_id: str
     tenant: str | None
     accelerators: float
     service_s: float
+    asked: Asked
     state: str
+    pool: str | None
     until_s: float
     steps: tuple[Step, ...]
     causes: tuple[Cause, ...]
@@ -122,7 +137,9 @@ class Teller:
             tenant=self.jobs.tenant.name(job),
             accelerators=float(self.demand[job]),
             service_s=float(self.jobs.service_s[job]),
+            asked=self._asked(job),
             state=state,
+            pool=self._pool(job),
             until_s=last.time_s if last and last.kind in ENDS else self.end_s,
             steps=happened,
             causes=tuple(self.causes(job)),
@@ -141,6 +158,19 @@ class Teller:
                     told.append(self._cause(job, moments[first:i]))
                     first = i
         return told
+
+    def _asked(self, job: int) -> Asked:
+        jobs = self.jobs
+        cpus = None if jobs.cpus is None else float(jobs.cpus[job])
+        memory_b = None if jobs.memory_b is None else float(jobs.memory_b[job])
+        return Asked(cpus, memory_b, jobs.pool.name(job), jobs.accelerator_names.name(job))
+
+    def _pool(self, job: int) -> str | None:
+        """The pool of the job's last start."""
+        starts = self.log.of_kind(START)
+        own = starts[self.log.job[starts] == job]
+        pool = int(self.log.pool[own[-1]]) if len(own) else -1
+        return None if pool < 0 else self.scenario.pools[pool].name
 
     def _moments(self, job: int, wait: int) -> Iterator[Moment]:
         """Replay the rows of a wait, and look at what the job found at the end of each instant."""
@@ -184,13 +214,13 @@ class Teller:
         rooms[pool].change(float(self.demand[job]), pieces, sign)
 
     def _unseen(self) -> Iterator[str]:
-        pools = self.scenario.pools
+        jobs, pools = self.jobs, self.scenario.pools
         if self.parts:
             yield "parts of devices"
-        if any(pool.cpus_per_node is not None or pool.memory_per_node is not None for pool in pools):
-            yield "CPU cores and host memory"
-        if len(pools) > 1 and self.jobs.pool.codes is None:
-            yield "pools that it asked for"
+        if jobs.cpus is not None and any(pool.cpus_per_node is not None for pool in pools):
+            yield "CPU cores"
+        if jobs.memory_b is not None and any(pool.memory_per_node is not None for pool in pools):
+            yield "host memory"
 
     def _cause(self, job: int, moments: Sequence[Moment]) -> Cause:
         """Moments of one kind, one after another, as one cause."""
@@ -240,7 +270,7 @@ def overtaking(scenario: Scenario) -> str:
 
 
 def allowed_pools(scenario: Scenario, jobs: JobTable, job: int) -> list[int]:
-    """Numbers of the pools that a job may use, as far as its table says: a run folder does not keep what it asked."""
+    """Numbers of the pools that a job may use; of all of them where none will do."""
     pool, names = jobs.pool.name(job), jobs.accelerator_names.name(job)
     wanted = None if names is None else names.split("|")
     numbers = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from dcsim.report.markup import counted
@@ -11,6 +12,7 @@ from dcsim.units import human_count
 
 if TYPE_CHECKING:
     from dcsim.run import Run
+    from dcsim.scenario.loaded import Source
 
 PROGRAM = "python -m dcsim"
 IDLE = 0.5  # utilisation below which fewer nodes are worth a try
@@ -23,14 +25,14 @@ class Step(NamedTuple):
     command: str
 
 
-def next_steps(run: Run, folder: str, scenario: str, data: str | None = None) -> list[Step]:
-    """Steps that suit what happened.
+def next_steps(run: Run, folder: str) -> list[Step]:
+    """Steps that suit what happened. `folder`: the run's folder.
 
-    `folder`: the run's folder; `scenario`: the scenario's file, to run it again with changes; `data`: the data
-    folder that it needs, if any.
+    Paths are relative to the current folder where they lie inside it, else absolute: a report made twice from one
+    folder has the same bytes, whether `run` or `report` made it.
     """
     steps = []
-    where = shlex.quote(folder)
+    where = shlex.quote(near(folder))
     worst = longest_waiters(waiting_s(run))
     if len(worst):
         job = run.jobs.job_id(int(worst[0]))
@@ -38,10 +40,32 @@ def next_steps(run: Run, folder: str, scenario: str, data: str | None = None) ->
     elif len(run.jobs):
         job = run.jobs.job_id(0)
         steps.append(Step(f"What became of job {job}?", f"{PROGRAM} explain {where} {_word(job)}"))
-    again = f"{PROGRAM} run {shlex.quote(scenario)}" + (f" --data {shlex.quote(data)}" if data else "")
-    steps += [Step(question, f"{again} --set {change}") for question, change in _changes(run, len(worst) > 0)]
+    changes = _changes(run, len(worst) > 0)
+    steps += [Step(question, again(run.source, folder, change)) for question, change in changes]
+    steps.append(Step("The same run again", again(run.source, folder)))
     steps.append(Step("The same figures as PNG and SVG, for a paper", f"{PROGRAM} report {where} --figures"))
     return steps
+
+
+def again(source: Source, folder: str, change: str = "") -> str:
+    """The command that makes the run again, with one more change if given; `folder`: the run's folder.
+
+    Facts made in Python have no file of their own: the run's scenario.toml stands for it. A change of the scheduler
+    takes the place of all earlier ones, since their keys may not be those of the new one.
+    """
+    overrides = [o for o in source.overrides if not (o.startswith("scheduler.") and change.startswith("scheduler."))]
+    words = [near(source.scenario or f"{folder}/scenario.toml")]
+    words += ["--data", near(source.data)] if source.data else []
+    for option, values in (("--plugins", map(near, source.plugins)), ("--set", overrides + [change] * bool(change))):
+        words += [word for value in values for word in (option, value)]
+    return f"{PROGRAM} run {shlex.join(words)}"
+
+
+def near(path: str) -> str:
+    """A path relative to the current folder where it lies inside it, else absolute; never with a dash first."""
+    whole, here = Path(path).absolute(), Path.cwd()
+    shown = str(whole.relative_to(here) if whole.is_relative_to(here) else whole)
+    return str(whole) if shown.startswith("-") else shown
 
 
 def _changes(run: Run, waits: bool) -> list[tuple[str, str]]:

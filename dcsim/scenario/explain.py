@@ -96,7 +96,8 @@ def sentence(error: ErrorDetails) -> Sentence:
 def _of_value_error(text: str, value: object) -> Sentence:
     what, _, fix = text.partition("; ")
     said = shown(value).strip('"') in what.split()
-    return Sentence(what, None if said else shown(value), None, fix or None)
+    whole = isinstance(value, dict)  # a rule about several keys: the sentence names their values
+    return Sentence(what, None if said or whole else shown(value), None, fix or None)
 
 
 def _of_literal(context: Mapping[str, Any], value: object) -> Sentence:

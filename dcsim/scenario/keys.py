@@ -8,10 +8,12 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
-import textwrap
+import sys
 import typing
+from collections.abc import Iterator
 from dataclasses import MISSING, dataclass
 from functools import cache, cached_property
+from types import ModuleType
 from typing import Annotated, Any
 
 from pydantic import BaseModel, PydanticUserError, TypeAdapter
@@ -106,15 +108,29 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 
 
 def _texts_under_fields(cls: type[Any]) -> dict[str, str]:
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
-    except (OSError, TypeError, SyntaxError):
+    definition = _definitions(sys.modules[cls.__module__]).get(cls.__qualname__)
+    if definition is None:
         return {}
-    definition = tree.body[0]
-    assert isinstance(definition, ast.ClassDef)
     texts = {}
     for field, text in zip(definition.body, definition.body[1:], strict=False):
         match field, text:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(words))):
                 texts[name] = " ".join(words.split())
     return texts
+
+
+@cache
+def _definitions(module: ModuleType) -> dict[str, ast.ClassDef]:
+    """The classes of a module by qualified name, as its file defines them; read once, `inspect` reads for each."""
+    try:
+        tree = ast.parse(inspect.getsource(module))
+    except (OSError, TypeError, SyntaxError):
+        return {}
+    return dict(_classes_in(tree, ""))
+
+
+def _classes_in(node: ast.AST, prefix: str) -> Iterator[tuple[str, ast.ClassDef]]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.ClassDef):
+            yield prefix + child.name, child
+            yield from _classes_in(child, f"{prefix}{child.name}.")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dcsim.scenario import overrides as changes
 from dcsim.scenario.layers import read_layers
-from dcsim.scenario.loaded import Loaded
+from dcsim.scenario.loaded import Loaded, Source
 from dcsim.scenario.mistakes import Mistakes
 from dcsim.scenario.paths import data_folder, existing_folder, resolve
 
@@ -32,12 +32,15 @@ def load(
     folder = _folder(Path(path))
     data_path = data_folder(data)
     plugin_paths = tuple(existing_folder(p, "--plugins") for p in plugins)
+    overrides = tuple(overrides)
     parsed = [changes.parse(text) for text in overrides]
     layers = read_layers(Path(path), file, folder, data_path)
     changes.apply(parsed, layers)
     places = Places(file, plugin_paths, lambda text: resolve(text, folder, data_path))
     scenario, notes = check(layers.tree, Mistakes(layers.where), places)
-    return Loaded(scenario, file, folder, data_path, plugin_paths, notes)
+    data_text = None if data_path is None else str(data_path)
+    source = Source(str(Path(path).absolute()), data_text, overrides, tuple(map(str, plugin_paths)))
+    return Loaded(scenario, file, folder, data_path, plugin_paths, notes, source)
 
 
 def _folder(path: Path) -> Path:

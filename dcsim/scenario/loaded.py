@@ -15,12 +15,26 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Source:
+    """What `dcsim run` was told, to be told it again: absolute paths, and changes as `key.path=value`.
+
+    `scenario`: the scenario's file, None for facts made in Python. `data`: the folder to give as the data folder.
+    `plugins`: folders with plug-ins from outside the package.
+    """
+
+    scenario: str | None = None
+    data: str | None = None
+    overrides: tuple[str, ...] = ()
+    plugins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Loaded:
     """A checked scenario and its surroundings.
 
     `file`: as the user gave it, for error texts. `folder`, `data`: where its paths are looked up, resolved.
     `plugins`: folders with plug-ins from outside the package, resolved. `notes`: what a reader should know,
-    one sentence each.
+    one sentence each. `source`: where all of this came from.
     """
 
     scenario: Scenario
@@ -29,12 +43,15 @@ class Loaded:
     data: Path | None = None
     plugins: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
+    source: Source = Source()
 
     @staticmethod
     def of(scenario: Scenario, *, data: str | Path | None = None, plugins: Iterable[str | Path] = ()) -> Loaded:
         """A scenario made in Python: its paths are looked up in the current folder, then in `data`."""
         folders = tuple(existing_folder(p, "plugins") for p in plugins)
-        return Loaded(scenario, scenario.name, Path.cwd().resolve(), data_folder(data), folders)
+        here, data_path = Path.cwd().resolve(), data_folder(data)
+        source = Source(data=str(data_path or here), plugins=tuple(map(str, folders)))
+        return Loaded(scenario, scenario.name, here, data_path, folders, source=source)
 
     def resolve(self, text: str, key: str = "") -> Path:
         """The file or folder that a path of the scenario names; ScenarioError names file, key and value."""

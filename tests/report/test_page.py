@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +21,7 @@ from dcsim.report.next_steps import next_steps
 from dcsim.report.page import html
 from dcsim.report.tables import answer, cards, rejections, shares
 from dcsim.run import Run
+from dcsim.scenario.loaded import Source
 from tests.conftest import ROOT
 from tests.report.runs import EVIL, RUNS, made, random_jobs
 from tests.simulate import table
@@ -52,7 +56,7 @@ class Elements(HTMLParser):
 
 
 def page_of(run: Run) -> str:
-    return html(run, next_steps(run, "results/x y", "scenario.toml", "data"))
+    return html(run, next_steps(run, "results/x y"))
 
 
 @pytest.fixture(scope="module", params=list(RUNS))
@@ -185,13 +189,23 @@ def test_tenants_beyond_the_twentieth_are_summed():
 
 def test_next_steps_are_commands_that_a_shell_takes_as_meant():
     run = made(table([0, 5], [60, 60], job_ids=("a", "-x; rm -rf ~")), 1, 1)
-    commands = [step.command for step in next_steps(run, "results/x y", "my scenario.toml", "data")]
+    here = Path.cwd()
+    source = Source(f"{here}/my scenario.toml", "/traces", ("horizon=30 d", "scheduler.use=srtf"), (f"{here}/-mine",))
+    commands = [step.command for step in next_steps(replace(run, source=source), "results/x y")]
+    again = f"python -m dcsim run 'my scenario.toml' --data /traces --plugins {shlex.quote(f'{here}/-mine')} --set"
     assert commands == [
         "python -m dcsim explain 'results/x y' -- '-x; rm -rf ~'",
-        "python -m dcsim run 'my scenario.toml' --data data --set scheduler.use=easy",
-        "python -m dcsim run 'my scenario.toml' --data data --set pools.0.nodes=2",
+        f"{again} 'horizon=30 d' --set scheduler.use=easy",
+        f"{again} 'horizon=30 d' --set scheduler.use=srtf --set pools.0.nodes=2",
+        f"{again} 'horizon=30 d' --set scheduler.use=srtf",
         "python -m dcsim report 'results/x y' --figures",
     ]
+
+
+def test_facts_made_in_python_run_again_from_their_own_folder():
+    run = made(table([0, 5], [60, 60]), 1, 1)
+    steps = next_steps(replace(run, source=Source(data="/traces")), "results/x y")
+    assert steps[-2].command == "python -m dcsim run 'results/x y/scenario.toml' --data /traces"
 
 
 def test_the_page_imports_nothing_heavy():

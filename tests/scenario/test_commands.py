@@ -43,12 +43,13 @@ def test_list_shows_everything_in_parts(capsys: pytest.CaptureFixture[str]) -> N
     assert (said.code, said.err) == (0, "")
     parts = dict(re.findall(r"^([\w ]+):\n((?:.+\n)*)", said.out, re.MULTILINE))
     synthetic = "presets of synthetic"
-    assert list(parts) == ["accelerators", "workloads", synthetic, "schedulers", "placements"]
+    tables = ["accelerators", "models", "scaling_laws"]
+    assert list(parts) == [*tables, "workloads", synthetic, "schedulers", "placements"]
     assert [row.split()[0] for row in parts[synthetic].splitlines()] == presets.names("workloads")
     for part, kind in (("workloads", "workload"), ("schedulers", "scheduler"), ("placements", "placement")):
         assert [row.split()[0] for row in parts[part].splitlines()] == plugins.names(kind)
-    names = [row.split()[0] for row in parts["accelerators"].splitlines()]
-    assert names == ["name", *presets.names("accelerators")]
+    for kind in tables:
+        assert [row.split()[0] for row in parts[kind].splitlines()] == ["name", *presets.names(kind)]
 
 
 def test_list_accelerators_has_units_and_columns_in_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,147 @@
+"""`dcsim estimate`: what training a model takes, on one screen."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import textwrap
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from dcsim.cli.plan import bound, percent, step_time
+from dcsim.cli.question import WHERE, add_question, options_of
+from dcsim.cli.rows import print_rows
+from dcsim.cli.tables import aligned
+from dcsim.errors import Problem, ScenarioError
+from dcsim.units import ENERGY, human_count, human_si, human_time
+
+if TYPE_CHECKING:
+    from dcsim.performance.estimate import Estimate, Size
+
+WIDTH = 120
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("model", metavar="MODEL", nargs="?", help="model preset, or a TOML file of its keys")
+    add_question(parser)
+    parser.add_argument("--tokens", metavar="N", help="tokens to train on, such as 15e12")
+    parser.add_argument("--target-loss", metavar="L", help="train until this loss, nats a token, instead of --tokens")
+    parser.add_argument("--law", metavar="NAME", help="scaling-law preset, or a TOML file of its coefficients")
+    parser.add_argument("--deadline", metavar="TIME", help='find the fewest accelerators that need no longer: "60 d"')
+    parser.add_argument("--rows", metavar="FILE.csv", help="predict every configuration of a CSV file instead")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Estimate and print."""
+    if arguments.rows is not None:
+        _alone(arguments)
+        return print_rows(arguments)
+    from dcsim.performance.estimate import answer
+    from dcsim.performance.request import read
+
+    request = read(arguments.model, arguments.accelerator, _options(arguments), WHERE)
+    found = answer(request)
+    print(json.dumps(asdict(found)) if arguments.json else "\n".join(_screen(found)))
+    return 0
+
+
+def _alone(arguments: argparse.Namespace) -> None:
+    """Refuses options beside --rows that would have no effect."""
+    given = _options(arguments) | {"accelerator": arguments.accelerator, "MODEL": arguments.model}
+    wrong = [name for name, value in given.items() if value is not None]
+    what = "has no effect beside --rows, whose file says everything"
+    keys = ["MODEL" if name == "MODEL" else "--" + name.replace("_", "-") for name in wrong]
+    if keys:
+        raise ScenarioError(Problem(WHERE, key, what, fix="leave it out") for key in keys)
+
+
+def _options(arguments: argparse.Namespace) -> dict[str, object]:
+    return options_of(arguments, "tokens", "target_loss", "law", "deadline")
+
+
+def _screen(e: Estimate) -> Iterator[str]:
+    """Answer, storage and power, other numbers of accelerators, assumptions."""
+    yield (
+        f"{e.model} ({_big(e.parameters)} parameters{_active(e)}), {_big(e.tokens)} tokens, "
+        f"on {human_count(e.accelerators)} x {e.accelerator} in {e.precision}: {human_time(e.time_s)}"
+    )
+    yield from ("  " + line for line in aligned([*_run(e), *_means(e)]))
+    yield from ("", *("  " + line for line in aligned(list(_sizes(e)), ">>>>")))
+    yield from ("", "assumed")
+    for assumption in e.assumptions:
+        yield from textwrap.wrap(
+            f"{assumption.what} [{assumption.grade}]", WIDTH, initial_indent="  ", subsequent_indent="    "
+        )
+
+
+def _run(e: Estimate) -> Iterator[tuple[str, str]]:
+    """How long, how fast, bound by what."""
+    yield "accelerators", _fewest(e)
+    yield "time", f"{human_count(e.steps)} steps of {step_time(e.plan.step_time_s)}, {_batch(e)} each"
+    yield "work", f"{e.flop:.3g} FLOP, MFU {percent(e.plan.mfu)} of {human_si(e.peak_flop_per_s, 'FLOP/s')}"
+    yield "loss", f"{e.loss:.3f} nats a token"
+    yield "bound by", f"{bound(e.plan)}; bubble {percent(e.plan.shares['bubble'])}"
+    yield "plan", _plan(e)
+    yield "memory", f"{human_si(e.plan.memory_b, 'B')} a device, {human_si(e.memory_available_b, 'B')} available"
+
+
+def _means(e: Estimate) -> Iterator[tuple[str, str]]:
+    """What it takes beside accelerators."""
+    kept = e.checkpoint
+    yield "data set", f"{human_si(e.dataset_b, 'B')} of token ids, read at {human_si(e.read_b_per_s, 'B/s')}"
+    yield "checkpoint", f"{human_si(kept.size_b, 'B')} every {human_time(kept.interval_s)}"
+    yield "storage", f"{human_si(kept.bandwidth_b_per_s, 'B/s')} to write one in {human_time(kept.write_s)}"
+    yield "interruptions", f"{e.interruptions:.3g} expected"
+    if e.energy_j is not None and e.power_w is not None:
+        energy = human_si(e.energy_j / ENERGY.factor("Wh"), "Wh")
+        yield "energy", f"{energy}, {human_si(e.power_w, 'W')} from the grid"
+    else:
+        yield "energy", "not known: the preset has no TDP"
+    yield "rent", "not known: the preset has no price" if e.cost_usd is None else _usd(e.cost_usd)
+
+
+def _fewest(e: Estimate) -> str:
+    told = [f"{human_count(e.accelerators)}"]
+    if e.fewest_that_fit is not None:
+        told.append(f"fewest that fit: {human_count(e.fewest_that_fit)}")
+    if e.deadline_s is not None:
+        fewest = "none" if e.fewest_for_deadline is None else human_count(e.fewest_for_deadline)
+        told.append(f"fewest for {human_time(e.deadline_s)}: {fewest}")
+    return "; ".join(told)
+
+
+def _batch(e: Estimate) -> str:
+    return f"{human_count(e.global_batch)} x {human_count(e.seq_len)} tokens"
+
+
+def _plan(e: Estimate) -> str:
+    p = e.plan
+    degrees = {"tp": p.tp, "pp": p.pp, "vpp": p.vpp, "cp": p.cp, "dp": p.dp, "ep": p.ep}
+    words = [f"{name} {value}" for name, value in degrees.items() if value > 1 or name in ("tp", "pp", "dp")]
+    return ", ".join([*words, f"micro-batch {p.micro_batch}", f"recompute {p.recompute}", f"sharding {p.sharding}"])
+
+
+def _sizes(e: Estimate) -> Iterator[tuple[str, ...]]:
+    yield "accelerators", "time", "MFU", "rent"
+    yield from (_size(size, size.accelerators == e.accelerators) for size in e.sizes)
+
+
+def _size(size: Size, chosen: bool) -> tuple[str, ...]:
+    cost = "-" if size.cost_usd is None else _usd(size.cost_usd)
+    mark = "> " if chosen else ""
+    return mark + human_count(size.accelerators), human_time(size.time_s), percent(size.mfu), cost
+
+
+def _active(e: Estimate) -> str:
+    return f", {_big(e.active_parameters)} active" if e.active_parameters < 0.99 * e.parameters else ""
+
+
+def _big(value: float) -> str:
+    """A count with the words of the field: `70.6 B`, `15 T`."""
+    return human_si(value, "").strip().replace("G", "B")
+
+
+def _usd(value: float) -> str:
+    return f"{human_si(value, 'USD')}"

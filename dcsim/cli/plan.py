@@ -1,0 +1,98 @@
+"""`dcsim plan`: the best parallel plans for training a model."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from dcsim.cli.question import WHERE, add_question, options_of
+from dcsim.cli.tables import aligned
+from dcsim.units import TIME, human_count, human_si
+
+if TYPE_CHECKING:
+    from dcsim.performance.planner import Proposal, Proposals
+
+COLUMNS = ("tp", "pp", "vpp", "cp", "dp", "ep", "micro", "recompute", "sharding")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("model", metavar="MODEL", nargs="?", help="model preset, or a TOML file of its keys")
+    add_question(parser)
+    parser.add_argument("--top", metavar="N", default="5", help="how many plans to print (default: 5)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Search and print."""
+    from dcsim.performance.planner import NEEDS, proposals
+    from dcsim.performance.request import read
+
+    request = read(arguments.model, arguments.accelerator, options_of(arguments, "top"), WHERE, NEEDS)
+    start = time.perf_counter()
+    found = proposals(request)
+    if arguments.json:
+        print(json.dumps(asdict(found)))
+    else:
+        print("\n".join(_screen(found, time.perf_counter() - start)))
+    return 0
+
+
+def _screen(found: Proposals, wall_s: float) -> Iterator[str]:
+    """A head, a row a plan, and what the columns mean."""
+    tokens = human_si(found.global_batch * found.seq_len, "").strip()
+    yield (
+        f"{found.model} on {human_count(found.accelerators)} x {found.accelerator}, {found.precision}, "
+        f"{human_count(found.global_batch)} sequences of {human_count(found.seq_len)} tokens "
+        f"({tokens} tokens) a step"
+    )
+    yield (
+        f"{human_count(found.evaluated)} legal plans, {human_count(found.fitting)} fit into "
+        f"{human_si(found.memory_available_b, 'B')} a device; searched in {wall_s:.2f} s; the best of each tp, pp, ep:"
+    )
+    yield ""
+    head = [*COLUMNS, "step", "tokens/s", "MFU", "memory", "bubble", "exposed", "bound by"]
+    yield from aligned([head, *map(_row, found.plans)], ">" * 7 + "<<" + ">" * 6)
+    yield ""
+    yield (
+        f"tokens/s of one accelerator; MFU of {human_si(found.peak_flop_per_s, 'FLOP/s')}, attention not halved; "
+        "exposed: traffic that is waited for"
+    )
+    yield from (f"note: {note}" for note in found.notes)
+
+
+def _row(plan: Proposal) -> list[str]:
+    degrees = (plan.tp, plan.pp, plan.vpp, plan.cp, plan.dp, plan.ep, plan.micro_batch)
+    return [
+        *map(str, degrees),
+        plan.recompute,
+        plan.sharding,
+        step_time(plan.step_time_s),
+        human_count(plan.tokens_per_s_per_accelerator),
+        percent(plan.mfu),
+        human_si(plan.memory_b, "B"),
+        percent(plan.shares["bubble"]),
+        percent(plan.traffic_share),
+        bound(plan),
+    ]
+
+
+def step_time(seconds: float) -> str:
+    """The time of a step for people, always three digits: `27.0 s`, `2.54 ms`."""
+    unit = "ms" if seconds < 1.0 else "s"
+    return f"{seconds / TIME.factor(unit):#.3g} {unit}".replace(". ", " ")
+
+
+def percent(share: float) -> str:
+    """A share for people: `41.3 %`."""
+    return f"{100 * share:.1f} %"
+
+
+def bound(plan: Proposal) -> str:
+    """What a plan is bound by, and the largest part that is exposed beside it."""
+    others = {name: share for name, share in plan.shares.items() if name not in ("compute", "bubble", "optimizer")}
+    name, share = max(others.items(), key=lambda item: item[1])
+    return plan.bound if share < 0.001 else f"{plan.bound}; {name} {percent(share)}"

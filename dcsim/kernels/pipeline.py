@@ -1,0 +1,45 @@
+"""How long pipeline stages stand still: bubbles of the usual schedules."""
+
+from __future__ import annotations
+
+from numba import njit
+
+from dcsim.kernels.facts import DUALPIPE, ZB_H1, ZB_H2
+
+
+@njit(cache=True, error_model="numpy")
+def bubble_s(
+    schedule: float, stages: float, chunks: float, forward_s: float, input_s: float, weight_s: float
+) -> float:
+    """Idle time of a stage in a step, s; the times are those of one micro-batch on one stage.
+
+    `input_s` and `weight_s` are the two halves of backward (gradients of activations and of weights). GPipe and
+    1F1B: (p - 1)(F + B + W); interleaved: that over the chunks (Narayanan 2021, arXiv 2104.04473); ZB-H1 and ZB-H2:
+    (p - 1)(F + B - W) and (p - 1)(F + B - 2 W) (Qi 2023, arXiv 2401.10241); DualPipe: (p/2 - 1)(F&B + B - 3 W) with
+    F&B = F + B + W (DeepSeek-AI 2024, arXiv 2412.19437). Never below zero.
+    """
+    if stages <= 1.0:
+        return 0.0
+    whole_s = forward_s + input_s + weight_s
+    if schedule == ZB_H1:
+        return (stages - 1.0) * max(whole_s - 2.0 * weight_s, 0.0)
+    if schedule == ZB_H2:
+        return (stages - 1.0) * max(whole_s - 3.0 * weight_s, 0.0)
+    if schedule == DUALPIPE:
+        return max(0.5 * stages - 1.0, 0.0) * max(whole_s + input_s - 2.0 * weight_s, 0.0)
+    return (stages - 1.0) * whole_s / chunks
+
+
+@njit(cache=True, error_model="numpy")
+def stage_layers(layers: float, stages: float, chunks: float) -> tuple[float, float]:
+    """Layers of the fullest stage, and of the last one, which also holds the head.
+
+    Layers that do not divide evenly leave room on the first and on the last stage, where embedding and head stand.
+    """
+    if stages <= 1.0:
+        return layers, layers
+    slots = stages * chunks
+    whole = layers / slots
+    fullest = float(int(whole)) if whole == float(int(whole)) else float(int(whole) + 1)
+    spare = fullest * slots - layers
+    return fullest * chunks, max(fullest * chunks - 0.5 * spare, 0.0)

@@ -1,0 +1,77 @@
+"""What one operation takes: the larger of its computing and its memory time (Williams 2009, CACM 52(4)).
+
+A product of (rows x depth) by (depth x columns) is cut into tiles of the output; a wave is one tile on each
+multiprocessor. A product pays for a part of a wave that it does not fill, and for filling and draining each wave:
+
+    time = 2 (depth + fill) (rows columns + idle) / rate
+
+with idle = wave_share x multiprocessors x TILE elements of output, and fill = tile_latency_s x rate /
+(2 x multiprocessors x TILE) elements of depth. It is the smooth form of tile and wave quantisation (NVIDIA, Matrix
+multiplication background guide) and needs no division.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from numba import njit
+
+from dcsim.kernels.facts import Device
+
+TILE = 128.0 * 256.0  # elements of output
+TILE_ROWS = 128.0
+
+
+class Rates(NamedTuple):
+    """Reciprocal rates and losses of a device, for one precision of linear layers."""
+
+    linear_s: float  # a FLOP of linear layers
+    half_s: float  # a FLOP in 16 bits
+    attention_s: float  # a FLOP of a fused attention core
+    memory_s: float  # a byte of device memory
+    linear_fill: float  # elements of depth
+    half_fill: float
+    idle: float  # elements of output
+    idle_rows: float  # rows of queries
+    elementwise: float  # bytes of elementwise work, over those of fused kernels
+    experts: float  # time of routed experts, over that of a dense product
+
+
+@njit(cache=True, error_model="numpy")
+def rates(device: Device, linear_bytes: float) -> Rates:
+    """The rates of a device; `linear_bytes` below 2 are 8- and 4-bit formats, slower than their peak says."""
+    low = device.low_precision_efficiency if linear_bytes < 2.0 else 1.0
+    share = device.product_efficiency * device.clock / device.framework_factor
+    linear = device.linear_flop_per_s * share * low
+    half = device.half_flop_per_s * share
+    attention = device.half_flop_per_s * device.attention_efficiency * device.clock / device.framework_factor
+    fill = device.tile_latency_s / (2.0 * device.multiprocessors * TILE)
+    idle = device.wave_share * device.multiprocessors
+    return Rates(
+        1.0 / linear,
+        1.0 / half,
+        1.0 / attention,
+        1.0 / (device.memory_b_per_s * device.memory_efficiency),
+        fill * linear,
+        fill * half,
+        idle * TILE,
+        idle * TILE_ROWS,
+        device.elementwise_factor,
+        device.expert_factor,
+    )
+
+
+@njit(cache=True, error_model="numpy")
+def product(
+    rows: float, columns: float, depth: float, element_b: float, linear: bool, at: Rates
+) -> tuple[float, float]:
+    """Time of a matrix product and the part of it that is bound by memory, s.
+
+    `element_b`: bytes an element of the operands (results have two). `linear`: at the rate of linear layers, else
+    at that of 16 bits.
+    """
+    flop_s, fill = (at.linear_s, at.linear_fill) if linear else (at.half_s, at.half_fill)
+    output = rows * columns
+    compute_s = 2.0 * (depth + fill) * (output + at.idle) * flop_s
+    memory_s = (2.0 * output + element_b * depth * (rows + columns)) * at.memory_s
+    return (memory_s, memory_s) if memory_s > compute_s else (compute_s, 0.0)

@@ -1,0 +1,158 @@
+"""Step time of training plans, all at once: arrays of models, plans and devices in, one row of `Step` each out."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+from dcsim.kernels.arrays import named
+from dcsim.kernels.facts import Device, Model, Plan, Step
+from dcsim.kernels.layer import head, sparse_share
+from dcsim.kernels.memory import attention_parameters, worst_stage_bytes
+from dcsim.kernels.pipeline import bubble_s, stage_layers
+from dcsim.kernels.roofline import rates
+from dcsim.kernels.stage import busy_s, one_layer, traffic_s
+from dcsim.kernels.synchronise import data_parallel
+from dcsim.kernels.traffic import send_s
+
+Rows = NDArray[np.float64]
+
+
+def steps(models: Rows, plans: Rows, devices: Rows) -> Rows:
+    """Step times and their parts, shape (n, fields of Step).
+
+    models, plans, devices: shape (n, fields of Model, Plan, Device), or (1, fields) to serve all n. Raises ValueError
+    for another number of columns or rows. Plans are taken to be legal (see performance/plans.py).
+    """
+    tables = named(models, Model), named(plans, Plan), named(devices, Device)
+    count = max(len(table) for table in tables)
+    if any(len(table) not in (1, count) for table in tables):
+        raise ValueError("models, plans and devices must have one row or the same number of rows")
+    out = np.empty((count, len(Step._fields)))
+    _batch(*tables, out)
+    return out
+
+
+@njit(cache=True, parallel=True, error_model="numpy")
+def _batch(models, plans, devices, out):  # type: ignore[no-untyped-def]
+    # One row serves all: a stride of 0. Indices are signed, because numba makes unsigned times signed a float.
+    by_model, by_plan, by_device = min(len(models) - 1, 1), min(len(plans) - 1, 1), min(len(devices) - 1, 1)
+    for number in prange(len(out)):
+        i = np.intp(number)
+        row = one_step(models[i * by_model], plans[i * by_plan], devices[i * by_device])
+        for column in range(len(row)):
+            out[i, column] = row[column]
+
+
+@njit(cache=True, error_model="numpy")
+def one_step(model: Model, plan: Plan, device: Device) -> Step:
+    """One step: micro-batches on the slowest stage, the bubble, and what comes once a step."""
+    at = rates(device, plan.linear_bytes)
+    layer = one_layer(model, plan, device, at)
+    last = head(model, plan, at)
+    count = np.ceil(plan.global_batch / (plan.dp * plan.micro_batch))
+    head_s = last.forward_s + last.input_s + last.weight_s
+    one_s = busy_s(layer) + traffic_s(layer)
+    fullest, layers = stage_layers(model.layers, plan.pp, plan.vpp)
+    heads = 1.0
+    if layers * one_s + head_s < fullest * one_s:  # a stage without the head is the slowest
+        layers, heads = fullest, 0.0
+    idle_s = _idle_s(model, plan, layer)
+    compute_s = count * (layers * busy_s(layer) + heads * head_s)
+    sends_s = _sends_s(model, plan, device, count)
+    backward_s = layers * (layer.input_s + layer.weight_s) + heads * (last.input_s + last.weight_s)
+    shared = data_parallel(model, plan, device, layers * layer.forward_s + heads * last.forward_s, backward_s)
+    tp_s, cp_s, ep_s = count * layers * layer.tp_s, count * layers * layer.cp_s, count * layers * layer.ep_s
+    together_s = compute_s + tp_s + cp_s + ep_s + sends_s + shared.traffic_s + idle_s + shared.optimizer_s
+    ranks = plan.tp * plan.pp * plan.dp * plan.cp
+    step_s = together_s * (1.0 + device.straggling * np.log2(max(ranks / device.domain, 1.0)))
+    launch_s = count * layers * layer.launch_s
+    memory_s = count * (layers * layer.memory_s + heads * last.memory_s)
+    core_s = max(compute_s - launch_s - memory_s, 0.0) * (1.0 + idle_s / max(together_s - idle_s, 1e-30))
+    bound = _largest(
+        (
+            compute_s - launch_s - memory_s,
+            memory_s,
+            tp_s,
+            sends_s,
+            shared.traffic_s,
+            cp_s,
+            ep_s,
+            idle_s,
+            shared.optimizer_s,
+            launch_s,
+        )
+    )
+    return Step(
+        step_s,
+        compute_s,
+        tp_s,
+        sends_s,
+        shared.traffic_s,
+        cp_s,
+        ep_s,
+        idle_s,
+        shared.optimizer_s,
+        launch_s,
+        memory_s,
+        core_s / step_s,
+        bound,
+        model_flop(model, plan),
+        worst_stage_bytes(model, plan),
+    )
+
+
+@njit(cache=True, error_model="numpy")
+def _idle_s(model: Model, plan: Plan, layer) -> float:  # type: ignore[no-untyped-def]
+    """The bubble: traffic and launches stand still a third forward, two thirds backward."""
+    mean = model.layers / plan.pp
+    rest_s = (traffic_s(layer) + layer.launch_s) / 3.0
+    return bubble_s(
+        plan.schedule,
+        plan.pp,
+        plan.vpp,
+        mean * (layer.forward_s + rest_s),
+        mean * (layer.input_s + 2.0 * rest_s),
+        mean * layer.weight_s,
+    )
+
+
+@njit(cache=True, error_model="numpy")
+def _sends_s(model: Model, plan: Plan, device: Device, count: float) -> float:
+    """Exposed sends between stages: each micro-batch both ways; interleaved schedules hide those of the steady part."""
+    if plan.pp <= 1.0:
+        return 0.0
+    size_b = 2.0 * plan.micro_batch * plan.seq_len / plan.cp * model.hidden
+    if plan.sequence_parallel > 0.0:
+        size_b /= plan.tp
+    times = plan.pp - 1.0 if plan.vpp > 1.0 else count + plan.pp - 1.0
+    return 2.0 * times * send_s(size_b, device, plan.tp * plan.cp * plan.dp)
+
+
+@njit(cache=True, error_model="numpy")
+def model_flop(model: Model, plan: Plan) -> float:
+    """FLOP of a step by the model, all accelerators, no recompute; attention counts the whole square or window.
+
+    Source: Narayanan 2021, arXiv 2104.04473, appendix; backward is twice forward.
+    """
+    sparse = sparse_share(model)
+    matrices = (2.0 + model.gated) * model.hidden
+    active = sparse * (model.top_k * model.expert_hidden + model.shared_hidden) + (1.0 - sparse) * model.ffn_hidden
+    blocks = model.layers + model.cross_layers
+    weights = blocks * attention_parameters(model) + model.layers * matrices * active + model.vocab * model.hidden
+    weights += model.layers * sparse * model.hidden * model.experts
+    value_dim = model.v_head_dim if model.v_head_dim > 0.0 else model.head_dim
+    seen = min(plan.seq_len, model.window) if model.window > 0.0 else plan.seq_len
+    pairs = 2.0 * blocks * model.heads * (model.head_dim + model.rope_dim + value_dim) * seen
+    return 3.0 * plan.global_batch * plan.seq_len * (2.0 * weights + pairs)
+
+
+@njit(cache=True, error_model="numpy")
+def _largest(parts) -> float:  # type: ignore[no-untyped-def]
+    """The number of the largest part: parts stand in the order of BOUNDS."""
+    best = 0
+    for number in range(1, len(parts)):
+        if parts[number] > parts[best]:
+            best = number
+    return float(best)

@@ -1,0 +1,102 @@
+"""What data-parallel ranks do together once a step or once a micro-batch, and the optimiser."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from numba import njit
+
+from dcsim.kernels.facts import HSDP, UNSHARDED, ZERO3, Device, Model, Plan
+from dcsim.kernels.layer import STATE_BYTES, sparse_share
+from dcsim.kernels.memory import attention_parameters
+from dcsim.kernels.traffic import Road, all_reduce_s, exposed_s, gather_s, road
+
+
+class Held(NamedTuple):
+    """Parameters on one rank before data-parallel ranks share them out: routed experts, and all others."""
+
+    dense: float
+    routed: float
+
+
+class Shared(NamedTuple):
+    """Exposed data-parallel traffic and optimiser time of a step, s."""
+
+    traffic_s: float
+    optimizer_s: float
+
+
+@njit(cache=True, error_model="numpy")
+def held_parameters(model: Model, plan: Plan) -> Held:
+    """Parameters of one rank of an average stage, with the embedding and, untied on one stage, the head."""
+    sparse = sparse_share(model)
+    matrices = (2.0 + model.gated) * model.hidden
+    crossed = 1.0 + model.cross_layers / model.layers
+    width = (1.0 - sparse) * model.ffn_hidden + sparse * model.shared_hidden
+    dense = attention_parameters(model) * crossed + matrices * width
+    routed = sparse * matrices * model.expert_hidden * model.experts
+    tables = 1.0 if plan.pp > 1.0 or model.tied > 0.0 else 2.0
+    layers = model.layers / plan.pp
+    return Held(
+        (layers * dense + tables * model.vocab * model.hidden) / plan.tp,
+        layers * routed / (plan.ep if plan.ep > 1.0 else plan.tp),
+    )
+
+
+@njit(cache=True, error_model="numpy")
+def data_parallel(model: Model, plan: Plan, device: Device, forward_s: float, backward_s: float) -> Shared:
+    """Data-parallel traffic that computing does not hide, and the optimiser, s a step.
+
+    forward_s, backward_s: computing of one micro-batch on the stage, behind which traffic may hide.
+    """
+    held = held_parameters(model, plan)
+    ranks = plan.dp * plan.cp
+    cover = device.overlap * plan.overlap_dp
+    whole = road(device, plan.tp, ranks)
+    if plan.sharding >= ZERO3:
+        traffic_s, states = _gathered(model, plan, device, held, cover * forward_s, cover * backward_s)
+    else:
+        apart = plan.ep if plan.ep > 1.0 else plan.tp
+        own = road(device, apart, max(ranks * plan.tp / apart, 1.0))
+        traffic_s = _reduced_s(model, plan, held, whole, own, cover * forward_s, cover * backward_s)
+        states = held.dense + held.routed
+        if plan.sharding > UNSHARDED:
+            states = held.dense / ranks + held.routed / own.ranks
+    optimizer_s = STATE_BYTES * states * model.trainable / (device.memory_b_per_s * device.memory_efficiency)
+    return Shared(traffic_s, optimizer_s)
+
+
+@njit(cache=True, error_model="numpy")
+def _reduced_s(  # type: ignore[no-untyped-def]
+    model, plan, held, whole, own, forward_cover_s, backward_cover_s
+):
+    """Gradients summed once a step: whole, or scattered and the new weights gathered (ZeRO-1 and 2)."""
+    share = model.trainable
+    gradients_b, experts_b = plan.gradient_bytes * share * held.dense, plan.gradient_bytes * share * held.routed
+    if plan.sharding == UNSHARDED:
+        return exposed_s(all_reduce_s(gradients_b, whole) + all_reduce_s(experts_b, own), backward_cover_s)
+    back_s = gather_s(gradients_b, whole) + gather_s(experts_b, own)
+    forth_s = gather_s(2.0 * share * held.dense, whole) + gather_s(2.0 * share * held.routed, own)
+    return exposed_s(back_s, backward_cover_s) + exposed_s(forth_s, forward_cover_s)
+
+
+@njit(cache=True, error_model="numpy")
+def _gathered(  # type: ignore[no-untyped-def]
+    model, plan, device, held, forward_cover_s, backward_cover_s
+):
+    """ZeRO-3, FSDP, HSDP: weights gathered forward and backward, gradients scattered, each micro-batch, by layer."""
+    ranks = plan.dp * plan.cp
+    shards = min(plan.shard_ranks, ranks) if plan.sharding == HSDP else ranks
+    inner: Road = road(device, plan.tp, shards)
+    parameters = held.dense + held.routed
+    later_s = (model.layers / plan.pp - 1.0) * inner.latency_s  # latency of the layers after the first
+    gather = gather_s(2.0 * parameters, inner) + later_s
+    scatter = 0.0
+    if model.trainable >= 1.0:
+        scatter = gather_s(plan.gradient_bytes * parameters, inner) + later_s
+    count = plan.global_batch / (plan.dp * plan.micro_batch)
+    each_s = exposed_s(gather, forward_cover_s) + exposed_s(gather + scatter, backward_cover_s)
+    if shards < ranks:
+        outer = road(device, plan.tp * shards, ranks / shards)
+        each_s += exposed_s(all_reduce_s(plan.gradient_bytes * parameters / shards, outer), backward_cover_s) / count
+    return count * each_s, parameters / shards

@@ -1,0 +1,75 @@
+"""A fit as preset files: one for each scope, every constant with its value, grade, fit error, rows and sources."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dcsim.performance.calibrate import Fitted
+from dcsim.performance.constants import Constant
+from dcsim.performance.devices import families
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One constant as it is written: a value that no row has a part in is the starting value, and says so."""
+
+    constant: Constant
+    value: float
+    rows: int
+    sources: int
+    error: float
+
+    @property
+    def grade(self) -> str:
+        """`measured` where two sources or more speak, `weak` where one does, else `assumed`."""
+        return "measured" if self.sources > 1 else "weak" if self.rows else "assumed"
+
+    @property
+    def source(self) -> str:
+        """What the value rests on, in words."""
+        if not self.rows:
+            return f"no rows; {self.constant.source}"
+        return (
+            f"fitted with all others to {self.rows} rows of {self.sources} sources, from a start of "
+            f"{self.constant.start:g} ({self.constant.source})"
+        )
+
+
+def entries(fitted: Fitted) -> list[Entry]:
+    """All constants of a fit."""
+    columns = (fitted.bench.constants, fitted.values, fitted.rows, fitted.sources, fitted.errors)
+    return [Entry(c, float(v), int(n), int(s), float(e)) for c, v, n, s, e in zip(*columns, strict=True)]
+
+
+def preset_texts(found: list[Entry]) -> dict[str, str]:
+    """File name -> TOML text, one file a scope; families keep their lists of accelerators."""
+    texts = {}
+    for scope in dict.fromkeys(entry.constant.scope for entry in found):
+        blocks = [f"# Constants of the step-time model for '{scope}'; written by `python -m dcsim calibrate`."]
+        blocks += [_header(scope)] if _header(scope) else []
+        blocks += [_block(entry) for entry in found if entry.constant.scope == scope]
+        texts[f"{scope}.toml"] = "\n\n".join(blocks) + "\n"
+    return texts
+
+
+def _header(scope: str) -> str:
+    family = next((f for f in families() if f.name == scope), None)
+    if family is None:
+        return ""
+    names = ", ".join(f'"{prefix}"' for prefix in family.prefixes)
+    counts = "\n".join(f'"{name}" = {count:g}' for name, count in family.multiprocessors.items())
+    return f"accelerators = [{names}]" + (f"\n\n[multiprocessors]\n{counts}" if counts else "")
+
+
+def _block(entry: Entry) -> str:
+    lines = [
+        f"[{entry.constant.field}]  # {entry.constant.meaning}",
+        f"value = {entry.value:.4g}",
+        f'grade = "{entry.grade}"',
+        f'source = "{entry.source}"',
+        f"rows = {entry.rows}",
+        f"sources = {entry.sources}",
+    ]
+    if entry.rows:
+        lines.append(f"error = {entry.error:.3f}  # median, sources left out, of the rows that use it")
+    return "\n".join(lines)

@@ -1,0 +1,180 @@
+"""From an accelerator's datasheet and the calibration presets to what the kernels are told of it.
+
+A calibrated constant is looked up in the scopes that fit, narrowest first: the framework, the accelerator's family,
+its class, all. A family without constants of its own takes those of its class, and `DeviceRow.notes` says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcsim.errors import Problem, ScenarioError
+from dcsim.kernels.facts import Device
+from dcsim.scenario import presets
+from dcsim.scenario.spec import Accelerator
+
+FIELDS = {name: number for number, name in enumerate(Device._fields)}
+CALIBRATED = tuple(name for name in Device._fields[FIELDS["product_efficiency"] :] if name != "clock")
+FRAMEWORKS = ("megatron", "pytorch", "jax", "unfused")
+
+ELEMENT_B = {"fp32": 4.0, "tf32": 4.0, "fp16": 2.0, "bf16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 0.5}
+"""Bytes an element of linear layers' operands, by precision."""
+
+LANES_FLOP_PER_S = 2 * 128 * 1.6e9
+"""fp32 rate of a usual multiprocessor: 128 lanes at 1.6 GHz; used where nobody says how many a device has."""
+
+Scope = str
+Calibration = Mapping[tuple[Scope, str], float]
+"""Constants by scope (`all`, a class, a family, a framework) and field of `Device`."""
+
+
+@dataclass(frozen=True)
+class DeviceRow:
+    """A row for the kernels, bytes an element of linear layers, and what was assumed."""
+
+    device: Device
+    linear_bytes: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def row(self) -> NDArray[np.float64]:
+        """Shape (1, fields)."""
+        return np.array([self.device])
+
+
+@dataclass(frozen=True)
+class Family:
+    """Accelerators of one architecture: names begin with one of `prefixes`; multiprocessors where published."""
+
+    name: str
+    prefixes: tuple[str, ...]
+    multiprocessors: Mapping[str, float]
+
+
+@cache
+def families() -> tuple[Family, ...]:
+    """The families of `presets/calibration/`, those files that list accelerators."""
+    tables = ((name, presets.table("calibration", name)) for name in presets.names("calibration"))
+    return tuple(
+        Family(name, tuple(table["accelerators"]), table.get("multiprocessors", {}))
+        for name, table in tables
+        if "accelerators" in table
+    )
+
+
+@cache
+def shipped() -> Calibration:
+    """The constants that ship with dcsim."""
+    found = {}
+    for scope in presets.names("calibration"):
+        for field, entry in presets.table("calibration", scope).items():
+            if isinstance(entry, dict) and "value" in entry:
+                found[scope, field] = float(entry["value"])
+    return found
+
+
+def family_of(accelerator: Accelerator) -> Family | None:
+    """The family of an accelerator by its name, None if there is no such family."""
+    for family in families():
+        if accelerator.name.startswith(family.prefixes):
+            return family
+    return None
+
+
+def scopes(accelerator: Accelerator, framework: str) -> tuple[Scope, ...]:
+    """Where constants of an accelerator under a framework are looked up, narrowest first."""
+    family = family_of(accelerator)
+    own = (family.name,) if family else ()
+    return (framework, *own, accelerator.device_class, "all")
+
+
+def scope_of(field: str, where: tuple[Scope, ...], known: Calibration) -> Scope | None:
+    """The narrowest scope that has a constant."""
+    return next((scope for scope in where if (scope, field) in known), None)
+
+
+def device_row(
+    accelerator: Accelerator,
+    precision: str = "bf16",
+    framework: str = "megatron",
+    domain: float | None = None,
+    nic_b_per_s: float | None = None,
+    calibration: Calibration | None = None,
+) -> DeviceRow:
+    """What the kernels are told of an accelerator.
+
+    `precision` is that of linear layers; `domain` and `nic_b_per_s` (one accelerator, one direction) replace those
+    of the usual server. Raises ScenarioError for a precision or a peak that the device lacks.
+    """
+    known = shipped() if calibration is None else calibration
+    notes: list[str] = []
+    sheet = datasheet(accelerator, precision, domain, nic_b_per_s, notes)
+    where = scopes(accelerator, framework)
+    constants = {}
+    for field in CALIBRATED:
+        scope = scope_of(field, where, known)
+        if scope is not None:
+            constants[field] = known[scope, field]
+    if scope_of("product_efficiency", where[1:2], known) is None:
+        notes.append(f"no training rows of {accelerator.name}'s family: constants of class '{where[-2]}'")
+    return DeviceRow(Device(*sheet, **constants), ELEMENT_B[precision], tuple(notes))
+
+
+def datasheet(
+    accelerator: Accelerator, precision: str, domain: float | None, nic_b_per_s: float | None, notes: list[str]
+) -> tuple[float, ...]:
+    """The first fields of `Device`: peaks, memory, links; what is missing is assumed and noted."""
+    linear = peak(accelerator, precision)
+    half = accelerator.bf16 or accelerator.fp16 or linear
+    memory = accelerator.memory or _assume("memory", 80e9, notes)
+    bandwidth = accelerator.memory_bandwidth or _assume("memory_bandwidth", half / 300.0, notes)
+    link = accelerator.link_bandwidth or _assume("link_bandwidth", 32e9, notes)
+    nodes = accelerator.accelerators_per_server or 8
+    nic = nic_b_per_s or (accelerator.nic_bandwidth_server or 0.0) / nodes
+    nic = nic or _assume("nic_bandwidth", 25e9, notes)
+    vector = accelerator.fp32 or half / 16.0
+    size = domain or scale_up_domain(accelerator)
+    return linear, half, vector, memory, bandwidth, link, size, nic, multiprocessors(accelerator)
+
+
+def _assume(what: str, value: float, notes: list[str]) -> float:
+    notes.append(f"{what} not in the preset: {value:.3g} assumed")
+    return value
+
+
+def peak(accelerator: Accelerator, precision: str) -> float:
+    """Dense peak in a precision, FLOP/s; fp16 stands in for bf16 and the other way round."""
+    found = getattr(accelerator, precision, None) if precision in ELEMENT_B else None
+    if found is None and precision in ("bf16", "fp16"):
+        found = accelerator.bf16 or accelerator.fp16
+    if found is None:
+        has = [name for name in ELEMENT_B if getattr(accelerator, name) is not None]
+        fix = f"it has {', '.join(has)}" if has else None
+        raise ScenarioError(Problem(accelerator.name, "precision", f"no peak for '{precision}'", fix=fix))
+    return float(found)
+
+
+def scale_up_domain(accelerator: Accelerator) -> float:
+    """Accelerators in the scale-up domain: `"72"`, `"8 (16 in DGX-2)"` (the first), `"16x16 pod"` (the product)."""
+    found = re.match(r"\d+(?:x\d+)*", accelerator.scale_up_domain)
+    if found is None:
+        return float(accelerator.accelerators_per_server or 8)
+    return float(np.prod([int(side) for side in found[0].split("x")]))
+
+
+def multiprocessors(accelerator: Accelerator) -> float:
+    """Units that each compute one tile of a product; matrix engines other than GPUs count as one."""
+    family = family_of(accelerator)
+    counts = family.multiprocessors if family else {}
+    for name, count in counts.items():
+        if accelerator.name.startswith(name):
+            return float(count)
+    if accelerator.device_class != "gpu" or accelerator.fp32 is None:
+        return 1.0
+    return float(round(accelerator.fp32 / LANES_FLOP_PER_S))

@@ -1,0 +1,83 @@
+"""Whether a step fits: bytes that kernels/memory.py counts against those that a device has to give.
+
+The four constants stand in presets/calibration/memory.toml.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcsim.kernels.facts import FULL, NONE, SELECTIVE, ZERO3, Model, Plan
+from dcsim.kernels.memory import stage_memory
+from dcsim.scenario import presets
+
+Floats = NDArray[np.float64]
+
+MASTER_B = 2.0
+"""Bytes a parameter that FSDP and XLA programs save: their fp32 weights are the master copy, cast when gathered."""
+
+
+PLAIN = re.compile("deepspeed|nanotron|colossal|hugging", re.IGNORECASE)
+"""Frameworks of plain PyTorch modules, whose elementwise work is not fused."""
+
+XLA = re.compile("jax|maxtext|pax", re.IGNORECASE)
+"""Frameworks whose programs XLA compiles."""
+
+
+class Allowance(NamedTuple):
+    """What of a device's memory a step cannot use."""
+
+    visible: float  # bytes that a process can allocate for each byte that the datasheet names
+    fixed_b: float  # context, communication buffers, work space of libraries
+    slack: float  # the allocator's loss, as a share of the bytes needed
+
+
+@cache
+def shipped() -> Allowance:
+    """The allowance that ships with dcsim."""
+    table = presets.table("calibration", "memory")
+    return Allowance(*(float(table[name]["value"]) for name in Allowance._fields))
+
+
+@cache
+def eager_factor() -> float:
+    """Activations that plain PyTorch code keeps, over those of fused kernels."""
+    return float(presets.table("calibration", "memory")["kept_factor"]["value"])
+
+
+def available_b(memory_b: float, allowance: Allowance | None = None) -> float:
+    """Bytes that the parts of `kernels.memory` may sum to on a device whose datasheet names `memory_b`."""
+    given = allowance or shipped()
+    return max(memory_b * given.visible - given.fixed_b, 0.0) / (1.0 + given.slack)
+
+
+def needed_b(models: Floats, plans: Floats) -> Floats:
+    """Bytes needed on the worst accelerator, shape (n,); models, plans as for `stage_memory`."""
+    return np.asarray(stage_memory(models, plans).sum(axis=1))
+
+
+def as_kept(plan: Plan, framework: str) -> Plan:
+    """The plan with what frameworks are known to keep, by the name of the framework.
+
+    XLA programs divide the residual stream by tp, as sequence parallelism does (MaxText's logical axis rules). FSDP's
+    sharded fp32 weights are the master copy too.
+    """
+    if PLAIN.search(framework):
+        plan = plan._replace(kept_factor=eager_factor())
+    elif plan.sharding >= ZERO3:
+        plan = plan._replace(optimizer_bytes=plan.optimizer_bytes - MASTER_B)
+    if XLA.search(framework) and plan.tp > 1.0:
+        plan = plan._replace(sequence_parallel=1.0)
+    return plan
+
+
+def least_recompute(model: Model, plan: Plan, memory_b: float) -> float:
+    """The least recomputing with which a plan fits a device (none, selective, full); full if none of them does."""
+    ways = (NONE, SELECTIVE, FULL)
+    needed = needed_b(np.array([model]), np.array([plan._replace(recompute=way) for way in ways]))
+    return next((way for way, need_b in zip(ways, needed, strict=True) if need_b <= available_b(memory_b)), FULL)

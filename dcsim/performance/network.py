@@ -1,0 +1,197 @@
+"""Networks that are lists of operations: parameters, FLOPs, and the time of a data-parallel training step.
+
+Every worker holds the whole network but for embedding tables, which are spread over workers. Gradients are summed
+under backward (arXiv 1706.02677 and its successors); what a device sustains comes from `devices.device_row`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcsim.kernels import operations as kernel
+from dcsim.kernels.facts import Device
+from dcsim.kernels.operations import Operation, Spent, Work
+from dcsim.kernels.roofline import rates
+from dcsim.kernels.traffic import all_reduce_s, all_to_all_s, exposed_s, road
+from dcsim.kernels.waiting import loading_s, slowest_lognormal, with_loading_s
+from dcsim.performance.devices import DeviceRow
+from dcsim.scenario import operation as facts
+from dcsim.scenario.model import Network
+from dcsim.scenario.spec import Facts
+
+BOUNDS = {
+    "compute_s": "compute",
+    "memory_s": "memory bandwidth",
+    "launch_s": "kernel launches",
+    "optimizer_s": "optimizer",
+    "traffic_s": "data-parallel traffic",
+    "waiting_s": "stragglers",
+    "loading_s": "data loading",
+}
+"""What each part of a step is called."""
+
+SGD_B, ADAM_B = 18.0, 30.0  # bytes read and written by an optimiser step for each parameter, mixed precision
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a network is trained: samples a worker and step, workers, optimiser, data, jitter."""
+
+    batch: int
+    workers: int = 1
+    optimizer_b: float = SGD_B
+    loader_b_per_s: float = math.inf  # of one worker
+    storage_b_per_s: float = math.inf  # share of one worker
+    prefetched: bool = True
+    variation: float = 0.0  # deviation over mean of step times among workers (log-normal)
+
+
+@dataclass(frozen=True)
+class NetworkStep:
+    """One training step: its parts as exposed, s, which add up to `step_s`, and what bounds it."""
+
+    step_s: float
+    compute_s: float
+    memory_s: float
+    launch_s: float
+    optimizer_s: float
+    traffic_s: float
+    waiting_s: float
+    loading_s: float
+    samples_per_s: float
+    flop: float
+    bound: str
+
+
+def rows(network: Network) -> NDArray[np.float64]:
+    """The operations as kernels read them, shape (k, fields of Operation)."""
+    return np.array([row(operation) for operation in network.operations])
+
+
+def row(operation: facts.Operation) -> Operation:
+    """One operation as kernels read it; counts are those of one sample."""
+    match operation:
+        case facts.Dense():
+            made = _dense(operation)
+        case facts.Conv2d():
+            made = _convolution(operation)
+        case facts.Depthwise():
+            made = _depthwise(operation)
+        case facts.Embedding():
+            looked_up = operation.lookups * operation.width
+            summed = operation.width if operation.pooled else looked_up
+            made = Operation(kernel.LOOKUP, read=looked_up, written=summed, parameters=operation.rows * operation.width)
+        case facts.Matmul(m=m, k=k, n=n, products=products):
+            made = Operation(kernel.PLAIN, m, k, n, products, (m + n) * k * products, m * n * products)
+        case facts.Attention(queries=queries, keys=keys, heads=heads, head_dim=width):
+            read = (queries + 2 * keys) * heads * width
+            made = Operation(kernel.ATTENTION, queries, width, keys, heads, read, queries * heads * width)
+        case facts.Elementwise(elements=elements):
+            weights = operation.parameters
+            made = Operation(kernel.PASSED, read=operation.reads * elements, written=elements, parameters=weights)
+        case facts.Pool():
+            written = _area(operation.size) * operation.channels
+            made = Operation(kernel.PASSED, read=written * operation.stride**2, written=written)
+    return made._replace(times=operation.times)
+
+
+def parameters(network: Network) -> float:
+    """All weights, embedding tables included."""
+    return _weights(network, facts.OPERATIONS["embedding"]) + dense_parameters(network)
+
+
+def dense_parameters(network: Network) -> float:
+    """All weights but embedding tables; tied ones count as tables."""
+    kinds = [kind for name, kind in facts.OPERATIONS.items() if name != "embedding"]
+    return _weights(network, *kinds)
+
+
+def forward_flop(network: Network) -> float:
+    """FLOPs of one sample forward, a multiply-add being two."""
+    return sum(kernel.forward_flop(row(operation)) for operation in network.operations)
+
+
+def network_step(network: Network, device: DeviceRow, training: Training) -> NetworkStep:
+    """The training step of a network on `training.workers` accelerators.
+
+    Operations of one stream add; kernels that the host launches too slowly leave the device idle; gradients of
+    dense weights are summed under backward, vectors from spread tables are exchanged both ways; the step ends with
+    the slowest worker, and with its data.
+    """
+    work = Work(float(training.batch), device.linear_bytes)
+    spent = Spent(*kernel.network_steps(rows(network), np.array([work]), device.row)[0])
+    at, busy_s = rates(device.device, device.linear_bytes), spent.forward_s + spent.backward_s
+    launch_s = max(spent.kernels * device.device.launch_s - busy_s, 0.0)
+    optimizer_s = training.optimizer_b * dense_parameters(network) * at.memory_s
+    traffic_s = _traffic_s(network, device.device, training, work, spent.backward_s)
+    mean_s = busy_s + launch_s + optimizer_s + traffic_s
+    ready_s = mean_s
+    if training.variation > 0 and training.workers > 1:
+        ready_s = slowest_lognormal(mean_s, training.variation, float(training.workers))
+    step_s = with_loading_s(ready_s, _load_s(network, training), training.prefetched)
+    parts = {
+        "compute_s": busy_s - spent.memory_s,
+        "memory_s": spent.memory_s,
+        "launch_s": launch_s,
+        "optimizer_s": optimizer_s,
+        "traffic_s": traffic_s,
+        "waiting_s": ready_s - mean_s,
+        "loading_s": step_s - ready_s,
+    }
+    return NetworkStep(
+        step_s=float(step_s),
+        samples_per_s=training.batch * training.workers / float(step_s),
+        flop=float(spent.flop) * training.workers,
+        bound=BOUNDS[max(parts, key=lambda name: parts[name])],
+        **{name: float(part) for name, part in parts.items()},
+    )
+
+
+def _dense(d: facts.Dense) -> Operation:
+    weights = (d.inputs + d.bias) * d.outputs
+    return Operation(kernel.WEIGHTED, d.rows, d.inputs, d.outputs, 1, d.rows * d.inputs, d.rows * d.outputs, weights)
+
+
+def _depthwise(d: facts.Depthwise) -> Operation:
+    size, taps = _area(d.size), _area(d.kernel)
+    written = size * d.channels
+    read = written * d.stride**2
+    return Operation(kernel.CHANNELWISE, size, taps, 1, d.channels, read, written, taps * d.channels)
+
+
+def _convolution(c: facts.Conv2d) -> Operation:
+    size, depth = _area(c.size), c.inputs // c.groups * _area(c.kernel)
+    weights = (depth + c.bias) * c.outputs
+    read = size * c.stride**2 * c.inputs
+    columns = c.outputs // c.groups
+    return Operation(kernel.WEIGHTED, size, depth, columns, c.groups, read, size * c.outputs, weights)
+
+
+def _area(size: tuple[int, int]) -> int:
+    return size[0] * size[1]
+
+
+def _weights(network: Network, *kinds: type[Facts]) -> float:
+    own = [o for o in network.operations if isinstance(o, kinds) and not getattr(o, "tied", False)]
+    return sum(r.parameters * r.times for r in map(row, own))
+
+
+def _traffic_s(network: Network, device: Device, training: Training, work: Work, backward_s: float) -> float:
+    workers = float(training.workers)
+    if training.workers == 1:
+        return 0.0
+    gradients_b = work.element_b * dense_parameters(network)
+    summed_s = all_reduce_s(gradients_b, road(device, 1.0, workers))
+    made = map(row, network.operations)
+    looked_up_b = work.element_b * work.batch * sum(r.written * r.times for r in made if r.kind == kernel.LOOKUP)
+    exchanged_s = 2.0 * all_to_all_s(looked_up_b, device, 1.0, workers) if looked_up_b else 0.0
+    return exposed_s(summed_s, device.overlap * backward_s) + exchanged_s
+
+
+def _load_s(network: Network, training: Training) -> float:
+    size_b = network.sample_size or 0.0
+    return loading_s(float(training.batch), size_b, training.loader_b_per_s, training.storage_b_per_s)

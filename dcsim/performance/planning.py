@@ -1,0 +1,133 @@
+"""What follows from a training run's length and size: data, checkpoints, storage, power, money; and what is usual."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+
+from dcsim.scenario import presets
+from dcsim.scenario.spec import Accelerator
+from dcsim.units import TIME, human_count, human_time
+
+CHECKPOINT_BYTES = 14.0  # a parameter: 16-bit weights, fp32 master weights and two Adam moments
+SHORT_IDS = 65_536  # token ids below this number take two bytes in a file, others four
+MOST_SEQUENCES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """Something that an estimate took for granted: what, who says so, and how far to trust it."""
+
+    what: str
+    source: str
+    grade: str
+
+
+@dataclass(frozen=True)
+class Usual:
+    """What is assumed where the user says nothing; `presets/planning/usual.toml` has sources and grades."""
+
+    batch_tokens: tuple[tuple[float, float], ...]
+    server_power_factor: float
+    pue: float
+    accelerator_mtbf_s: float
+    checkpoint_share: float
+    checkpoint_interval_most_s: float
+
+    def assumption(self, key: str, what: str) -> Assumption:
+        """An assumption that rests on one preset value."""
+        origin = presets.table("planning", "usual")["provenance"][key]
+        return Assumption(what, origin["source"], origin["grade"])
+
+
+@cache
+def usual() -> Usual:
+    """The preset of usual assumptions."""
+    table = presets.table("planning", "usual")
+    return Usual(
+        batch_tokens=tuple((float(row["from_flop"]), float(row["tokens"])) for row in table["batch_tokens"]),
+        server_power_factor=float(table["server_power_factor"]),
+        pue=float(table["pue"]),
+        accelerator_mtbf_s=TIME.parse(table["accelerator_mtbf"]),
+        checkpoint_share=float(table["checkpoint_share"]),
+        checkpoint_interval_most_s=TIME.parse(table["checkpoint_interval_most"]),
+    )
+
+
+def usual_batch(flop: float, seq_len: int) -> int:
+    """Sequences a step that are usual for a training run of so many FLOP: a power of two."""
+    tokens = max(size for least, size in usual().batch_tokens if flop >= least)
+    return int(2 ** math.floor(math.log2(min(max(tokens / seq_len, 1.0), MOST_SEQUENCES))))
+
+
+def dataset_bytes(tokens: float, vocab: float) -> float:
+    """Bytes of a data set of token ids: two a token for vocabularies of at most 65,536 ids, else four."""
+    return tokens * token_bytes(vocab)
+
+
+def token_bytes(vocab: float) -> float:
+    """Bytes of one stored token id."""
+    return 2.0 if vocab <= SHORT_IDS else 4.0
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """How often to write checkpoints, and how fast storage must take them. B, s, B/s."""
+
+    size_b: float
+    interval_s: float
+    write_s: float
+    bandwidth_b_per_s: float
+
+
+def checkpoints(parameters: float, mtbf_s: float) -> Checkpoints:
+    """Checkpoints of a run that is interrupted every `mtbf_s` in the mean.
+
+    Young's interval is sqrt(2 x write time x MTBF) (CACM 17(9), 1974). Asking that writing takes the share e of the
+    time gives interval = 2 e MTBF and write time = e x interval; no interval is longer than `checkpoint_interval_most`.
+    """
+    share = usual().checkpoint_share
+    interval_s = min(2.0 * share * mtbf_s, usual().checkpoint_interval_most_s)
+    size_b = CHECKPOINT_BYTES * parameters
+    return Checkpoints(size_b, interval_s, share * interval_s, size_b / (share * interval_s))
+
+
+def power_w(accelerator: Accelerator, count: int) -> float | None:
+    """Power drawn from the grid by so many accelerators at work, W: TDP x servers' share x PUE; None without TDP."""
+    return None if accelerator.tdp is None else count * accelerator.tdp * usual().server_power_factor * usual().pue
+
+
+def cost_usd(accelerator: Accelerator, count: int, time_s: float) -> float | None:
+    """On-demand rent of so many accelerators for a time, USD; None where the preset has no rent."""
+    return None if accelerator.rent is None else count * time_s * accelerator.rent
+
+
+def run_assumptions(accelerator: Accelerator, vocab: float) -> list[Assumption]:
+    """What the formulas of this file take for granted."""
+    known = usual()
+    mtbf = f"{human_count(known.accelerator_mtbf_s / TIME.factor('h'))} h"
+    found = [
+        Assumption("time is undisturbed stepping: no failures, restarts or evaluation", "definition", "assumed"),
+        known.assumption("accelerator_mtbf", f"an accelerator interrupts the run every {mtbf} in the mean"),
+        known.assumption(
+            "checkpoint_share",
+            f"checkpoint writing stops training {100 * known.checkpoint_share:g} % of the time, at least every "
+            f"{human_time(known.checkpoint_interval_most_s)}; lost work costs at most as much again",
+        ),
+        Assumption(
+            f"checkpoint {CHECKPOINT_BYTES:.0f} B a parameter (weights, master weights, two moments); data set "
+            f"{token_bytes(vocab):.0f} B a token",
+            "Rajbhandari 2020, arXiv 1910.02054; token ids as Megatron-LM stores them",
+            "paper",
+        ),
+    ]
+    if accelerator.tdp is not None:
+        found.append(known.assumption("server_power_factor", f"servers draw {known.server_power_factor:g} x TDP"))
+        found.append(known.assumption("pue", f"PUE {known.pue:g}"))
+    if accelerator.rent is not None:
+        origin = accelerator.provenance.get("rent")
+        price = f"{accelerator.rent * TIME.factor('h'):.3g} USD an accelerator-hour, on demand"
+        source = ("the user's file", "assumed") if origin is None else (origin.source, str(origin.grade))
+        found.append(Assumption(price, *source))
+    return found

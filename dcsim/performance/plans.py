@@ -1,0 +1,355 @@
+"""Which parallel plans are legal for a model, a batch and a number of accelerators: the rules, and all that keep them.
+
+One table of rules serves both sides: the plans that a search looks at are those that break no rule, and a plan
+that a user fixes is told every rule that it breaks. Degrees stand in columns of whole numbers, shape (n,).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcsim.errors import Problem
+from dcsim.kernels import facts
+
+Column = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+Table = dict[str, Column]
+
+RECOMPUTE = {"none": facts.NONE, "selective": facts.SELECTIVE, "full": facts.FULL}
+SHARDING = {
+    "none": facts.UNSHARDED,
+    "zero1": facts.ZERO1,
+    "zero2": facts.ZERO2,
+    "zero3": facts.ZERO3,
+    "hsdp": facts.HSDP,
+}
+DEGREES = ("tp", "pp", "cp", "dp")  # their product is the number of accelerators
+SHAPE = (*DEGREES, "vpp", "micro_batch", "ep")  # what the rules speak about, in the order in which plans are built
+SMOOTH = np.array([3, 6, 12, 24, 48])  # more pipeline lengths where the number of accelerators is open
+MOST_VALUES = 1 << 22  # largest batch, sequence, or number of accelerators that is searched
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a plan has to serve.
+
+    `accelerators` is the number to be filled, or None: any number up to `most` that is a multiple of `server` or
+    divides it. `domain` is the number of accelerators in a scale-up domain. Batch in samples, `seq_len` in tokens;
+    0 for one that is not known yet: no rule holds anything against it.
+    """
+
+    model: facts.Model
+    global_batch: int
+    seq_len: int
+    accelerators: int | None
+    domain: int = 8
+    server: int = 8
+    most: int = MOST_VALUES
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What plans must keep: `holds(columns, setting)` is a mask, shape (n,).
+
+    `columns` are the degrees it looks at, the first of which is the one to blame. `what`, `got` and `expected` are
+    templates of the error line, filled from the plan, the model and the setting.
+    """
+
+    columns: tuple[str, ...]
+    holds: Callable[[Table, Setting], Mask]
+    what: str
+    expected: str
+    got: str = ""
+
+
+def _layers_divide(c: Table, s: Setting) -> Mask:
+    chunks = c["pp"] * c["vpp"]
+    layers = int(s.model.layers)
+    even = (layers % chunks == 0) | ((layers + 2) % chunks == 0)
+    return np.asarray((c["vpp"] == 1) | (chunks > layers) | even)  # too many stages are the matter of another rule
+
+
+def _kv_heads(c: Table, s: Setting) -> Mask:
+    kv_heads = int(s.model.kv_heads)
+    return np.asarray((kv_heads % c["tp"] == 0) | (c["tp"] % kv_heads == 0))
+
+
+def _experts(c: Table, s: Setting) -> Mask:
+    return np.asarray(max(int(s.model.experts), 1) % c["ep"] == 0)
+
+
+def _fills(c: Table, s: Setting) -> Mask:
+    whole = c["tp"] * c["pp"] * c["cp"] * c["dp"]
+    if s.accelerators is not None:
+        return np.asarray(whole == s.accelerators)
+    return np.asarray((whole <= s.most) & ((whole % s.server == 0) | (s.server % whole == 0)))
+
+
+# Sources: argument checks of NVIDIA/Megatron-LM (megatron/training/arguments.py) and its interleaved schedule.
+RULES = (
+    Rule(
+        ("tp",),
+        lambda c, s: np.asarray(int(s.model.heads) % c["tp"] == 0),
+        "does not divide the attention heads",
+        "a divisor of {heads:.0f} heads",
+    ),
+    Rule(
+        ("tp",),
+        _kv_heads,
+        "neither divides the key/value heads nor is a multiple of them (then ranks hold copies)",
+        "a divisor or a multiple of {kv_heads:.0f} heads",
+    ),
+    Rule(
+        ("tp",),
+        lambda c, s: np.asarray(int(s.model.ffn_hidden) % c["tp"] == 0),
+        "does not divide the feed-forward width",
+        "a divisor of {ffn_hidden:.0f}",
+    ),
+    Rule(
+        ("tp", "ep"),
+        lambda c, s: (c["ep"] > 1) | (int(s.model.expert_hidden) % c["tp"] == 0),
+        "does not divide the width of experts that are not spread by ep",
+        "a divisor of {expert_hidden:.0f}",
+    ),
+    Rule(
+        ("cp",),
+        lambda c, s: (c["cp"] == 1) | (s.seq_len % (2 * c["cp"]) == 0),
+        "does not cut the sequence into 2 cp equal pieces (so that causal work is even)",
+        "2 x cp divides {seq_len} tokens",
+    ),
+    Rule(
+        ("pp", "vpp"),
+        lambda c, s: c["pp"] * c["vpp"] <= int(s.model.layers),
+        "more stages than layers",
+        "pp x vpp <= {layers:.0f}",
+        "{pp} x {vpp} = {stages}",
+    ),
+    Rule(("vpp", "pp"), lambda c, s: (c["vpp"] == 1) | (c["pp"] > 1), "interleaving needs a pipeline", "pp >= 2"),
+    Rule(
+        ("vpp", "pp"),
+        _layers_divide,
+        "interleaved stages must be of equal size",
+        "pp x vpp divides {layers:.0f} layers, or {layers:.0f} + 2 with embedding and head counted",
+        "{pp} x {vpp} = {stages}",
+    ),
+    Rule(
+        ("dp", "tp", "pp", "cp"),
+        _fills,
+        "tp x pp x cp x dp is not the number of accelerators",
+        "{accelerators}",
+        "{tp} x {pp} x {cp} x {dp} = {ranks}",
+    ),
+    Rule(
+        ("dp",),
+        lambda c, s: np.asarray(s.global_batch % c["dp"] == 0),
+        "the data-parallel degree does not divide the global batch",
+        "a divisor of {global_batch}",
+    ),
+    Rule(
+        ("micro_batch", "dp"),
+        lambda c, s: np.asarray(s.global_batch % (c["dp"] * c["micro_batch"]) == 0),
+        "dp x micro_batch does not divide the global batch",
+        "a divisor of {global_batch}",
+        "{dp} x {micro_batch} = {row}",
+    ),
+    Rule(
+        ("vpp", "pp", "dp", "micro_batch"),
+        lambda c, s: (c["vpp"] == 1) | (s.global_batch // (c["dp"] * c["micro_batch"]) % c["pp"] == 0),
+        "interleaving needs micro-batches in multiples of pp",
+        "a multiple of {pp} micro-batches",
+        "{micro_batches} micro-batches",
+    ),
+    # DeepSpeed refuses it: a stage sums the gradients of all micro-batches before any rank may drop its part.
+    Rule(
+        ("sharding", "pp"),
+        lambda c, s: (c["sharding"] != int(facts.ZERO2)) | (c["pp"] == 1),
+        "gradients are not sharded across a pipeline's micro-batches",
+        "pp = 1, or one of {other_sharding}",
+        "{sharding_word} with pp = {pp}",
+    ),
+    Rule(("ep",), _experts, "does not divide the experts", "a divisor of {experts:.0f} (1 if the model has none)"),
+    Rule(
+        ("ep", "dp", "cp"),
+        lambda c, s: np.asarray(c["dp"] * c["cp"] % c["ep"] == 0),
+        "experts are spread over ranks of dp x cp",
+        "a divisor of dp x cp = {dp} x {cp}",
+    ),
+)
+
+
+def broken(plan: Mapping[str, int], setting: Setting) -> Iterator[Rule]:
+    """The rules that a plan breaks, the first of each group about the same degrees; open degrees break none."""
+    columns = {name: np.array([value], dtype=np.int64) for name, value in plan.items()}
+    found: set[tuple[str, ...]] = set()
+    for rule in RULES:
+        known = set(rule.columns) <= set(plan) and rule.columns not in found
+        if known and not rule.holds(columns, setting)[0]:
+            found.add(rule.columns)
+            yield rule
+
+
+def problems(plan: Mapping[str, int], setting: Setting, where: str = "estimate") -> list[Problem]:
+    """Every rule that the fixed degrees of a plan break, as error lines; empty if it is legal as far as it goes."""
+    known = completed(plan, setting)
+    found = [_problem(rule, plan, known, setting, where) for rule in broken(known, setting)]
+    given = math.prod(known.get(name, 1) for name in DEGREES)
+    open_degree = not found and not set(DEGREES) <= set(known)
+    if open_degree and setting.accelerators is not None and setting.accelerators % given:
+        blamed = next(name for name in DEGREES if known.get(name, 1) > 1)
+        what = "the product of the fixed degrees does not divide the accelerators"
+        found.append(Problem(where, option(where, blamed), what, str(given), f"a divisor of {setting.accelerators}"))
+    return found
+
+
+def word_of(words: Mapping[str, float], code: float) -> str:
+    """The word that stands for a code of recompute or sharding."""
+    return next(word for word, number in words.items() if number == code)
+
+
+def option(where: str, name: str) -> str:
+    """How an argument is called there: `--micro-batch` on the command line, `micro_batch` elsewhere."""
+    return "--" + name.replace("_", "-") if where == "command line" else name
+
+
+def written(where: str, name: str, value: object) -> str:
+    """An argument as it is given there: `--micro-batch 4` on the command line, `micro_batch=4` elsewhere."""
+    return option(where, name) + (" " if where == "command line" else "=") + str(value)
+
+
+def completed(plan: Mapping[str, int], setting: Setting) -> dict[str, int]:
+    """The plan, with dp where the other degrees leave one choice, and no interleaving unless it is asked for."""
+    known = dict(plan)
+    if "pp" in known:
+        known.setdefault("vpp", 1)
+    rest = math.prod(known.get(name, 0) for name in DEGREES if name != "dp")
+    if "dp" not in known and rest and setting.accelerators is not None and setting.accelerators % rest == 0:
+        known["dp"] = setting.accelerators // rest
+    return known
+
+
+def _problem(rule: Rule, given: Mapping[str, int], plan: dict[str, int], setting: Setting, where: str) -> Problem:
+    """The error line: blames the first degree of the rule that the user gave, else the batch."""
+    key = next((name for name in rule.columns if name in given), "global_batch")
+    words = setting.model._asdict() | vars(setting) | plan
+    words["stages"] = plan.get("pp", 1) * plan.get("vpp", 1)
+    words["ranks"] = math.prod(plan.get(name, 1) for name in DEGREES)
+    words["row"] = plan.get("dp", 1) * plan.get("micro_batch", 1)
+    words["sharding_word"] = word_of(SHARDING, plan.get("sharding", facts.UNSHARDED))
+    words["other_sharding"] = ", ".join(word for word in SHARDING if word != words["sharding_word"])
+    words["micro_batches"] = setting.global_batch // words["row"]
+    near = _nearest_legal(key, rule, plan, setting) if key in given and key in SHAPE else []
+    fix = f"write {' or '.join(written(where, key, value) for value in near)}" if near else None
+    got = (rule.got or f"{{{rule.columns[0]}}}").format_map(words)
+    return Problem(where, option(where, key), rule.what, got, rule.expected.format_map(words), fix)
+
+
+def _nearest_legal(key: str, rule: Rule, plan: Mapping[str, int], setting: Setting) -> list[int]:
+    """Up to two legal values of a degree nearest to the given one, beside all others, those of the rule, or alone."""
+    values = _candidates(key, setting)
+    for others in (set(plan), set(rule.columns), set[str]()):
+        columns = {name: np.full(len(values), plan[name], dtype=np.int64) for name in others} | {key: values}
+        legal = values[_kept(columns, setting) & (values != plan[key])]
+        if len(legal):
+            break
+    order = np.argsort(np.abs(legal - plan[key]), kind="stable")[:2]
+    return sorted(int(value) for value in legal[order])
+
+
+def divisors(number: int) -> Column:
+    """All divisors of a whole number, ascending; none of 0."""
+    low = np.arange(1, math.isqrt(number) + 1, dtype=np.int64)
+    low = low[number % low == 0]
+    return np.union1d(low, number // low)
+
+
+def _candidates(name: str, setting: Setting) -> Column:
+    """Values that a degree can have at all, ascending."""
+    model, batch = setting.model, setting.global_batch
+    layers = int(model.layers)
+    if name in ("pp", "vpp"):
+        even = np.union1d(divisors(layers), divisors(layers + 2))
+        if name == "pp":
+            even = divisors(setting.accelerators) if setting.accelerators else np.union1d(even, SMOOTH)
+        return even[even <= layers]
+    whole = {"tp": int(model.heads), "ep": max(int(model.experts), 1), "cp": setting.seq_len // 2}
+    return np.union1d([1], divisors(whole.get(name, batch)))
+
+
+def _kept(columns: Table, setting: Setting) -> Mask:
+    """Mask of the rows that keep all rules about the columns that are there."""
+    mask = np.ones(len(next(iter(columns.values()))), dtype=np.bool_)
+    for rule in RULES:
+        if set(rule.columns) <= set(columns):
+            mask &= rule.holds(columns, setting)
+    return mask
+
+
+def legal_shapes(setting: Setting, choices: Mapping[str, Iterable[float]] | None = None) -> Table:
+    """All legal degrees, micro-batches included, as columns `SHAPE` of shape (n,).
+
+    `choices` holds the values that a column may have, where not all are wanted. A column is crossed with those
+    before it and the rules are applied at once, so that the table never grows much beyond its end.
+    """
+    given = {name: np.array(sorted(values), dtype=np.int64) for name, values in (choices or {}).items()}
+    table: Table = {"tp": given["tp"] if "tp" in given else _candidates("tp", setting)}
+    for name in SHAPE[1:]:
+        table = _cross(table, name, given[name] if name in given else _candidates(name, setting))
+        ranks = math.prod(table[degree] for degree in DEGREES if degree in table)
+        fits = ranks <= setting.most if setting.accelerators is None else setting.accelerators % ranks == 0
+        mask = fits & _kept(table, setting)
+        table = {column: values[mask] for column, values in table.items()}
+    return table
+
+
+def _cross(table: Table, name: str, values: Column) -> Table:
+    rows = len(next(iter(table.values())))
+    crossed = {column: np.repeat(old, len(values)) for column, old in table.items()}
+    return crossed | {name: np.tile(values, rows)}
+
+
+def legal_plans(
+    setting: Setting, choices: Mapping[str, Iterable[float]] | None = None, like: facts.Plan | None = None
+) -> Iterator[NDArray[np.float64]]:
+    """All legal plans in blocks of rows of `facts.Plan`, one block for each kind of recompute and sharding.
+
+    `choices` as in `legal_shapes`, with `recompute` and `sharding` by their codes. `like` gives what is not
+    searched: precision, schedule, bytes of gradients and states. Sharding that comes to the same as a simpler kind
+    (no ranks to shard over; a hierarchy of one level) is left out. Sequence parallelism goes with tp.
+    """
+    chosen = dict(choices or {})
+    recompute = list(chosen.pop("recompute", RECOMPUTE.values()))
+    sharding = list(chosen.pop("sharding", SHARDING.values()))
+    shapes = legal_shapes(setting, chosen)
+    base = like or facts.Plan(1, 1, 1, 1, 1, 1, 1, setting.global_batch, setting.seq_len)
+    for kind in sharding:
+        rows = _rows(shapes, _distinct(shapes, kind, sharding, setting), base._replace(sharding=float(kind)), setting)
+        for level in recompute:
+            rows[:, facts.Plan._fields.index("recompute")] = level
+            yield rows.copy()
+
+
+def _distinct(shapes: Table, kind: float, kinds: list[float], setting: Setting) -> Mask:
+    """Mask of the rows in which this kind of sharding is legal and unlike the simpler ones that are looked at."""
+    ranks = shapes["dp"] * shapes["cp"]
+    legal = _kept(shapes | {"sharding": np.full(len(ranks), int(kind), dtype=np.int64)}, setting)
+    group = setting.domain // shapes["tp"]  # ranks that shard together under HSDP
+    if kind == facts.HSDP and len(kinds) > 1:
+        return legal & (group > 1) & (group < ranks)
+    if kind != facts.UNSHARDED and facts.UNSHARDED in kinds:
+        return legal & (ranks > 1)
+    return legal
+
+
+def _rows(shapes: Table, mask: Mask, base: facts.Plan, setting: Setting) -> NDArray[np.float64]:
+    rows = np.tile(np.array(base, dtype=np.float64), (int(mask.sum()), 1))
+    for name in SHAPE:
+        rows[:, facts.Plan._fields.index(name)] = shapes[name][mask]
+    even = setting.seq_len % (shapes["tp"] * shapes["cp"]) == 0
+    rows[:, facts.Plan._fields.index("sequence_parallel")] = ((shapes["tp"] > 1) & even)[mask]
+    rows[:, facts.Plan._fields.index("shard_ranks")] = np.maximum(setting.domain // shapes["tp"], 1)[mask]
+    return rows

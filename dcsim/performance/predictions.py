@@ -1,0 +1,91 @@
+"""Many training configurations at once: a CSV file in, a prediction for each row out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dcsim.errors import EnvironmentFault, Problem, ScenarioError
+from dcsim.kernels import facts
+from dcsim.kernels.step import steps
+from dcsim.performance import rows
+from dcsim.performance.devices import DeviceRow, device_row
+from dcsim.performance.memory import available_b
+from dcsim.performance.models import flop_per_token
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What one row comes to. `assumed` names the facts that the row does not give, `notes` those of its device."""
+
+    id: str
+    accelerator: str
+    accelerators: int
+    step_time_s: float
+    tokens_per_s_per_accelerator: float
+    mfu: float
+    memory_b: float
+    fits: bool
+    bound: str
+    assumed: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The rows that can be told, in their order, and how many cannot, by reason."""
+
+    rows: tuple[Prediction, ...]
+    excluded: Counter[str]
+
+
+def predict(path: Path) -> Predictions:
+    """Step time, throughput, memory and bound of every row of a CSV file with the columns of `training_measured.csv`.
+
+    Measured columns are not looked at. Raises ScenarioError for a file that is missing or lacks columns.
+    """
+    found = rows.configurations(_read(path), measured=False)
+    if not found.rows:
+        return Predictions((), found.excluded)
+    devices = [_device(row) for row in found.rows]
+    results = steps(found.models, found.plans, np.array([device.device for device in devices]))
+    told = zip(found.rows, devices, results, strict=True)
+    return Predictions(
+        tuple(_prediction(row, device, facts.Step(*result)) for row, device, result in told), found.excluded
+    )
+
+
+def _read(path: Path) -> list[rows.Row]:
+    try:
+        return rows.read(path)
+    except FileNotFoundError:
+        raise ScenarioError(Problem(str(path), "", "no such file")) from None
+    except UnicodeDecodeError:
+        raise ScenarioError(Problem(str(path), "", "is not UTF-8 text")) from None
+    except OSError as error:
+        raise EnvironmentFault(Problem(str(path), "", error.strerror or "cannot be read")) from None
+
+
+def _device(row: rows.Configuration) -> DeviceRow:
+    return device_row(row.accelerator, row.precision, row.framework, row.domain, row.nic_b_per_s)
+
+
+def _prediction(row: rows.Configuration, device: DeviceRow, step: facts.Step) -> Prediction:
+    tokens_per_s = row.tokens / float(step.step_s)
+    flop_per_s = tokens_per_s * flop_per_token(row.model, row.plan.seq_len)
+    return Prediction(
+        id=row.id,
+        accelerator=row.accelerator.name,
+        accelerators=int(row.accelerators),
+        step_time_s=float(step.step_s),
+        tokens_per_s_per_accelerator=tokens_per_s,
+        mfu=flop_per_s / device.device.linear_flop_per_s,
+        memory_b=float(step.memory_b),
+        fits=bool(step.memory_b <= available_b(device.device.memory_b)),
+        bound=facts.BOUNDS[int(step.bound)],
+        assumed=row.assumed,
+        notes=device.notes,
+    )

@@ -1,0 +1,293 @@
+"""A planner's question, read and checked: names become facts, text numbers, and all mistakes are told at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypedDict
+
+from dcsim.errors import Problem, ScenarioError
+from dcsim.kernels import facts
+from dcsim.performance import models
+from dcsim.performance.devices import ELEMENT_B, DeviceRow, device_row
+from dcsim.performance.memory import available_b
+from dcsim.performance.plans import DEGREES, MOST_VALUES, RECOMPUTE, SHAPE, SHARDING, Setting, option, problems, written
+from dcsim.scenario import presets, source
+from dcsim.scenario.model import Network, Transformer
+from dcsim.scenario.scaling_law import ScalingLaw
+from dcsim.scenario.spec import Accelerator
+from dcsim.units import TIME
+
+MOST_TOKENS = 1e18
+USUAL_LAW = "chinchilla-corrected"
+MOST_PLANS, USUAL_PLANS = 100, 5
+PRECISIONS = tuple(name for name in ELEMENT_B if name != "int8")
+
+
+class Options(TypedDict, total=False):
+    """What a question may say, as numbers or as text in the manner of the command line (`"60 d"`, `"15e12"`)."""
+
+    tokens: float | str | None
+    target_loss: float | str | None
+    count: int | str | None
+    deadline: float | str | None
+    """Seconds, or text with a unit."""
+    global_batch: int | str | None
+    """Samples (sequences) a step."""
+    seq_len: int | str | None
+    precision: str | None
+    tp: int | str | None
+    pp: int | str | None
+    vpp: int | str | None
+    dp: int | str | None
+    cp: int | str | None
+    ep: int | str | None
+    micro_batch: int | str | None
+    recompute: str | None
+    sharding: str | None
+    law: str | None
+    """Name of a scaling-law preset, or a TOML file of its coefficients."""
+    top: int | str | None
+    """How many plans to name."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A question without mistakes; `fixed` are the degrees that the user chose."""
+
+    where: str
+    model: Transformer
+    accelerator: Accelerator
+    device: DeviceRow
+    precision: str
+    seq_len: int
+    fixed: Mapping[str, int]
+    choices: Mapping[str, Iterable[float]]
+    law: ScalingLaw
+    tokens: float | None
+    target_loss: float | None
+    count: int | None
+    deadline_s: float | None
+    global_batch: int | None
+    top: int
+
+    @property
+    def available_b(self) -> float:
+        """Bytes of a device's memory that a step may use."""
+        return available_b(self.device.device.memory_b)
+
+    @property
+    def choices_of_shapes(self) -> dict[str, Iterable[float]]:
+        """The choices that concern degrees and micro-batches."""
+        return {name: [value] for name, value in self.fixed.items()}
+
+    def setting(self, accelerators: int | None, most: int = MOST_VALUES) -> Setting:
+        """What plans have to serve on so many accelerators; the batch must be known by then."""
+        assert self.global_batch is not None
+        row = models.model_row(self.model)
+        server = self.accelerator.accelerators_per_server or 1
+        domain = int(self.device.device.domain)
+        return Setting(row, self.global_batch, self.seq_len, accelerators, domain, server, most)
+
+    def like(self) -> facts.Plan:
+        """A plan with the columns that are not searched."""
+        assert self.global_batch is not None
+        plan = facts.Plan(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, float(self.global_batch), float(self.seq_len))
+        return plan._replace(linear_bytes=self.device.linear_bytes)
+
+
+def refuse(found: Iterable[Problem]) -> None:
+    """Raise ScenarioError if there are problems."""
+    if found := list(found):
+        raise ScenarioError(found)
+
+
+class Reader:
+    """Reads options one by one and remembers what is wrong with them."""
+
+    def __init__(self, where: str, options: Mapping[str, Any]) -> None:
+        self.where = where
+        self.options = options
+        self.problems: list[Problem] = []
+
+    def wrong(self, name: str, what: str, got: object, expected: str | None = None, fix: str | None = None) -> None:
+        """Remember a mistake."""
+        self.problems.append(Problem(self.where, option(self.where, name), what, f"'{got}'", expected, fix))
+
+    def whole(self, name: str, most: int = MOST_VALUES) -> int | None:
+        """A whole number from 1 to `most`, None if it is not given or wrong."""
+        value = self.number(name, f"a whole number from 1 to {most}")
+        if value is None or (value == int(value) and 1 <= value <= most):
+            return None if value is None else int(value)
+        self.wrong(
+            name,
+            "out of range" if value > most else "is no whole number",
+            self.options[name],
+            f"a whole number from 1 to {most}",
+        )
+        return None
+
+    def number(self, name: str, expected: str = "a number > 0", most: float = math.inf) -> float | None:
+        """A finite number above zero, None if it is not given or wrong."""
+        given = self.options.get(name)
+        if given is None:
+            return None
+        try:
+            value = float(given) if not isinstance(given, bool) else math.nan
+        except (TypeError, ValueError):
+            value = math.nan
+        if math.isfinite(value) and 0 < value <= most:
+            return value
+        if most < math.inf:
+            expected += f", at most {most:g}"
+        what = "must be finite" if not math.isfinite(value) else "must be > 0" if value <= 0 else "out of range"
+        self.wrong(name, what if _numeric(given) else "is no number", given, expected)
+        return None
+
+    def seconds(self, name: str) -> float | None:
+        """A time, text with a unit or seconds, None if it is not given or wrong."""
+        given = self.options.get(name)
+        if given is None or not isinstance(given, str):
+            return self.number(name, "seconds > 0")
+        try:
+            value = TIME.parse(given)
+        except ValueError as error:
+            self.problems.append(Problem(self.where, option(self.where, name), str(error), f"'{given}'"))
+            return None
+        if value == 0.0:
+            self.wrong(name, "must be > 0", given)
+            return None
+        return value
+
+    def word(self, name: str, known: Mapping[str, float]) -> float | None:
+        """The code of one of the known words, None if it is not given or wrong."""
+        given = self.options.get(name)
+        if given is None or given in known:
+            return None if given is None else known[given]
+        self.wrong(name, "is unknown", given, f"one of {', '.join(known)}")
+        return None
+
+    def named(self, key: str, name: str | None, find: Callable[[str], Any]) -> Any:
+        """What a preset or TOML file holds, None if it is not there or wrong."""
+        shown = "MODEL" if key == "model" and self.where == "command line" else option(self.where, key)
+        if not name:
+            self.problems.append(Problem(self.where, shown, "is missing"))
+            return None
+        try:
+            return find(name)
+        except ScenarioError as error:
+            self.problems += [
+                p if p.key else replace(p, file=self.where, key=shown, got=f"'{name}'") for p in error.problems
+            ]
+        return None
+
+
+def _numeric(given: object) -> bool:
+    try:
+        float(given)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
+    return not isinstance(given, bool)
+
+
+def read(
+    model: str | None,
+    accelerator: str | None,
+    options: Mapping[str, Any],
+    where: str = "estimate",
+    needs: Iterable[str] = (),
+) -> Request:
+    """The question that names and options make; ScenarioError with every mistake in them.
+
+    `model` and `accelerator` are names of presets, or paths of TOML files that end with `.toml`. `needs` are the
+    options that must be given.
+    """
+    reader = Reader(where, options)
+    net = reader.named("model", model, lambda name: _found(name, presets.model, presets.model_of))
+    chip = reader.named("accelerator", accelerator, lambda n: _found(n, presets.accelerator, presets.accelerator_of))
+    if isinstance(net, Network):
+        reader.named("model", model, _refused_network)
+    precision, seq_len = _precision(reader, chip), _seq_len(reader, net)
+    laws = reader.named(
+        "law", options.get("law") or USUAL_LAW, lambda n: _found(n, presets.scaling_law, presets.scaling_law_of)
+    )
+    asked = _asked(reader)
+    for name in needs:
+        if options.get(name) is None:
+            reader.problems.append(_missing(where, name))
+    fixed = {name: value for name in SHAPE if (value := reader.whole(name)) is not None}
+    if set(DEGREES) <= set(fixed):  # which leaves no choice
+        asked["count"] = asked["count"] or math.prod(fixed[name] for name in DEGREES)
+    kinds = {"recompute": reader.word("recompute", RECOMPUTE), "sharding": reader.word("sharding", SHARDING)}
+    chosen = {name: code for name, code in kinds.items() if code is not None}
+    if isinstance(net, Transformer):
+        setting = Setting(models.model_row(net), asked["global_batch"] or 0, seq_len or 0, asked["count"])
+        whole = {name: int(code) for name, code in chosen.items()}
+        reader.problems += problems(fixed | whole, setting, where)
+    if reader.problems or net is None or chip is None or precision is None or seq_len is None:
+        raise ScenarioError(reader.problems)
+    choices: dict[str, Iterable[float]] = {name: [value] for name, value in (fixed | chosen).items()}
+    return Request(where, net, chip, device_row(chip, precision), precision, seq_len, fixed, choices, laws, **asked)
+
+
+def _missing(where: str, name: str) -> Problem:
+    example = {"count": 512, "global_batch": 2048}[name]
+    return Problem(where, option(where, name), "is missing", fix=f"write e.g. {written(where, name, example)}")
+
+
+def _asked(reader: Reader) -> dict[str, Any]:
+    """The plain numbers of a question."""
+    return {
+        "tokens": reader.number("tokens", most=MOST_TOKENS),
+        "target_loss": reader.number("target_loss"),
+        "count": reader.whole("count"),
+        "deadline_s": reader.seconds("deadline"),
+        "global_batch": reader.whole("global_batch"),
+        "top": reader.whole("top", MOST_PLANS) or USUAL_PLANS,
+    }
+
+
+def _found(name: str, preset: Callable[[str], Any], of: Callable[[source.Document], Any]) -> Any:
+    return of(source.read(Path(name), name)) if name.endswith(".toml") else preset(name)
+
+
+def _refused_network(name: str) -> None:
+    what = "is no transformer: parallel plans and tokens are for transformers only"
+    raise ScenarioError(Problem(name, "", what, fix="name another model (dcsim list models)"))
+
+
+def _precision(reader: Reader, chip: Accelerator | None) -> str | None:
+    """The precision of linear layers: as asked, else the first 16-bit one that the device has."""
+    given = reader.options.get("precision")
+    if chip is None:
+        return None
+    has = [name for name in ("bf16", "fp16", "tf32", "fp32", "fp8", "fp4") if getattr(chip, name) is not None]
+    if given is None and has:
+        return has[0]
+    if given in has:
+        return str(given)
+    if given is None:
+        reader.wrong("accelerator", "no peak rate in any floating-point precision is known", chip.name)
+    else:
+        what = f"{chip.name} lacks this precision" if given in PRECISIONS else "is unknown"
+        expected = f"one of {', '.join(has or PRECISIONS)}"
+        reader.wrong("precision", what, given, expected)
+    return None
+
+
+def _seq_len(reader: Reader, net: Transformer | Network | None) -> int | None:
+    """The sequence length: as asked, else the longest of the model, at most the usual one of pre-training."""
+    given = reader.whole("seq_len")
+    if not isinstance(net, Transformer):
+        return given
+    limits = [limit for limit in (net.max_sequence, net.positions) if limit]
+    if reader.options.get("seq_len") is None:
+        usual = int(presets.table("planning", "usual")["sequence_tokens"])
+        return min([usual, *limits])
+    if given is not None and limits and given > min(limits):
+        longest = min(limits)
+        what = f"longer than the positions of {net.name} allow"
+        reader.wrong("seq_len", what, given, f"at most {longest}", f"write {written(reader.where, 'seq_len', longest)}")
+    return given

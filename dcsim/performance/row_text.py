@@ -1,0 +1,107 @@
+"""Free text of measured rows, by rule: accelerator names, frameworks, precisions, networks."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from dcsim.scenario import presets
+
+PRECISIONS = {
+    "fp32": "fp32",
+    "tf32": "tf32",
+    "fp16": "fp16",
+    "bf16": "bf16",
+    "fp8": "fp8",
+    "mxfp8": "fp8",
+    "int8+bf16": "int8",
+    "int8": "int8",
+    "nvfp4": "fp4",
+    "mxfp4": "fp4",
+    "fp4": "fp4",
+    "nvfp4+fp8": "fp4",
+    "fp8-or-nvfp4": "fp8",
+}
+"""Precision of linear layers, by the text of the column; other texts are taken by the first of these they hold."""
+
+FRAMEWORK_WORDS = (
+    ("jax", r"jax|maxtext|paxml|\bpax\b|levanter"),
+    ("megatron", r"megatron-core|megatron-bridge|nemo|nvidia|ngc|mxnet|transformerengine|megatron-lm|megatron$"),
+    ("pytorch", r""),
+)
+"""Families of frameworks by words, first match wins: XLA programs; Megatron Core with its fused kernels; PyTorch with
+FSDP, DeepSpeed and the like, also for unknown ones. A run without fused attention is `unfused`, whatever its
+framework: the Megatron-LM and Megatron-DeepSpeed of 2020 to 2022."""
+
+_RATE = r"([\d.,]+)\s*(?:Gb/s|Gbit/s|Gbps|Gb/Sec)"
+_PORTS = re.compile(rf"(\d+)\s*x(?![a-z])[^,;:]*?(?<![\d.]){_RATE}", re.IGNORECASE)
+_WHOLE = re.compile(rf"{_RATE}[^,;:]*\bper node", re.IGNORECASE)
+GENERATIONS = {"EDR": 100.0, "HDR": 200.0, "NDR": 400.0, "XDR": 800.0}
+"""Gbit/s of an InfiniBand port (InfiniBand Trade Association roadmap)."""
+GBIT_B_PER_S = 1e9 / 8
+SYSTEMS = (("DGX-2|DGX-1", 100.0), ("DGX-?A100|Selene", 200.0), ("DGX-?[HB]\\d00|Eos", 400.0))
+"""Gbit/s of NICs an accelerator in systems with a name (NVIDIA's DGX data sheets; Selene is made of DGX A100)."""
+
+
+def framework_family(text: str, fused: bool = True) -> str:
+    """The family of a framework by its name; `unfused` where attention is no fused kernel."""
+    if not fused:
+        return "unfused"
+    return next(family for family, words in FRAMEWORK_WORDS if re.search(words, text, re.IGNORECASE))
+
+
+def hides_gradients(text: str, family: str) -> bool:
+    """Whether gradients travel while backward runs: not in Megatron and DeepSpeed of 2020 to 2022, nor in nanotron,
+    which sums fp32 gradients after the last micro-batch (its trainer's documentation)."""
+    return family != "unfused" and "nanotron" not in text.lower()
+
+
+def precision_of(text: str) -> str | None:
+    """Precision of linear layers, None if the text names none; `bf16` where nothing is said."""
+    word = text.strip().lower() or "bf16"
+    if word in PRECISIONS:
+        return PRECISIONS[word]
+    return next((known for name, known in PRECISIONS.items() if name in word), None)
+
+
+def nic_b_per_s(text: str, per_node: float) -> float | None:
+    """Scale-out bandwidth of one accelerator in bytes/s by the text on a row's network, None if it says nothing.
+
+    Rules, first that fits: storage and management networks are left out; `Nx ... R Gb/s` is N ports a node;
+    `R Gb/s per node`; `NDR ... per GPU` is a port an accelerator. Bandwidth that a run measured is not looked at.
+    """
+    parts = [part for part in re.split(r"[,;+]", text) if not re.search(r"storage|management|measured", part, re.I)]
+    rates = [int(count) * _number(rate) for part in parts for count, rate in _PORTS.findall(part)]
+    rates = rates or [_number(rate) for part in parts for rate in _WHOLE.findall(part)]
+    if rates:
+        return max(rates) * GBIT_B_PER_S / per_node
+    kept = ", ".join(parts)
+    if "per GPU" in kept:
+        return next((rate * GBIT_B_PER_S for name, rate in GENERATIONS.items() if name in kept), None)
+    return next((rate * GBIT_B_PER_S for name, rate in SYSTEMS if re.search(name, kept)), None)
+
+
+def _number(text: str) -> float:
+    return float(text.replace(",", ""))
+
+
+def _words(name: str) -> list[str]:
+    return [word for word in re.split(r"[\s\-_/]+", name.lower()) if word]
+
+
+@cache
+def accelerator_preset(name: str) -> str | None:
+    """The preset that a row's accelerator means: same leading words, then most words in common; None if none fits."""
+    if name in presets.names("accelerators"):
+        return name
+    words = _words(name)
+    best: tuple[int, int, str] | None = None
+    for known in presets.names("accelerators"):
+        theirs = _words(known)
+        lead = 2 if words[:1] == ["tpu"] else 1
+        if not words or theirs[:lead] != words[:lead]:
+            continue
+        common = sum(any(mine.startswith(word) or word.startswith(mine) for mine in words) for word in theirs)
+        score = (common, int("sxm" in known.lower()) - len(theirs), known)
+        best = score if best is None or score > best else best
+    return None if best is None else best[2]

@@ -1,0 +1,335 @@
+"""A CSV of training runs -> what the kernels are told: models, plans, and the surroundings of each accelerator.
+
+Columns are those of `../shared/data/training_measured.csv`; others are not looked at, and no column that holds a
+measurement reaches a prediction. What a row does not say is filled by a written rule (`Configuration.assumed` names
+it); a row that cannot be told is left out under a rule, and counted.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcsim.errors import Problem, ScenarioError
+from dcsim.kernels import facts
+from dcsim.kernels.facts import Model, Plan
+from dcsim.performance.devices import ELEMENT_B, scale_up_domain
+from dcsim.performance.row_text import accelerator_preset, framework_family, hides_gradients, nic_b_per_s, precision_of
+from dcsim.scenario import presets
+from dcsim.scenario.spec import Accelerator
+
+Row = Mapping[str, str]
+
+SHARDING = {
+    "none": facts.UNSHARDED,
+    "zero1": facts.ZERO1,
+    "zero2": facts.ZERO2,
+    "zero3": facts.ZERO3,
+    "fsdp": facts.ZERO3,
+    "hsdp": facts.HSDP,
+}
+RECOMPUTE = {"none": facts.NONE, "selective": facts.SELECTIVE, "full": facts.FULL}
+GATED = ("swiglu", "geglu")
+
+LORA_SHARE = 0.003  # of parameters that low-rank adapters of rank 16 train
+USUAL_VOCAB = 50304.0  # GPT-2's, padded
+USUAL_TOKENS = 8192.0  # of a micro-batch whose size is not given
+USUAL_BATCH_TOKENS = 4.0 * 2**20  # of a global batch whose size is not given
+MOST_CONTEXT = 64.0  # ranks that share a sequence in a plan that is not given
+USABLE = 0.6  # share of memory for weights, gradients and optimiser states of a plan that is not given
+
+
+class Unusable(Exception):  # noqa: N818 - a rule, not an error
+    """The rule under which a row is left out."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One run: what the kernels need, and what was assumed. `measured` is tokens/s an accelerator, NaN if not given."""
+
+    id: str
+    source: str
+    label: str
+    accelerator: Accelerator
+    accelerators: float
+    framework: str
+    precision: str
+    domain: float
+    nic_b_per_s: float | None
+    model: Model
+    plan: Plan
+    measured: float
+    assumed: tuple[str, ...] = ()
+
+    @property
+    def ordinary(self) -> bool:
+        """Whether tp x cp stays inside the scale-up domain."""
+        return self.plan.tp * self.plan.cp <= self.domain
+
+    @property
+    def tokens(self) -> float:
+        """Tokens of a step for each accelerator."""
+        return self.plan.global_batch * self.plan.seq_len / self.accelerators
+
+
+@dataclass(frozen=True)
+class Configurations:
+    """What was read: runs that can be told, in the order of the file; rows left out, by rule; all primary rows."""
+
+    rows: list[Configuration]
+    excluded: Counter[str] = field(default_factory=Counter)
+    total: int = 0
+
+    @property
+    def models(self) -> NDArray[np.float64]:
+        """Shape (n, fields of Model)."""
+        return np.array([row.model for row in self.rows]).reshape(-1, len(Model._fields))
+
+    @property
+    def plans(self) -> NDArray[np.float64]:
+        """Shape (n, fields of Plan)."""
+        return np.array([row.plan for row in self.rows]).reshape(-1, len(Plan._fields))
+
+    @property
+    def tokens(self) -> NDArray[np.float64]:
+        """Tokens of a step for each accelerator, shape (n,)."""
+        return np.array([row.tokens for row in self.rows])
+
+    @property
+    def measured(self) -> NDArray[np.float64]:
+        """Measured tokens/s an accelerator, shape (n,)."""
+        return np.array([row.measured for row in self.rows])
+
+    @property
+    def ordinary(self) -> NDArray[np.bool_]:
+        """Whether tp x cp stays inside the scale-up domain, shape (n,)."""
+        return np.array([row.ordinary for row in self.rows], dtype=bool)
+
+
+def read(path: Path) -> list[Row]:
+    """The rows of a CSV file; ScenarioError if there are none or a column that every row needs is missing."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        rows = list(reader)
+    needed = ("accelerator", "n_accelerators", "layers", "hidden", "heads", "seq_len")
+    missing = [name for name in needed if name not in (reader.fieldnames or ())]
+    if missing:
+        raise ScenarioError(Problem(str(path), "", f"no column {', '.join(missing)}"))
+    return rows
+
+
+def configurations(rows: Iterable[Row], measured: bool = True) -> Configurations:
+    """All primary rows that can be told. `measured`: those alone that say how fast they ran."""
+    kept: list[Configuration] = []
+    excluded: Counter[str] = Counter()
+    total = 0
+    for row in rows:
+        if (row.get("primary") or "1").strip() not in ("1", "1.0"):
+            continue
+        total += 1
+        try:
+            one = configuration(row)
+            if measured and not one.measured > 0.0:
+                raise Unusable("no measured tokens/s or step time")
+            kept.append(one)
+        except Unusable as rule:
+            excluded[str(rule)] += 1
+    return Configurations(kept, excluded, total)
+
+
+def configuration(row: Row) -> Configuration:
+    """One row; Unusable, with the rule, if it cannot be told."""
+    assumed: list[str] = []
+    name = accelerator_preset(row["accelerator"])
+    if name is None:
+        raise Unusable(f"no accelerator preset for '{row['accelerator']}'")
+    accelerator = presets.accelerator(name)
+    precision = precision_of(row.get("precision") or "")
+    if precision is None:
+        raise Unusable(f"precision '{row.get('precision')}' is not known")
+    precision = _supported(accelerator, precision, assumed)
+    model = model_of(row)
+    per_node = number(row, "accelerators_per_node", float(accelerator.accelerators_per_server or 8))
+    text = row.get("interconnect") or ""
+    framework = framework_family(row.get("framework") or "", row.get("flash_attention") != "n")
+    plan = plan_of(row, model, accelerator, framework, assumed)._replace(linear_bytes=ELEMENT_B[precision])
+    count = number(row, "n_accelerators")
+    one = Configuration(
+        row.get("id") or "",
+        row.get("source_group") or row.get("source") or "",
+        row["accelerator"],
+        accelerator,
+        count,
+        framework,
+        precision,
+        domain_of(accelerator, per_node, text, count),
+        nic_b_per_s(text, per_node),
+        model,
+        plan,
+        float("nan"),
+        tuple(assumed),
+    )
+    return _with_measured(one, row)
+
+
+def _with_measured(one: Configuration, row: Row) -> Configuration:
+    tokens_per_s, step_s = (number(row, name, 0.0) for name in ("tokens_per_s_per_accelerator", "step_time_s"))
+    if not tokens_per_s and step_s and "global_batch" not in one.assumed:
+        tokens_per_s = one.tokens / step_s
+    return replace(one, measured=tokens_per_s or float("nan"))
+
+
+def number(row: Row, name: str, default: float | None = None) -> float:
+    """A cell as a finite number that is not negative; the default, if it is empty and there is one."""
+    text = (row.get(name) or "").strip()
+    if text == "":
+        if default is None:
+            raise Unusable(f"{name} is not given")
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or value < 0.0:
+        raise Unusable(f"{name} is not a finite number >= 0")
+    return value
+
+
+def _supported(accelerator: Accelerator, precision: str, assumed: list[str]) -> str:
+    """The precision, or the next wider one that the device has a peak for: a format may be emulated or misnamed."""
+    order = {"fp4": ("fp4", "fp8", "bf16"), "fp8": ("fp8", "int8", "bf16"), "int8": ("int8", "fp8", "bf16")}
+    for candidate in order.get(precision, (precision,)):
+        if getattr(accelerator, candidate, None) is not None or candidate == "bf16":
+            if candidate != precision:
+                assumed.append("precision")
+            return candidate
+    return precision
+
+
+def domain_of(accelerator: Accelerator, per_node: float, text: str, count: float) -> float:
+    """Accelerators in the scale-up domain: of the row's server, unless the domain spans servers (racks, TPU slices)."""
+    domain = scale_up_domain(accelerator)
+    usual = float(accelerator.accelerators_per_server or per_node)
+    if domain <= usual:
+        return per_node
+    slices = re.search(r"between (\d+) slice", text)
+    return min(domain, count / float(slices[1])) if slices else domain
+
+
+def model_of(row: Row) -> Model:
+    """The transformer of a row. Not given: kv_heads = heads, head_dim = hidden/heads, ffn_hidden = 4 hidden."""
+    hidden, layers, heads = (number(row, name) for name in ("hidden", "layers", "heads"))
+    if not hidden or not layers or not heads:
+        raise Unusable("a width is zero")
+    experts = number(row, "moe_experts", 0.0)
+    expert_hidden = number(row, "moe_ffn_hidden", number(row, "ffn_hidden", 4.0 * hidden)) if experts else 0.0
+    head_dim = number(row, "head_dim", hidden / heads)
+    latent: dict[str, float] = {}
+    if re.match(r"(?i)deepseek-?v[23]|kimi", row.get("model") or ""):
+        latent = {"q_rank": 1536.0, "kv_rank": 512.0, "rope_dim": 64.0}
+        head_dim = 128.0
+    return Model(
+        layers=layers,
+        hidden=hidden,
+        heads=heads,
+        kv_heads=number(row, "kv_heads", heads),
+        head_dim=head_dim,
+        ffn_hidden=number(row, "ffn_hidden", expert_hidden or 4.0 * hidden),
+        gated=float(row.get("mlp_type") in GATED),
+        vocab=number(row, "vocab", USUAL_VOCAB),
+        tied=0.0,
+        experts=experts,
+        top_k=number(row, "moe_top_k", 1.0) if experts else 0.0,
+        expert_hidden=expert_hidden,
+        shared_hidden=number(row, "moe_shared_experts", 0.0) * expert_hidden,
+        dense_layers=number(row, "moe_first_dense", 0.0),
+        trainable=LORA_SHARE if row.get("task") == "lora" else 1.0,
+        **latent,
+    )
+
+
+def parameters(model: Model) -> float:
+    """All parameters, roughly: what a plan that is not given is chosen by."""
+    attention = 2.0 * model.hidden * (model.heads + model.kv_heads) * model.head_dim
+    matrices = (2.0 + model.gated) * model.hidden
+    dense = model.dense_layers if model.experts else model.layers
+    mlp = dense * model.ffn_hidden + (model.layers - dense) * (
+        model.experts * model.expert_hidden + model.shared_hidden
+    )
+    return model.layers * attention + matrices * mlp + 2.0 * model.vocab * model.hidden
+
+
+def plan_of(row: Row, model: Model, accelerator: Accelerator, framework: str, assumed: list[str]) -> Plan:
+    """The plan of a row. What it does not say is filled, and named in `assumed`."""
+    count, seq_len = number(row, "n_accelerators"), number(row, "seq_len")
+    sharding = SHARDING.get(row.get("sharding") or "", facts.ZERO3 if framework == "jax" else facts.ZERO1)
+    tp, pp, cp = (number(row, name, 0.0) for name in ("tp", "pp", "cp"))
+    micro, batch = number(row, "micro_batch", 0.0), number(row, "global_batch", 0.0)
+    cp = cp or 1.0
+    if not tp or not pp or tp * pp * cp > count or pp > model.layers:
+        assumed.append("plan")
+        tp, pp = default_split(model, accelerator, sharding, count / cp)
+        while batch and count / (tp * pp * cp) > batch and cp < MOST_CONTEXT:
+            cp *= 2.0
+    dp = max(count / (tp * pp * cp), 1.0)
+    if not micro:
+        assumed.append("micro_batch")
+        each = batch / dp if batch else math.inf
+        micro = max(1.0, min(2.0 ** math.floor(math.log2(max(USUAL_TOKENS * cp / seq_len, 1.0))), each))
+    if not batch:
+        assumed.append("global_batch")
+        batch = dp * micro
+        if sharding < facts.ZERO3:
+            batch *= max(1.0, round(USUAL_BATCH_TOKENS / (batch * seq_len)))
+    parallel = row.get("sequence_parallel")
+    fp16 = (row.get("precision") or "") == "fp16"
+    return Plan(
+        tp=tp,
+        pp=pp,
+        vpp=number(row, "vpp", 0.0) or usual_chunks(model.layers, pp, framework, assumed),
+        dp=dp,
+        cp=cp,
+        ep=number(row, "ep", 1.0) or 1.0,
+        micro_batch=micro,
+        global_batch=batch,
+        seq_len=seq_len,
+        sharding=sharding,
+        sequence_parallel=float(parallel == "y" if parallel else framework == "megatron" and tp > 1.0),
+        recompute=RECOMPUTE.get(row.get("recompute") or "", facts.NONE),
+        flash=float(row.get("flash_attention") != "n"),
+        gradient_bytes=2.0 if fp16 else 4.0,
+        overlap_tp=0.0,
+        overlap_dp=float(hides_gradients(row.get("framework") or "", framework)),
+    )
+
+
+def usual_chunks(layers: float, stages: float, framework: str, assumed: list[str]) -> float:
+    """Interleaved chunks a stage, where not given: Megatron Core recipes interleave by about two layers."""
+    if stages == 1.0 or framework != "megatron":
+        return 1.0
+    assumed.append("vpp")
+    chunks = layers / stages / 2.0
+    return chunks if chunks == int(chunks) and chunks > 1.0 else 1.0
+
+
+def default_split(model: Model, accelerator: Accelerator, sharding: float, count: float) -> tuple[float, float]:
+    """The least tp (a power of two within a server), then pp, that hold the states and divide the accelerators."""
+    if sharding >= facts.ZERO3:
+        return 1.0, 1.0
+    states_b = parameters(model) * (2.0 + 16.0 * (model.trainable if model.trainable < 1.0 else 0.4))
+    needed = states_b / (USABLE * (accelerator.memory or 80e9))
+    server = min(8.0, float(accelerator.accelerators_per_server or 8))
+    tp, pp = 1.0, 1.0
+    while tp < needed and 2.0 * tp <= server and count % (2.0 * tp) == 0.0:
+        tp *= 2.0
+    while tp * pp < needed and count % (2.0 * tp * pp) == 0.0:
+        pp *= 2.0
+    return tp, pp

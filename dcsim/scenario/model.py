@@ -1,0 +1,127 @@
+"""The facts of a model: a transformer by its widths, or another network by the operations of one sample.
+
+Names follow the papers and `config.json` files that figures come from. Presets stand in `dcsim/presets/models/`;
+what follows from the facts (parameters by formula, FLOPs) is computed in `dcsim/performance/`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, model_validator
+
+from dcsim.scenario.operation import Operation
+from dcsim.scenario.spec import Facts, Provenance
+from dcsim.units import Bytes
+
+Width = Annotated[int, Field(ge=1, le=1 << 30, strict=True)]
+Number = Annotated[int, Field(ge=0, le=1 << 30, strict=True)]
+Large = Annotated[int, Field(ge=1, le=1 << 60, strict=True)]
+
+Mlp = Literal["gelu", "relu", "squared-relu", "swiglu", "geglu"]
+GATED: frozenset[Mlp] = frozenset({"swiglu", "geglu"})
+
+
+class _ModelFacts(Facts):
+    """What every model has."""
+
+    model_config = ConfigDict(defer_build=True)  # most runs name no model
+
+    name: str
+    """Name of the model; the key of its preset."""
+    by: str = ""
+    """Who made it."""
+    year: Annotated[int, Field(ge=1950, le=2100)] | None = None
+    """Year of publication."""
+    parameters: Large | None = None
+    """Parameters as published; counted from the widths where nothing was."""
+    notes: str = ""
+    """What a careful user should know."""
+    provenance: dict[str, Provenance] = Field(default_factory=dict)
+    """Source and grade of each value, by key."""
+
+
+class Transformer(_ModelFacts):
+    """A transformer: widths in elements, and what each layer is made of. A width left out follows from the others."""
+
+    kind: Literal["transformer"]
+    """Says that the model is described by widths."""
+    arrangement: Literal["decoder", "encoder", "encoder-decoder"] = "decoder"
+    """A decoder attends to earlier positions only, an encoder to all; the third has a stack of each."""
+    layers: Width
+    """Layers of the stack; of both stacks together in an encoder-decoder."""
+    cross_layers: Number = 0
+    """Layers that also attend to an encoder's output."""
+    hidden: Width
+    """Width of the residual stream."""
+    heads: Width
+    """Query heads."""
+    kv_heads: Width | None = None
+    """Key and value heads; as many as query heads unless given."""
+    head_dim: Width | None = None
+    """Width of a head; `hidden / heads` unless given. Of latent attention: without the position part."""
+    ffn_hidden: Width | None = None
+    """Width of the dense feed-forward layers; needed unless all layers have experts."""
+    mlp: Mlp
+    """Activation of the feed-forward layers; the gated ones have three matrices."""
+    vocab: Width
+    """Rows of the embedding, padding included."""
+    tied: bool
+    """Whether the output head shares the embedding."""
+    positions: Number = 0
+    """Rows of a learned position table; 0 for rotary, relative or linear-bias positions."""
+    max_sequence: Width | None = None
+    """Longest sequence that it was made for, tokens."""
+    biases: Literal["all", "qkv", "none"] = "none"
+    """Which projections have a bias; with all, norms have one too."""
+    window: Number = 0
+    """Sliding window of every layer's attention, tokens; 0: none."""
+    experts: Number = 0
+    """Routed experts a layer; 0: a dense model."""
+    top_k: Number = 0
+    """Experts that work for each token."""
+    expert_hidden: Number = 0
+    """Width of one expert."""
+    shared_hidden: Number = 0
+    """Width of the shared experts of a layer together."""
+    dense_layers: Number = 0
+    """First layers without experts, of a model with experts."""
+    q_rank: Number = 0
+    """Latent rank of queries; 0: full rank."""
+    kv_rank: Number = 0
+    """Latent rank of keys and values; 0: no latent attention."""
+    rope_dim: Number = 0
+    """Width of latent attention's decoupled position part, beside `head_dim`."""
+    v_head_dim: Number = 0
+    """Width of a value head where it differs from `head_dim`; 0: the same."""
+    active_parameters: Large | None = None
+    """Parameters that work for one token, as published."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Transformer:
+        if self.head_dim is None and self.hidden % self.heads:
+            raise ValueError(f"heads ({self.heads}) do not divide hidden ({self.hidden}); write head_dim too")
+        if self.heads % (self.kv_heads or self.heads):
+            raise ValueError(f"kv_heads ({self.kv_heads}) do not divide heads ({self.heads})")
+        if bool(self.experts) != bool(self.top_k) or bool(self.experts) != bool(self.expert_hidden):
+            raise ValueError("experts, top_k and expert_hidden belong together; write all three or none")
+        if self.top_k > self.experts:
+            raise ValueError(f"top_k ({self.top_k}) is more than experts ({self.experts})")
+        if self.ffn_hidden is None and (not self.experts or self.dense_layers):
+            raise ValueError("ffn_hidden is missing; only a model whose layers all have experts does without it")
+        return self
+
+
+class Network(_ModelFacts):
+    """Any other network: the operations that one sample takes, in order."""
+
+    kind: Literal["network"]
+    """Says that the model is described by its operations."""
+    sample: str
+    """What one sample is, such as "image of 224 x 224 px"."""
+    sample_size: Bytes | None = None
+    """One sample as it is stored and loaded."""
+    forward_flop: Large | None = None
+    """FLOPs of one sample forward as published, a multiply-add being two."""
+    operations: Annotated[tuple[Operation, ...], Field(min_length=1)]
+    """The operations of one sample, in order."""

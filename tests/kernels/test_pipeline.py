@@ -1,0 +1,31 @@
+"""Bubbles against the papers' formulae."""
+
+import pytest
+
+from dcsim.kernels.facts import DUALPIPE, GPIPE, ONE_F_ONE_B, ZB_H1, ZB_H2
+from dcsim.kernels.pipeline import bubble_s, stage_layers
+
+
+def test_bubbles_are_those_of_the_papers():
+    # p = 8, F = 1, B = 1, W = 1
+    assert bubble_s(GPIPE, 8.0, 1.0, 1.0, 1.0, 1.0) == 21.0
+    assert bubble_s(ONE_F_ONE_B, 8.0, 1.0, 1.0, 1.0, 1.0) == 21.0
+    assert bubble_s(ONE_F_ONE_B, 8.0, 3.0, 1.0, 1.0, 1.0) == 7.0
+    assert bubble_s(ZB_H1, 8.0, 1.0, 1.0, 1.0, 1.0) == 7.0
+    assert bubble_s(ZB_H2, 8.0, 1.0, 1.0, 1.0, 1.0) == 0.0
+    assert bubble_s(DUALPIPE, 8.0, 1.0, 1.0, 1.0, 1.0) == 3.0 * (3 + 1 - 3)
+
+
+def test_one_stage_has_no_bubble():
+    assert all(bubble_s(s, 1.0, 1.0, 1.0, 1.0, 1.0) == 0.0 for s in (GPIPE, ONE_F_ONE_B, ZB_H1, ZB_H2, DUALPIPE))
+
+
+def test_layers_that_do_not_divide_leave_room_where_embedding_and_head_stand():
+    assert stage_layers(126.0, 16.0, 1.0) == (8.0, 7.0)
+    assert stage_layers(96.0, 8.0, 1.0) == (12.0, 12.0)
+    assert stage_layers(12.0, 1.0, 1.0) == (12.0, 12.0)
+
+
+@pytest.mark.parametrize("chunks", [1.0, 2.0, 4.0])
+def test_interleaving_divides_the_bubble(chunks):
+    assert bubble_s(ONE_F_ONE_B, 4.0, chunks, 1.0, 1.0, 1.0) == pytest.approx(9.0 / chunks)

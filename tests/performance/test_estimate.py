@@ -1,0 +1,159 @@
+"""The planner's answer: sums by hand, and what must not get worse when more is allowed."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+import dcsim
+from dcsim.performance import models, planning, scaling_laws
+from dcsim.performance.estimate import Estimate, estimate
+from dcsim.scenario import presets
+from dcsim.units import DAY, HOUR
+
+GPT_3 = {"tokens": 300e9, "global_batch": 1536}
+
+
+def gpt_3(accelerator: str = "H100-SXM", **options: object) -> Estimate:
+    return estimate("gpt-3-175b", accelerator, **(GPT_3 | options))
+
+
+@pytest.fixture(scope="module")
+def on_1024() -> Estimate:
+    return gpt_3(count=1024)
+
+
+def test_the_face_of_the_package_has_it():
+    assert dcsim.estimate is estimate
+
+
+def test_steps_are_tokens_over_batch_rounded_up(on_1024: Estimate):
+    assert on_1024.steps == math.ceil(300e9 / (1536 * 2048))
+    assert on_1024.time_s == on_1024.steps * on_1024.plan.step_time_s
+
+
+def test_flop_are_those_of_the_paper(on_1024: Estimate):
+    # Brown 2020 (arXiv 2005.14165), table D.1: 3.14e23 without attention; with it (s / 6 h = 2.8 %) 3.23e23.
+    assert on_1024.flop == pytest.approx(3.14e23, rel=0.04)
+
+
+def test_mfu_is_flop_over_what_the_peak_would_do_in_that_time(on_1024: Estimate):
+    done = on_1024.steps * 1536 * 2048 * models.flop_per_token(models.model_row(presets.model("gpt-3-175b")), 2048)
+    assert on_1024.plan.mfu == pytest.approx(done / on_1024.time_s / (1024 * 989e12), rel=1e-9)
+    assert 0.2 < on_1024.plan.mfu < 0.7
+
+
+def test_energy_is_tdp_servers_and_pue_times_time(on_1024: Estimate):
+    # 700 W x 1.25 (8xH100 nodes: 7.0 kW AC over 8 x 700 W) x PUE 1.12 = 980 W an accelerator
+    assert on_1024.power_w == pytest.approx(1024 * 980.0)
+    assert on_1024.energy_j == pytest.approx(1024 * 980.0 * on_1024.time_s)
+
+
+def test_rent_is_the_preset_price_times_accelerator_hours(on_1024: Estimate):
+    assert on_1024.cost_usd == pytest.approx(1024 * on_1024.time_s / HOUR * 2.95)
+
+
+def test_what_presets_do_not_know_is_none():
+    found = gpt_3("A100-SXM4-80GB", count=1024)
+    assert found.cost_usd is None
+    assert found.power_w == pytest.approx(1024 * 400 * 1.25 * 1.12)
+
+
+def test_data_and_checkpoints_by_hand(on_1024: Estimate):
+    assert on_1024.dataset_b == 600e9  # vocabulary of 50,257: two bytes a token
+    assert on_1024.read_b_per_s == pytest.approx(600e9 / on_1024.time_s)
+    assert on_1024.checkpoint.size_b == pytest.approx(14 * on_1024.parameters)
+
+
+def test_checkpoints_come_at_youngs_interval(on_1024: Estimate):
+    mtbf_s = 50_677 * HOUR / 1024
+    kept = on_1024.checkpoint
+    assert kept.interval_s == pytest.approx(math.sqrt(2 * kept.write_s * mtbf_s))
+    assert kept.write_s / kept.interval_s == pytest.approx(0.01)
+    assert kept.bandwidth_b_per_s * kept.write_s == pytest.approx(kept.size_b)
+    assert on_1024.interruptions == pytest.approx(on_1024.time_s / mtbf_s)
+
+
+def test_a_small_run_still_saves_once_a_day():
+    kept = planning.checkpoints(1e9, mtbf_s=50_677 * HOUR / 8)
+    assert kept.interval_s == DAY
+    assert kept.bandwidth_b_per_s == pytest.approx(14e9 / (0.01 * DAY))
+
+
+def test_an_earlier_deadline_never_needs_fewer_accelerators():
+    found = [gpt_3(deadline=f"{days} d") for days in (120, 60, 30, 15)]
+    counts = [e.fewest_for_deadline for e in found]
+    assert counts == sorted(counts)
+    assert all(e.time_s <= e.deadline_s for e in found)
+    assert all(e.accelerators == e.fewest_for_deadline >= e.fewest_that_fit for e in found)
+
+
+def test_without_count_or_deadline_the_answer_is_the_fewest_that_fit():
+    found = gpt_3()
+    assert found.accelerators == found.fewest_that_fit
+    # 175 B parameters times 16 bytes (weights, fp32 gradients, ZeRO states) need more than 32 devices of 80 GB.
+    assert 32 < found.accelerators <= 96
+    assert found.plan.memory_b <= found.memory_available_b
+
+
+def test_a_seconds_deadline_is_that_of_the_text():
+    assert gpt_3(deadline=60 * DAY).fewest_for_deadline == gpt_3(deadline="60 d").fewest_for_deadline
+
+
+def test_target_loss_and_tokens_are_two_sides_of_one_law():
+    there = estimate("llama-3-8b", "H100-SXM", target_loss=2.2, count=64)
+    back = estimate("llama-3-8b", "H100-SXM", tokens=there.tokens, count=64)
+    assert there.loss == pytest.approx(2.2)
+    assert back.loss == pytest.approx(2.2)
+    law = presets.scaling_law("chinchilla-corrected")
+    assert there.tokens == pytest.approx(scaling_laws.tokens_for(law, there.active_parameters, 2.2))
+
+
+def test_the_law_can_be_chosen():
+    other = gpt_3(count=1024, law="chinchilla")
+    n, d = other.active_parameters, 300e9
+    assert other.loss == pytest.approx(1.69 + 406.4 / n**0.34 + 410.7 / d**0.28)  # Hoffmann 2022, approach 3
+
+
+@pytest.mark.parametrize(
+    ("flop", "seq_len", "sequences"),
+    [(1e21, 2048, 256), (3e23, 2048, 2048), (4e25, 8192, 2048), (1e25, 1 << 30, 1)],
+)
+def test_the_usual_batch_grows_with_compute(flop: float, seq_len: int, sequences: int):
+    assert planning.usual_batch(flop, seq_len) == sequences
+
+
+def test_every_assumption_has_a_source_and_a_grade(on_1024: Estimate):
+    grades = {"measured", "vendor", "paper", "weak", "assumed"}
+    assert all(a.what and a.source and a.grade in grades for a in on_1024.assumptions)
+    words = " ".join(a.what for a in on_1024.assumptions)
+    for known in ("PUE 1.12", "1.25 x TDP", "50,677 h", "2.95 USD", "chinchilla-corrected", "sequences of 2,048"):
+        assert known in words
+    assert "usual for" not in words  # the batch was given
+
+
+def test_a_batch_that_nobody_gave_is_an_assumption():
+    found = estimate("gpt-3-175b", "H100-SXM", tokens=300e9, count=1024)
+    assert found.global_batch == 2048
+    assert any("2,048 sequences a step" in a.what for a in found.assumptions)
+
+
+def test_sizes_hold_the_answer_and_double_it_without_doubling_speed_by_more(on_1024: Estimate):
+    sizes = {size.accelerators: size for size in on_1024.sizes}
+    assert sizes[1024].time_s == on_1024.time_s
+    assert sorted(sizes) == list(sizes)
+    assert sizes[2048].time_s >= 0.5 * sizes[1024].time_s * 0.95
+
+
+def test_degrees_that_are_all_fixed_say_the_number_of_accelerators():
+    found = gpt_3(tp=8, pp=12, cp=1, dp=4)
+    assert found.accelerators == 384
+    assert (found.plan.tp, found.plan.pp, found.plan.dp) == (8, 12, 4)
+
+
+def test_a_number_that_fills_no_server_can_be_asked_for():
+    found = estimate("gpt-2", "H100-SXM", tokens=1e10, global_batch=36, tp=3, pp=4, cp=1, dp=1)
+    assert found.accelerators == 12
+    assert found.fewest_that_fit is None
+    assert [size.accelerators for size in found.sizes] == [12]

@@ -1,0 +1,179 @@
+"""`plan` and `estimate` as a planner runs them: answers on one screen, and bad input told line by line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from dcsim.__main__ import main
+
+PLAN = ["plan", "gpt-3-175b", "--accelerator", "H100-SXM", "--count", "512", "--global-batch", "1536"]
+ESTIMATE = ["estimate", "gpt-3-175b", "--accelerator", "H100-SXM", "--tokens", "300e9"]
+LINE = re.compile(r"dcsim: error: \S.*?: \S+: \S.*")
+
+
+def refused(capsys: pytest.CaptureFixture[str], words: list[str]) -> list[str]:
+    """The error lines of a command that refuses its input."""
+    assert main(words) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    lines = said.err.splitlines()
+    assert lines
+    assert all(LINE.fullmatch(line) for line in lines), said.err
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["gpt-3-175bb"], "MODEL: no model preset of that name (got 'gpt-3-175bb'); nearest: 'gpt-3-175b'"),
+        (["--accelerator", "H100"], "--accelerator: no accelerator preset of that name (got 'H100'); nearest: 'H100"),
+        (
+            ["--tp", "7"],
+            "--tp: does not divide the attention heads (got 7, expected a divisor of 96 heads); write --tp 6",
+        ),
+        (["--pp", "64", "--vpp", "2"], "--pp: more stages than layers (got 64 x 2 = 128, expected pp x vpp <= 96)"),
+        (["--tp", "8", "--pp", "8", "--cp", "1", "--dp", "4"], "--dp: tp x pp x cp x dp is not the number of accel"),
+        (["--global-batch", "1000", "--dp", "64"], "--dp: the data-parallel degree does not divide the global batch"),
+        (["--dp", "64", "--micro-batch", "5"], "--micro-batch: dp x micro_batch does not divide the global batch"),
+        (["--precision", "fp4"], "--precision: H100-SXM lacks this precision (got 'fp4', expected one of bf16"),
+        (["--seq-len", "4096"], "--seq-len: longer than the positions of gpt-3-175b allow (got '4096', expected at"),
+        (["--ep", "8"], "--ep: does not divide the experts (got 8, expected a divisor of 0 (1 if the model has none))"),
+        (["--count", "nan"], "--count: must be finite (got 'nan', expected a whole number from 1 to"),
+        (["--count", "-8"], "--count: must be > 0 (got '-8'"),
+        (["--global-batch", "-inf"], "--global-batch: must be finite (got '-inf'"),
+        (["--micro-batch", "-1e3"], "--micro-batch: must be > 0 (got '-1e3'"),
+        (["--tp", "2.5"], "--tp: is no whole number (got '2.5'"),
+        (["--tp", "eight"], "--tp: is no number (got 'eight'"),
+        (["--top", "0"], "--top: must be > 0 (got '0'"),
+        (["--recompute", "half"], "--recompute: is unknown (got 'half', expected one of none, selective, full)"),
+        (["--sharding", "zero9"], "--sharding: is unknown (got 'zero9'"),
+        (["--count", "509"], "--count: no legal plan for gpt-3-175b with a batch of 1536 (got 509); numbers that have"),
+    ],
+)
+def test_a_bad_plan_is_one_line(capsys: pytest.CaptureFixture[str], words: list[str], told: str):
+    base = ["plan", words[0], *PLAN[2:]] if not words[0].startswith("--") else [*PLAN, *words]
+    lines = refused(capsys, base)
+    assert len(lines) == 1, lines
+    assert told in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--tokens", "nan"], "--tokens: must be finite (got 'nan'"),
+        (["--tokens", "-1e12"], "--tokens: must be > 0 (got '-1e12'"),
+        (["--deadline", "60"], "--deadline: 60 has no unit"),
+        (["--deadline", "-60 d"], "--deadline: must be >= 0 s (got '-60 d')"),
+        (["--deadline", "0 d"], "--deadline: must be > 0"),
+        (["--deadline", "1 s"], "--deadline: no number of accelerators is that fast with this batch"),
+        (["--law", "chinchila"], "--law: no scaling-law preset"),
+        (["--target-loss", "2.0"], "--tokens: --tokens and --target-loss exclude each other"),
+        (["--rows", "x.csv"], "has no effect beside --rows"),
+    ],
+)
+def test_a_bad_estimate_is_told(capsys: pytest.CaptureFixture[str], words: list[str], told: str):
+    assert told in refused(capsys, [*ESTIMATE, *words])[0]
+
+
+def test_a_loss_below_the_law_is_out_of_reach(capsys: pytest.CaptureFixture[str]):
+    lines = refused(capsys, [*ESTIMATE[:4], "--target-loss", "1.5"])
+    assert "--target-loss: is out of reach (got 1.5, expected above 1.8172" in lines[0].replace("1.817,", "1.8172,")
+
+
+def test_neither_tokens_nor_loss_is_an_error(capsys: pytest.CaptureFixture[str]):
+    assert "write e.g. --tokens 15e12" in refused(capsys, ESTIMATE[:4])[0]
+
+
+def test_all_mistakes_come_at_once(capsys: pytest.CaptureFixture[str]):
+    words = ["--tp", "7", "--seq-len", "9999", "--precision", "fp4", "--micro-batch", "nan", "--sharding", "x"]
+    lines = refused(capsys, ["plan", "gpt-3-175b", "--accelerator", "H100-SXM", "--count", "512", *words])
+    keys = [line.split(": ")[3] for line in lines]
+    assert sorted(set(keys)) == sorted(
+        ["--global-batch", "--micro-batch", "--precision", "--seq-len", "--sharding", "--tp"]
+    )
+
+
+def test_a_plan_that_does_not_fit_names_bytes_needed_and_available(capsys: pytest.CaptureFixture[str]):
+    lines = refused(capsys, [*PLAN, "--tp", "8", "--pp", "1", "--sharding", "none"])
+    found = re.search(r"got (\d+) B \(.*?\) a device, expected at most (\d+) B", lines[0])
+    assert found
+    needed, available = map(int, found.groups())
+    assert needed > 16 * 175e9 / 8 > available  # 2 + 2 or more + 12 bytes a parameter, tp 8
+
+
+def test_the_best_plans_fit_a_screen(capsys: pytest.CaptureFixture[str]):
+    assert main(PLAN) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 15
+    assert max(map(len, lines)) <= 140
+    assert "legal plans" in lines[1]
+    assert len([line for line in lines if re.match(r"\s*\d+\s+\d+\s+\d+", line)]) == 5
+
+
+def test_plans_as_json_are_ranked_and_legal(capsys: pytest.CaptureFixture[str]):
+    assert main([*PLAN, "--json", "--top", "3", "--tp", "8"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    times = [plan["step_time_s"] for plan in found["plans"]]
+    assert times == sorted(times)
+    assert len(times) == 3
+    for plan in found["plans"]:
+        assert plan["tp"] == 8
+        assert plan["tp"] * plan["pp"] * plan["cp"] * plan["dp"] == 512
+        assert plan["memory_b"] <= found["memory_available_b"]
+        assert sum(plan["shares"].values()) == pytest.approx(1.0)
+
+
+def test_an_estimate_fits_a_screen(capsys: pytest.CaptureFixture[str]):
+    assert main([*ESTIMATE, "--deadline", "60 d"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 45
+    assert max(map(len, lines)) <= 120
+    for word in ("fewest for 60 d", "MFU", "bound by", "checkpoint", "storage", "energy", "rent", "assumed"):
+        assert any(word in line for line in lines), word
+
+
+def test_an_estimate_as_json_has_units_in_its_keys(capsys: pytest.CaptureFixture[str]):
+    assert main([*ESTIMATE, "--count", "1024", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["accelerators"] == 1024
+    assert {"time_s", "energy_j", "cost_usd", "dataset_b", "assumptions", "plan"} <= set(found)
+
+
+HEADER = "id,accelerator,n_accelerators,layers,hidden,heads,seq_len,vocab,precision,tp,pp,dp,micro_batch,global_batch\n"
+
+
+def test_rows_of_a_file_are_predicted_one_a_line(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    file = tmp_path / "rows.csv"
+    file.write_text(HEADER + "a,H100-SXM,8,32,4096,32,2048,50304,bf16,2,1,4,1,64\nb,None-9,8,32,4096,32,2048,,,,,,,\n")
+    assert main(["estimate", "--rows", str(file)]) == 0
+    said = capsys.readouterr()
+    rows = list(csv.DictReader(io.StringIO(said.out)))
+    assert [row["id"] for row in rows] == ["a"]
+    assert float(rows[0]["step_time_s"]) * float(rows[0]["tokens_per_s_per_accelerator"]) == pytest.approx(
+        64 * 2048 / 8, rel=1e-4
+    )
+    assert "rows left out: 1" in said.err
+
+
+@pytest.mark.parametrize("text", [None, "id,layers\n1,2\n"])
+def test_a_file_without_the_columns_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path, text: str | None):
+    file = tmp_path / "rows.csv"
+    if text is not None:
+        file.write_text(text)
+    assert main(["estimate", "--rows", str(file)]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(f"dcsim: error: {file}: ")
+
+
+def test_the_published_rows_can_be_predicted(capsys: pytest.CaptureFixture[str], shared: Path):
+    assert main(["estimate", "--rows", str(shared / "training_measured.csv"), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert len(rows) >= 1400
+    assert all(row["tokens_per_s_per_accelerator"] > 0 for row in rows)

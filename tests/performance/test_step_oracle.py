@@ -1,0 +1,96 @@
+"""Closed forms of pipelines and whole steps, against the step in which everything is an event."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dcsim.kernels import facts
+from dcsim.kernels.facts import Device, Model, Plan, Step
+from dcsim.kernels.pipeline import bubble_s
+from dcsim.kernels.step import steps
+from tests.performance.step_oracle import (
+    BACKWARD,
+    FORWARD,
+    INPUT,
+    Oracle,
+    Order,
+    Task,
+    gpipe,
+    interleaved,
+    one_f_one_b,
+    step_s,
+    zero_bubble_1,
+    zero_bubble_2,
+)
+
+F, B, W = 3.0, 4.0, 2.0  # s a micro-batch on a stage
+GPT = Model(16.0, 4096.0, 32.0, 32.0, 128.0, 16384.0, 0.0, 32000.0, 1.0)
+H100 = Device(989e12, 989e12, 67e12, 80e9, 3.35e12, 450e9, 8.0, 50e9, 132.0, launch_s=0.0)
+
+
+def durations(f: float, b: float, w: float, chunks: int = 1):
+    times = {FORWARD: (f,), INPUT: (b,), BACKWARD: (b, w)}
+    return lambda stage, task: [time / chunks for time in times.get(task.kind, (w,))]
+
+
+def length(order: Order, stages: int, micros: int, times=(F, B, W), chunks: int = 1) -> float:
+    _, ended = Oracle(stages, micros, order, durations(*times, chunks), chunks=chunks).run()
+    return max(ended.values())
+
+
+@pytest.mark.parametrize("stages", [1, 2, 4, 8])
+@pytest.mark.parametrize("micros", [1, 3, 8, 32])
+@pytest.mark.parametrize(("schedule", "order"), [(facts.GPIPE, gpipe), (facts.ONE_F_ONE_B, one_f_one_b)])
+def test_the_bubble_of_gpipe_and_1f1b_is_exact(schedule: float, order: Order, stages: int, micros: int) -> None:
+    expected = micros * (F + B + W) + bubble_s(schedule, stages, 1.0, F, B, W)
+    assert length(order, stages, micros) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("chunks", [2, 4])
+@pytest.mark.parametrize(("stages", "micros"), [(2, 4), (4, 4), (4, 16), (8, 32)])
+def test_the_bubble_of_interleaving_is_exact(stages: int, micros: int, chunks: int) -> None:
+    expected = micros * (F + B + W) + bubble_s(facts.ONE_F_ONE_B, stages, chunks, F, B, W)
+    assert length(interleaved(chunks), stages, micros, chunks=chunks) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("stages", "micros"), [(2, 4), (4, 8), (4, 16), (8, 32)])
+def test_the_bubble_of_zb_h1_is_that_of_the_paper(stages: int, micros: int) -> None:
+    """arXiv 2401.10241, table 1, for passes of equal length, which the schedule was drawn for."""
+    expected = micros * 3.0 + bubble_s(facts.ZB_H1, stages, 1.0, 1.0, 1.0, 1.0)
+    assert length(zero_bubble_1, stages, micros, (1.0, 1.0, 1.0)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("stages", "micros"), [(2, 4), (4, 8), (4, 16), (8, 32)])
+def test_zb_h2_leaves_no_stage_idle(stages: int, micros: int) -> None:
+    """No bubble for passes of equal length; stages begin and end one after the other (figure 3)."""
+    began, ended = Oracle(stages, micros, zero_bubble_2, durations(1.0, 1.0, 1.0)).run()
+    assert bubble_s(facts.ZB_H2, stages, 1.0, 1.0, 1.0, 1.0) == 0.0
+    assert [ended[s] - began[s] for s in range(stages)] == pytest.approx([3.0 * micros] * stages)
+
+
+def test_the_slowest_stage_sets_the_pace() -> None:
+    """The last stage takes one second more forward: m times its work, and the others' fill and drain."""
+
+    def pieces(stage: int, task: Task) -> list[float]:
+        return [F + (stage == 3)] if task.kind == FORWARD else [B, W]
+
+    _, ended = Oracle(4, 16, one_f_one_b, pieces).run()
+    assert max(ended.values()) == pytest.approx(16 * (F + B + W + 1.0) + bubble_s(facts.ONE_F_ONE_B, 4, 1, F, B, W))
+
+
+@pytest.mark.parametrize(
+    ("changes", "order"),
+    [
+        ({}, one_f_one_b),
+        ({"tp": 4.0, "sequence_parallel": 1.0}, one_f_one_b),
+        ({"pp": 4.0}, one_f_one_b),
+        ({"tp": 2.0, "pp": 4.0, "sequence_parallel": 1.0}, one_f_one_b),
+        ({"pp": 4.0, "schedule": facts.GPIPE}, gpipe),
+        ({"pp": 2.0, "vpp": 4.0}, interleaved(4)),
+    ],
+)
+def test_a_whole_step_agrees_within_one_percent(changes: dict[str, float], order: Order) -> None:
+    plan = Plan(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 16.0, 2048.0)._replace(**changes)
+    found = Step(*steps(np.array([GPT]), np.array([plan]), np.array([H100]))[0])
+    assert found.step_s - found.optimizer_s == pytest.approx(step_s(GPT, plan, H100, order), rel=0.01)
