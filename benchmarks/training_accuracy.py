@@ -100,7 +100,7 @@ def scatter(found: Configurations, predicted: Floats, path: Path) -> None:
     plt.close(figure)
 
 
-def summary(found: Configurations, predicted: Floats, prefix: str = "") -> dict[str, float]:
+def summary(found: Configurations, predicted: Floats, prefix: str = "") -> dict[str, float | None]:
     """The figures of the last line."""
     ordinary = found.ordinary
     whole, usual = score(predicted, found.measured), score(predicted[ordinary], found.measured[ordinary])
@@ -128,7 +128,7 @@ def main(arguments: argparse.Namespace) -> None:
     print("\n".join(notes(found)))
     predicted = predict(found)
     print("\n" + "\n".join(tables(found, predicted)))
-    figures = {"rows": found.total, "predicted": len(found.rows)} | summary(found, predicted)
+    figures: dict[str, float | None] = {"rows": found.total, "predicted": len(found.rows)} | summary(found, predicted)
     if found.rows:
         scatter(found, predicted, arguments.plot)
         print(f"\nscatter plot: {arguments.plot}")

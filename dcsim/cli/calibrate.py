@@ -43,9 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     inside, outside = (score(p, fitted.bench.measured) for p in (fitted.inside, fitted.outside))
     print(f"fitted:          {inside}")
     print(f"sources left out: {outside}")
-    for name, text in preset_texts(listed).items():
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        results.write_text(arguments.out / name, text)
+    results.write_bytes_to(arguments.out, {name: text.encode() for name, text in preset_texts(listed).items()})
     print(f"written to {arguments.out}")
     return 0
 

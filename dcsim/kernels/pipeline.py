@@ -8,15 +8,14 @@ from dcsim.kernels.facts import DUALPIPE, ZB_H1, ZB_H2
 
 
 @njit(cache=True, error_model="numpy")
-def bubble_s(
-    schedule: float, stages: float, chunks: float, forward_s: float, input_s: float, weight_s: float
-) -> float:
+def bubble_s(schedule: float, stages: float, chunks: float, forward_s: float, input_s: float, weight_s: float) -> float:
     """Idle time of a stage in a step, s; the times are those of one micro-batch on one stage.
 
     `input_s` and `weight_s` are the two halves of backward (gradients of activations and of weights). GPipe and
     1F1B: (p - 1)(F + B + W); interleaved: that over the chunks (Narayanan 2021, arXiv 2104.04473); ZB-H1 and ZB-H2:
     (p - 1)(F + B - W) and (p - 1)(F + B - 2 W) (Qi 2023, arXiv 2401.10241); DualPipe: (p/2 - 1)(F&B + B - 3 W) with
-    F&B = F + B + W (DeepSeek-AI 2024, arXiv 2412.19437). Never below zero.
+    F&B = F + B + W and B there the
+    whole backward (DeepSeek-AI 2024, arXiv 2412.19437). Never below zero.
     """
     if stages <= 1.0:
         return 0.0

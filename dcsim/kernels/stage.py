@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
-import numpy as np
 from numba import njit
 
 from dcsim.kernels.facts import FULL, SELECTIVE, Device, Model, Plan
@@ -55,7 +55,7 @@ def traffic_s(layer: Layer) -> float:
 def waited_s(host_s: float, device_s: float) -> float:
     """Time for which a device waits for its host, s: the excess of the host's time, rounded where both are near."""
     gap_s = host_s - device_s
-    return 0.5 * (gap_s + np.sqrt(gap_s * gap_s + 0.1 * host_s * device_s))
+    return 0.5 * (gap_s + math.sqrt(gap_s * gap_s + 0.1 * host_s * device_s))
 
 
 @njit(cache=True, error_model="numpy")

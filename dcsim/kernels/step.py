@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
@@ -51,7 +53,7 @@ def one_step(model: Model, plan: Plan, device: Device) -> Step:
     at = rates(device, plan.linear_bytes)
     layer = one_layer(model, plan, device, at)
     last = head(model, plan, at)
-    count = np.ceil(plan.global_batch / (plan.dp * plan.micro_batch))
+    count = float(math.ceil(plan.global_batch / (plan.dp * plan.micro_batch)))
     head_s = last.forward_s + last.input_s + last.weight_s
     one_s = busy_s(layer) + traffic_s(layer)
     fullest, layers = stage_layers(model.layers, plan.pp, plan.vpp)
@@ -66,7 +68,7 @@ def one_step(model: Model, plan: Plan, device: Device) -> Step:
     tp_s, cp_s, ep_s = count * layers * layer.tp_s, count * layers * layer.cp_s, count * layers * layer.ep_s
     together_s = compute_s + tp_s + cp_s + ep_s + sends_s + shared.traffic_s + idle_s + shared.optimizer_s
     ranks = plan.tp * plan.pp * plan.dp * plan.cp
-    step_s = together_s * (1.0 + device.straggling * np.log2(max(ranks / device.domain, 1.0)))
+    step_s = together_s * (1.0 + device.straggling * math.log2(max(ranks / device.domain, 1.0)))
     launch_s = count * layers * layer.launch_s
     memory_s = count * (layers * layer.memory_s + heads * last.memory_s)
     core_s = max(compute_s - launch_s - memory_s, 0.0) * (1.0 + idle_s / max(together_s - idle_s, 1e-30))

@@ -19,6 +19,13 @@ class Held(NamedTuple):
     routed: float
 
 
+class Cover(NamedTuple):
+    """Computing behind which traffic may hide, s: of one micro-batch on the stage, times the share that overlaps."""
+
+    forward_s: float
+    backward_s: float
+
+
 class Shared(NamedTuple):
     """Exposed data-parallel traffic and optimiser time of a step, s."""
 
@@ -51,14 +58,15 @@ def data_parallel(model: Model, plan: Plan, device: Device, forward_s: float, ba
     """
     held = held_parameters(model, plan)
     ranks = plan.dp * plan.cp
-    cover = device.overlap * plan.overlap_dp
+    share = device.overlap * plan.overlap_dp
+    cover = Cover(share * forward_s, share * backward_s)
     whole = road(device, plan.tp, ranks)
     if plan.sharding >= ZERO3:
-        traffic_s, states = _gathered(model, plan, device, held, cover * forward_s, cover * backward_s)
+        traffic_s, states = _gathered(model, plan, device, held, cover)
     else:
         apart = plan.ep if plan.ep > 1.0 else plan.tp
         own = road(device, apart, max(ranks * plan.tp / apart, 1.0))
-        traffic_s = _reduced_s(model, plan, held, whole, own, cover * forward_s, cover * backward_s)
+        traffic_s = _reduced_s(model, plan, held, whole, own, cover)
         states = held.dense + held.routed
         if plan.sharding > UNSHARDED:
             states = held.dense / ranks + held.routed / own.ranks
@@ -67,23 +75,19 @@ def data_parallel(model: Model, plan: Plan, device: Device, forward_s: float, ba
 
 
 @njit(cache=True, error_model="numpy")
-def _reduced_s(  # type: ignore[no-untyped-def]
-    model, plan, held, whole, own, forward_cover_s, backward_cover_s
-):
+def _reduced_s(model: Model, plan: Plan, held: Held, whole: Road, own: Road, cover: Cover) -> float:
     """Gradients summed once a step: whole, or scattered and the new weights gathered (ZeRO-1 and 2)."""
     share = model.trainable
     gradients_b, experts_b = plan.gradient_bytes * share * held.dense, plan.gradient_bytes * share * held.routed
     if plan.sharding == UNSHARDED:
-        return exposed_s(all_reduce_s(gradients_b, whole) + all_reduce_s(experts_b, own), backward_cover_s)
+        return exposed_s(all_reduce_s(gradients_b, whole) + all_reduce_s(experts_b, own), cover.backward_s)
     back_s = gather_s(gradients_b, whole) + gather_s(experts_b, own)
     forth_s = gather_s(2.0 * share * held.dense, whole) + gather_s(2.0 * share * held.routed, own)
-    return exposed_s(back_s, backward_cover_s) + exposed_s(forth_s, forward_cover_s)
+    return exposed_s(back_s, cover.backward_s) + exposed_s(forth_s, cover.forward_s)
 
 
 @njit(cache=True, error_model="numpy")
-def _gathered(  # type: ignore[no-untyped-def]
-    model, plan, device, held, forward_cover_s, backward_cover_s
-):
+def _gathered(model: Model, plan: Plan, device: Device, held: Held, cover: Cover) -> tuple[float, float]:
     """ZeRO-3, FSDP, HSDP: weights gathered forward and backward, gradients scattered, each micro-batch, by layer."""
     ranks = plan.dp * plan.cp
     shards = min(plan.shard_ranks, ranks) if plan.sharding == HSDP else ranks
@@ -95,8 +99,8 @@ def _gathered(  # type: ignore[no-untyped-def]
     if model.trainable >= 1.0:
         scatter = gather_s(plan.gradient_bytes * parameters, inner) + later_s
     count = plan.global_batch / (plan.dp * plan.micro_batch)
-    each_s = exposed_s(gather, forward_cover_s) + exposed_s(gather + scatter, backward_cover_s)
+    each_s = exposed_s(gather, cover.forward_s) + exposed_s(gather + scatter, cover.backward_s)
     if shards < ranks:
         outer = road(device, plan.tp * shards, ranks / shards)
-        each_s += exposed_s(all_reduce_s(plan.gradient_bytes * parameters / shards, outer), backward_cover_s) / count
+        each_s += exposed_s(all_reduce_s(plan.gradient_bytes * parameters / shards, outer), cover.backward_s) / count
     return count * each_s, parameters / shards

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
-import numpy as np
 from numba import njit
 
 from dcsim.kernels.facts import Device
@@ -30,11 +30,11 @@ def road(device: Device, inside: float, ranks: float) -> Road:
     if ranks <= 1.0:
         return Road(1.0, 0.0, 0.0)
     local = min(max(device.domain / inside, 1.0), ranks)
-    latency_s = device.link_latency_s * np.log2(local)
+    latency_s = device.link_latency_s * math.log2(local)
     if local >= ranks:
         return Road(ranks, 1.0 / link, latency_s)
     nic = min(device.nic_b_per_s * device.nic_efficiency * local, link)
-    return Road(ranks, 1.0 / nic, latency_s + device.nic_latency_s * np.log2(ranks / local))
+    return Road(ranks, 1.0 / nic, latency_s + device.nic_latency_s * math.log2(ranks / local))
 
 
 @njit(cache=True, error_model="numpy")
@@ -78,7 +78,9 @@ def dispatch_s(token_b: float, copies: float, device: Device, ranks: float) -> f
 def _two_levels_s(links_b: float, nics_b: float, local: float, ranks: float, device: Device) -> float:
     links_s = links_b / (device.link_b_per_s * device.link_efficiency)
     nics_s = nics_b / (device.nic_b_per_s * device.nic_efficiency)
-    return links_s + nics_s + device.link_latency_s * np.log2(local) + (device.nic_latency_s if local < ranks else 0.0)
+    return (
+        links_s + nics_s + device.link_latency_s * math.log2(local) + (device.nic_latency_s if local < ranks else 0.0)
+    )
 
 
 @njit(cache=True, error_model="numpy")

@@ -52,8 +52,16 @@ class Bench:
         place = np.cumsum(keep) - 1
         rows = [row for row, kept in zip(self.rows, keep, strict=True) if kept]
         cells = tuple((column, place[i[keep[i]]], k[keep[i]]) for column, i, k in self.cells)
-        arrays = (self.models, self.plans, self.devices, self.tokens, self.measured)
-        return Bench(rows, self.constants, *(array[keep] for array in arrays), cells)
+        return Bench(
+            rows,
+            self.constants,
+            self.models[keep],
+            self.plans[keep],
+            self.devices[keep],
+            self.tokens[keep],
+            self.measured[keep],
+            cells,
+        )
 
 
 @dataclass(frozen=True)
@@ -132,7 +140,7 @@ def fit(at: Bench, begin: Vector | None = None) -> Vector:
 
     first = np.clip(start if begin is None else np.log(begin), low + 1e-6, high - 1e-6)
     found = least_squares(residuals, first, bounds=(low, high), x_scale=0.1, diff_step=1e-3, max_nfev=40, ftol=1e-4)
-    return np.exp(np.asarray(found.x))
+    return np.asarray(np.exp(found.x))
 
 
 def cross_validate(at: Bench, whole: Vector) -> Vector:

@@ -121,9 +121,22 @@ def device_row(
         scope = scope_of(field, where, known)
         if scope is not None:
             constants[field] = known[scope, field]
-    if scope_of("product_efficiency", where[1:2], known) is None:
-        notes.append(f"no training rows of {accelerator.name}'s family: constants of class '{where[-2]}'")
+    family = family_of(accelerator)
+    if family is None or (family.name, "product_efficiency") not in known:
+        constants |= _at_most_measured(accelerator, constants)
+        notes.append(
+            f"no training rows of {accelerator.name}'s family: constants of class '{accelerator.device_class}'"
+        )
     return DeviceRow(Device(*sheet, **constants), ELEMENT_B[precision], tuple(notes))
+
+
+def _at_most_measured(accelerator: Accelerator, constants: Mapping[str, float]) -> dict[str, float]:
+    """A class's share of peak, held below the best product that was measured on this very device."""
+    best, peak_half = accelerator.matmul_bf16, accelerator.bf16
+    share = constants.get("product_efficiency")
+    if best is None or peak_half is None or share is None:
+        return {}
+    return {"product_efficiency": min(share, best / peak_half)}
 
 
 def datasheet(

@@ -20,7 +20,7 @@ PRECISIONS = {
     "mxfp4": "fp4",
     "fp4": "fp4",
     "nvfp4+fp8": "fp4",
-    "fp8-or-nvfp4": "fp8",
+    "fp8-or-nvfp4": "fp4",
 }
 """Precision of linear layers, by the text of the column; other texts are taken by the first of these they hold."""
 

@@ -118,7 +118,7 @@ def read(path: Path) -> list[Row]:
     """The rows of a CSV file; ScenarioError if there are none or a column that every row needs is missing."""
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
-        rows = list(reader)
+        rows: list[Row] = list(reader)
     needed = ("accelerator", "n_accelerators", "layers", "hidden", "heads", "seq_len")
     missing = [name for name in needed if name not in (reader.fieldnames or ())]
     if missing:

@@ -40,7 +40,9 @@ class PreemptiveQueue:
         self._ranks = Ranks(scheduler, view)
         self._woken = inf  # earliest wake-up that is already asked for
         self._free = _most_free(view.pools)
-        self._came_back = False  # preempted jobs are back in their lines
+        self._jumps = self._ranks.jumps
+        self._kinds: list[int] = []  # what this pass is about
+        self._again: list[int] = []  # and with what it goes on after a preemption
         self._claims: list[int] = []  # jobs for which others save their state, at this pass
         self.started = self._ranks.started
         self.ended = self._ranks.ended
@@ -56,43 +58,34 @@ class PreemptiveQueue:
 
     def decide(self, freed: bool, act: Actions) -> None:
         """Look at waiting jobs in order; each takes free room or the place of jobs that rank behind it."""
-        jumped = self._ranks.jump()
+        jumped = self._ranks.jump() if self._jumps else False
         saving = bool(self._view.saving())
-        every = freed or jumped or saving or self._grows or self._strict
-        heads = self._heads(self._lines if every else self._new if self._first else ())
+        if freed or jumped or saving or self._grows or self._strict:
+            self._pass(list(self._lines), saving or self._strict, act)
+        elif self._first:
+            self._pass(list(self._new), False, act)
         self._new.clear()
         self._first = False
-        self._claims.clear()
-        if self._strict or saving or any([self._may_go(kind, entry[0]) for entry, kind in heads]):
-            self._pass(heads, act)
-        if self._lines:
+        if self._jumps and self._lines:
             self._wake(act)
 
-    def _heads(self, kinds: Iterable[int]) -> list[tuple[Entry, int]]:
-        lines = self._lines
-        return [(lines[kind][0], kind) for kind in kinds]
-
-    def _may_go(self, kind: int, key: Key) -> bool:
-        """Whether there may be room, or somebody to take it from; seen without a look at nodes."""
-        return self._least[kind] <= self._free() or self._ranks.any_behind(key)
-
-    def _pass(self, heads: list[tuple[Entry, int]], act: Actions) -> None:
-        """Merge the lines in order, from their first jobs on."""
-        lines = self._lines
-        failed: dict[int, None] = {}  # kinds whose first job could not go
+    def _pass(self, kinds: list[int], every: bool, act: Actions) -> None:
+        """Merge lines in order, from their first jobs on; without those where neither free room nor anybody behind
+        is enough, unless it is to be `every` one."""
+        lines, least, free, behind = self._lines, self._least, self._free(), self._ranks.any_behind
+        self._kinds = kinds
+        self._claims.clear()
+        heads = [(lines[k][0], k) for k in kinds if every or least[k] <= free or behind(lines[k][0][0])]
         heapify(heads)
         while heads:
             entry, kind = heappop(heads)
             if not self._try(entry, kind, act):
                 if self._strict:
                     return
-                failed[kind] = None
-                continue
-            if self._came_back:  # and may leave more room than was needed
-                self._came_back = False
-                heads = self._heads([k for k in lines if k not in failed])
+            elif self._again:
+                heads = [(lines[k][0], k) for k in self._again]
                 heapify(heads)
-                self._new.clear()
+                self._again = []
             elif kind in lines:
                 heappush(heads, (lines[kind][0], kind))
 
@@ -121,12 +114,16 @@ class PreemptiveQueue:
         for victim in victims:
             self._ranks.remove(victim)
             act.preempt(victim, "makes room for a job that goes first")
+        # Others behind this one may now find more room than it needed; those before it have failed.
+        lines = self._lines
         if self._view.saving():
+            self._again = [k for k in self._kinds if lines[k][0] >= entry]
             return True
         self._leave(kind)
+        failed = [k for k in lines if lines[k][0] < entry]
         for victim in victims:
             self.push(victim)
-        self._came_back = True
+        self._again = [k for k in lines if k not in failed]
         started = act.start_if_fits(job)
         assert started, "the victims leave room"
         self._ranks.add(key, seen, self._view.now)

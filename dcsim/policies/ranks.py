@@ -23,7 +23,7 @@ class Ranks:
         self._scheduler = scheduler
         self._view = view
         self._rate = scheduler.key_rate
-        self._jumps = type(scheduler).next_change is not OrderedScheduler.next_change
+        self.jumps = type(scheduler).next_change is not OrderedScheduler.next_change
         self._unranked: dict[int, None] = {}  # they started when nobody waited
         self._sorted: list[tuple[Key, int]] = []
         self._key_of: dict[int, Key] = {}
@@ -42,7 +42,7 @@ class Ranks:
         job = seen.job
         still = self._key_of[job] = self._still(key, at_s)
         insort(self._sorted, (still, job))
-        if not self._jumps or not seen.accelerators:  # a job without accelerators attains nothing
+        if not self.jumps or not seen.accelerators:  # a job without accelerators attains nothing
             return
         change = self._scheduler.next_change(seen)
         if change is not None:
@@ -58,7 +58,9 @@ class Ranks:
         if self._unranked:
             self._rank()
         ranked = self._sorted
-        return bool(ranked) and ranked[-1][0] > self._still(key, self._view.now)
+        if not ranked:
+            return False
+        return ranked[-1][0] > (self._still(key, self._view.now) if self._rate else key)
 
     def behind(self, key: Key) -> list[int]:
         """Running jobs whose key is strictly larger, largest first."""
@@ -69,8 +71,6 @@ class Ranks:
 
     def jump(self) -> bool:
         """Give new keys to jobs whose key has jumped by now; whether there were any."""
-        if not self._jumps:
-            return False
         if self._unranked:
             self._rank()
         now, jumped = self._view.now, False

@@ -89,7 +89,7 @@ class Engine:
         facts = JobFacts(jobs, requested_times(jobs, service_s, scenario.estimates, scenario.seed), scenario.pools)
         ends = [] if jobs.end_state is None else [(COMPLETE, FAIL, CANCEL)[s] for s in jobs.end_state.tolist()]
         self._world = World(facts, service_s, ends, fleet, scenario.overheads)
-        self._world.policy = scenario.scheduler.use
+        self._world.policy, self._world.job_id = scenario.scheduler.use, jobs.job_id
         self._unfit = {n: text for n, r in enumerate(facts.requests) if (text := _why_never(fleet, r, scenario))}
         if self._unfit and not scenario.reject_oversize:
             self._refuse(jobs, facts)

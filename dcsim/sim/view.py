@@ -121,33 +121,38 @@ class WorldView:
         """
         if self._world.fleet.shared:
             return min(1, len(leaving))
-        pools, needs, need = self._pools, self._world.needs, request.accelerators
-        short = {n: self._short(n, need) for n in request.pools}  # nodes that are missing, or accelerators
-        room: dict[tuple[int, int], int] = {}  # free accelerators on nodes of jobs that have gone
-        for number, other in enumerate(leaving, 1):
-            pool, nodes, counts, _, _ = self.allocation(other)
-            if pool not in short:
+        need = request.accelerators
+        held = sum(map(self._world.needs.__getitem__, leaving))
+        each = [
+            self._enough_in(number, need, leaving)
+            for number in request.pools
+            if self._pools[number].free_total + held >= need
+        ]
+        return min(filter(None, each), default=0)
+
+    def _enough_in(self, number: int, need: int, leaving: Sequence[int]) -> int:
+        """The same for one pool. What is missing there are nodes with room: for the job or, if it is larger than a
+        node, wholly free ones; or just accelerators."""
+        pool, running, needs = self._pools[number], self._world.running, self._world.needs
+        wanted = min(need, pool.width)
+        missing = need - pool.free_total
+        if self._by_node:
+            missing = int(pool.emptiest(need) < 0) if need <= pool.width else need // pool.width - pool.empty_count()
+        room: dict[int, int] = {}  # free accelerators on nodes of jobs that have gone
+        for count, job in enumerate(leaving, 1):
+            at, nodes, counts, _, _ = running[job].allocation if job in running else self._world.saving[job].allocation
+            if at != number:
                 continue
             if self._by_node:
-                wanted = min(need, pools[pool].width)
-                for node, count in zip(nodes, counts):  # noqa: B905 - allocations were checked when they were taken
-                    before = room[pool, node] if (pool, node) in room else pools[pool].free_on(node)
-                    after = room[pool, node] = before + count
-                    short[pool] -= before < wanted <= after
+                for node, held in zip(nodes, counts):  # noqa: B905 - of one length, as checked when they were taken
+                    before = room[node] if node in room else pool.free_on(node)
+                    after = room[node] = before + held
+                    missing -= before < wanted <= after
             else:
-                short[pool] -= needs[other]
-            if short[pool] <= 0:
-                return number
+                missing -= needs[job]
+            if missing <= 0:
+                return count
         return 0
-
-    def _short(self, number: int, need: int) -> int:
-        """What a pool lacks for a job to fit: nodes with room for it or, for a larger gang, empty ones."""
-        pool = self._pools[number]
-        if not self._by_node:
-            return int(need - pool.free_total)
-        if need > pool.width:
-            return int(need // pool.width - pool.empty_count())
-        return int(pool.emptiest(need) < 0)
 
     def allocation(self, job: int) -> Allocation:
         """Where a running or saving job is."""

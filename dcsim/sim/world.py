@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from heapq import heappush
 from math import inf
-from typing import Any
+from typing import Any, SupportsIndex
 
 from dcsim.errors import PolicyError, Problem
 from dcsim.eventlog.log import HALF, KIND_BITS, Recorder
@@ -67,6 +67,7 @@ class World:
         "fleet",
         "freed",
         "held_s",
+        "job_id",
         "log",
         "needs",
         "occupy",
@@ -92,6 +93,7 @@ class World:
         self.clock = Clock()
         self.log = Recorder()
         self.policy = "scheduler"  # who decides, for errors
+        self.job_id: Callable[[int], str] = str  # what users call a job, for errors
         self.freed = False  # accelerators were given back since the last scheduling pass
         self.waiting: dict[int, None] = {}
         self.running: dict[int, Running] = {}
@@ -176,7 +178,7 @@ class World:
     def start(self, job: int, allocation: Allocation, reason: str = "", rate: float = 1.0) -> None:
         """A waiting job takes its accelerators; PolicyError where it does not wait or they are not free."""
         if job not in self.waiting:
-            raise self._illegal(f"start of job {job}, which is {self._state(job)}")
+            raise self._illegal(f"start of {self._named(job)}, which is {self._state(job)}")
         try:
             if allocation[0] < 0 or rate != 1.0:
                 self._share(job, allocation, rate)
@@ -186,7 +188,7 @@ class World:
                 self.occupy[allocation[0]](allocation, self.needs[job])
         except (IndexError, TypeError, ValueError) as error:
             rule = "no such pool" if isinstance(error, IndexError) else error
-            raise self._illegal(f"start of job {job} on {allocation}: {rule}") from None
+            raise self._illegal(f"start of {self._named(job)} on {allocation}: {rule}") from None
         del self.waiting[job]
         # Ended runs are used again: making an object costs more than all its fields.
         run = self.spare.pop() if self.spare else Running(self.clock, self.at_end)
@@ -245,7 +247,7 @@ class World:
         """A running job stops, keeps the work of its last checkpoint and waits again, at once or when it has saved."""
         run = self.running.pop(job, None)
         if run is None:
-            raise self._illegal(f"preemption of job {job}, which is {self._state(job)}")
+            raise self._illegal(f"preemption of {self._named(job)}, which is {self._state(job)}")
         now = self.clock.now
         self.clock.void(run)
         useful = self.useful_s(run)
@@ -269,7 +271,7 @@ class World:
     def reject(self, job: int, reason: str = "") -> None:
         """A waiting job is sent away."""
         if job not in self.waiting:
-            raise self._illegal(f"rejection of job {job}, which is {self._state(job)}")
+            raise self._illegal(f"rejection of {self._named(job)}, which is {self._state(job)}")
         del self.waiting[job]
         self.log.row(self.clock.now, REJECT, job, 0.0, reason)
 
@@ -277,11 +279,11 @@ class World:
         """A time-shared job goes on at another rate."""
         old = self.running.get(job)
         if old is None or not 0.0 < rate <= 1.0 or old.allocation.pool != TIME_SHARED:
-            raise self._illegal(f"rate {rate:g} for job {job}, which is {self._state(job)}")
+            raise self._illegal(f"rate {rate:g} for {self._named(job)}, which is {self._state(job)}")
         try:
             self._load(self.facts.accelerators[job] * (rate - old.rate))
         except ValueError as error:
-            raise self._illegal(f"rate {rate:g} for job {job}: {error}") from None
+            raise self._illegal(f"rate {rate:g} for {self._named(job)}: {error}") from None
         now = self.clock.now
         done = self.useful_s(old)
         self.clock.void(old)
@@ -322,6 +324,11 @@ class World:
         if job in self.running:
             return "time-shared" if self.running[job].allocation.pool == TIME_SHARED else "running"
         return "saving its state" if job in self.saving else "not waiting: unknown, not yet submitted or ended"
+
+    def _named(self, job: int) -> str:
+        """A job by its number, which policies know, and by its id, which users know."""
+        known = isinstance(job, SupportsIndex) and 0 <= job < self.submitted and self.job_id(job) != str(job)
+        return f"job {job} (id {self.job_id(job)!r})" if known else f"job {job}"
 
     def _illegal(self, rule: str) -> PolicyError:
         return PolicyError(Problem(self.policy, f"at {self.clock.now:g} s", f"illegal decision: {rule}"))

@@ -13,7 +13,7 @@ def test_bubbles_are_those_of_the_papers():
     assert bubble_s(ONE_F_ONE_B, 8.0, 3.0, 1.0, 1.0, 1.0) == 7.0
     assert bubble_s(ZB_H1, 8.0, 1.0, 1.0, 1.0, 1.0) == 7.0
     assert bubble_s(ZB_H2, 8.0, 1.0, 1.0, 1.0, 1.0) == 0.0
-    assert bubble_s(DUALPIPE, 8.0, 1.0, 1.0, 1.0, 1.0) == 3.0 * (3 + 1 - 3)
+    assert bubble_s(DUALPIPE, 8.0, 1.0, 1.0, 1.0, 1.0) == 6.0  # (8/2 - 1)(F&B 3 + B 2 - 3 W), B whole
 
 
 def test_one_stage_has_no_bubble():

@@ -48,7 +48,10 @@ def test_twice_the_bandwidth_halves_a_bandwidth_bound_product():
 
 
 def test_half_the_clock_doubles_a_compute_bound_product():
-    full, half = rates(DEVICE._replace(tile_latency_s=0.0), 2.0), rates(DEVICE._replace(tile_latency_s=0.0, clock=0.5), 2.0)
+    full, half = (
+        rates(DEVICE._replace(tile_latency_s=0.0), 2.0),
+        rates(DEVICE._replace(tile_latency_s=0.0, clock=0.5), 2.0),
+    )
     one, _ = product(8192.0, 8192.0, 8192.0, 2.0, True, full)
     two, _ = product(8192.0, 8192.0, 8192.0, 2.0, True, half)
     assert two == pytest.approx(2 * one, rel=1e-12)

@@ -6,6 +6,8 @@ way, from a dictionary that says how much each node has free.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -24,7 +26,18 @@ from dcsim.policies.view import Request
 from dcsim.sim.nodes import Counts, Nodes
 from dcsim.sim.shared import SharedNodes, SharedPools
 
-WALKS = settings(max_examples=60, stateful_step_count=30, deadline=None, derandomize=True)
+WALKS = settings(max_examples=40, stateful_step_count=30, deadline=None, derandomize=True)
+
+FAULTS = (
+    "a node beyond the last",
+    "a node before the first",
+    "a node twice",
+    "more than is free",
+    "nothing on a node",
+    "less than nothing",
+    "less than the job needs",
+    "more than the job needs",
+)
 
 
 class Pool(RuleBasedStateMachine):
@@ -44,14 +57,11 @@ class Pool(RuleBasedStateMachine):
         self.held.append(Allocation(0, tuple(nodes), tuple(counts)))
         self.counts.occupy(self.held[-1], sum(counts))
 
-    def legal(self, nodes, counts, need):
-        inside = all(node in self.have for node in nodes)
-        return (
-            inside
-            and sum(counts) == need
-            and len(set(nodes)) == len(nodes)
-            and all(0 < c <= self.have[n] for n, c in zip(nodes, counts, strict=True))
-        )
+    def some(self, data):
+        """Parts of some nodes that are free."""
+        open_nodes = [n for n, free in self.have.items() if free]
+        nodes = data.draw(st.lists(st.sampled_from(open_nodes), min_size=1, unique=True))
+        return nodes, [data.draw(st.integers(1, self.have[n])) for n in nodes]
 
     def best(self, order, need, partly):
         """The node that comes first in an order by free accelerators, ties by number; -1 if none has room."""
@@ -61,9 +71,7 @@ class Pool(RuleBasedStateMachine):
     @precondition(lambda self: any(self.have.values()))
     @rule(data=st.data())
     def a_job_takes_parts_of_some_nodes(self, data):
-        open_nodes = [n for n, free in self.have.items() if free]
-        nodes = data.draw(st.lists(st.sampled_from(open_nodes), min_size=1, unique=True))
-        counts = [data.draw(st.integers(1, self.have[n])) for n in nodes]
+        nodes, counts = self.some(data)
         change = data.draw(st.sampled_from([self.pool.occupy, self.pool.take]))
         change(Allocation(0, tuple(nodes), tuple(counts)), sum(counts))
         self.took(nodes, counts)
@@ -84,13 +92,24 @@ class Pool(RuleBasedStateMachine):
         self.pool.release(allocation, sum(allocation.counts))
         self.counts.release(allocation, sum(allocation.counts))
 
-    @rule(pieces=st.lists(st.tuples(st.integers(-1, 6), st.integers(-1, 6)), max_size=4), more=st.integers(-1, 1))
-    def an_illegal_allocation_is_refused_and_changes_nothing(self, pieces, more):
-        nodes, counts = [node for node, _ in pieces], [count for _, count in pieces]
-        need = sum(counts) + more
-        if need > 0 and not self.legal(nodes, counts, need):
-            with pytest.raises(ValueError, match=r"\w"):
-                self.pool.occupy(Allocation(0, tuple(nodes), tuple(counts)), need)
+    @precondition(lambda self: any(self.have.values()))
+    @rule(data=st.data(), fault=st.sampled_from(FAULTS))
+    def an_illegal_allocation_is_refused_and_changes_nothing(self, data, fault):
+        nodes, counts = self.some(data)
+        need, last = sum(counts), nodes[-1]
+        other = next((n for n in self.have if n not in nodes), last)
+        nodes, counts, need = {
+            "a node beyond the last": ([*nodes[:-1], len(self.have)], counts, need),
+            "a node before the first": ([*nodes[:-1], -1], counts, need),
+            "a node twice": ([*nodes, last], [*counts, 1], need + 1),
+            "more than is free": (nodes, [*counts[:-1], self.have[last] + 1], need - counts[-1] + self.have[last] + 1),
+            "nothing on a node": ([*nodes, other], [*counts, 0], need),
+            "less than nothing": ([*nodes, other], [*counts, -1], need - 1),
+            "less than the job needs": (nodes, counts, need + 1),
+            "more than the job needs": (nodes, counts, need - 1),
+        }[fault]
+        with pytest.raises(ValueError, match=r"\w"):
+            self.pool.occupy(Allocation(0, tuple(nodes), tuple(counts)), need)
 
     @invariant()
     def every_answer_is_that_of_the_dictionary(self):
@@ -200,7 +219,7 @@ class Parts(RuleBasedStateMachine):
         if not fitting:
             return
         number = data.draw(st.sampled_from(fitting))
-        devices = tuple(data.draw(st.permutations(self.fitting(number, request)))[: request.accelerators])
+        devices = tuple(self.some_devices(number, request, data))
         pool, node = self.where[number]
         allocation = Allocation(pool, (node,), (request.accelerators,), devices, request.share)
         data.draw(st.sampled_from([self.pools[pool].occupy, self.pools[pool].take]))(allocation, request)
@@ -214,25 +233,35 @@ class Parts(RuleBasedStateMachine):
         self.pools[allocation.pool].release(allocation, request)
         self.change(number, allocation.devices, request, -1)
 
-    @rule(
-        request=requests(),
-        nodes=st.lists(st.integers(-1, 3), max_size=2),
-        devices=st.lists(st.integers(-1, 3), max_size=4),
-        pool=st.sampled_from([0, 1]),
-    )
-    def an_illegal_allocation_is_refused_and_changes_nothing(self, request, nodes, devices, pool):
-        numbers = {place: number for number, place in self.where.items()}
-        number = numbers.get((pool, nodes[0])) if len(nodes) == 1 else None
-        legal = (
-            number is not None
-            and len(set(devices)) == len(devices) == request.accelerators
-            and set(devices) <= set(self.fitting(number, request))
-            and self.beside(number, request)
-        )
-        if not legal:
-            allocation = Allocation(pool, tuple(nodes), (request.accelerators,), tuple(devices), request.share)
-            with pytest.raises(ValueError, match=r"\w"):
-                self.pools[pool].occupy(allocation, request)
+    @rule(request=requests(), data=st.data())
+    def an_illegal_allocation_is_refused_and_changes_nothing(self, request, data):
+        fitting = [n for n in self.where if self.fits(n, request)]
+        if not fitting:
+            return
+        number = data.draw(st.sampled_from(fitting))
+        devices = self.some_devices(number, request, data)
+        pool, node = self.where[number]
+        nodes, devices, request = data.draw(st.sampled_from(list(self.spoiled(number, [node], devices, request))))
+        with pytest.raises(ValueError, match=r"\w"):
+            self.pools[pool].occupy(Allocation(pool, tuple(nodes), (request.accelerators,), tuple(devices)), request)
+
+    def some_devices(self, number, request, data):
+        return data.draw(st.permutations(self.fitting(number, request)))[: request.accelerators]
+
+    def spoiled(self, number, nodes, devices, request):
+        """A legal allocation with one fault each."""
+        room, width = self.fitting(number, request), len(self.devices[number])
+        yield from (([-1], devices, request), ([9], devices, request), ([], devices, request))
+        yield [*nodes, *nodes], devices, request
+        yield nodes, [*devices, 0], request
+        if devices:
+            yield nodes, devices[1:], request
+            full = [device for device in range(width) if device not in room]
+            yield from ((nodes, [*devices[1:], device], request) for device in (-1, width, *devices[1:], *full))
+        if self.cpus[number] < np.inf:
+            yield nodes, devices, replace(request, cpus=(self.cpus[number] + 1) / 1000)
+        if self.memory[number] < np.inf:
+            yield nodes, devices, replace(request, memory_b=self.memory[number] + 1.0)
 
     @rule(request=requests())
     def a_request_fits_where_the_dictionaries_have_room(self, request):

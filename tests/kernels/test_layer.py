@@ -1,0 +1,104 @@
+"""One layer by hand: FLOPs over rate and bytes over bandwidth, with nothing lost to tiles."""
+
+import pytest
+
+from dcsim.kernels.facts import FULL, Device, Model, Plan
+from dcsim.kernels.layer import attention_core, experts, head, linear, mlp, projections, sparse_share
+from dcsim.kernels.roofline import rates
+from dcsim.kernels.stage import one_layer, waited_s
+
+MODEL = Model(
+    layers=10.0, hidden=4096.0, heads=32.0, kv_heads=8.0, head_dim=128.0, ffn_hidden=16384.0, gated=1.0, vocab=32000.0,
+    tied=0.0,
+)  # fmt: skip
+PLAN = Plan(tp=1.0, pp=1.0, vpp=1.0, dp=1.0, cp=1.0, ep=1.0, micro_batch=2.0, global_batch=2.0, seq_len=2048.0)
+DEVICE = Device(
+    linear_flop_per_s=100e12, half_flop_per_s=100e12, vector_flop_per_s=5e12, memory_b=80e9, memory_b_per_s=1e15,
+    link_b_per_s=100e9, domain=8.0, nic_b_per_s=25e9, product_efficiency=1.0, wave_share=0.0, tile_latency_s=0.0,
+    memory_efficiency=1.0, attention_efficiency=0.5, launch_s=0.0, link_efficiency=1.0, link_latency_s=0.0,
+)  # fmt: skip
+AT = rates(DEVICE, 2.0)
+TOKENS = 4096.0
+
+
+def whole(times):
+    return times.forward_s + times.input_s + times.weight_s
+
+
+def test_a_linear_layer_costs_three_products():
+    assert whole(linear(TOKENS, 4096.0, 4096.0, 2.0, AT)) == pytest.approx(3 * 2 * 4096**3 / 100e12)
+
+
+def test_grouped_projections_are_narrower_by_their_key_and_value_heads():
+    # h (a e + 2 k e) and a e h parameters: 4096 x (4096 + 2048) + 4096 x 4096
+    parameters = 4096 * 6144 + 4096 * 4096
+    assert projections(MODEL, PLAN, TOKENS, AT).forward_s == pytest.approx(2 * TOKENS * parameters / 100e12)
+
+
+def test_a_gated_block_has_three_matrices_and_moves_its_activation():
+    flop_s = 3 * 2 * 3 * TOKENS * 4096 * 16384 / 100e12
+    moved_s = 2 * TOKENS * 16384 * (3 + 5) / 1e15
+    assert whole(mlp(MODEL, PLAN, TOKENS, 16384.0, AT)) == pytest.approx(flop_s + moved_s, rel=1e-9)
+
+
+def test_fused_attention_skips_half_and_computes_scores_again_backward():
+    # 4 b s^2 a e / 2 at half the peak; backward 2.5 times that
+    forward_s = 4 * 2 * 2048**2 * 4096 / 2 / 50e12
+    core = attention_core(MODEL, PLAN, AT)
+    assert core.forward_s == pytest.approx(forward_s)
+    assert core.input_s == pytest.approx(2.5 * forward_s)
+
+
+def test_unfused_attention_computes_the_square_and_moves_it():
+    core = attention_core(MODEL, PLAN._replace(flash=0.0), AT)
+    square = 2 * 32 * 2048**2
+    assert core.forward_s == pytest.approx(2 * square * 256 / 100e12 + 10 * square / 1e15)
+    assert core.memory_s == pytest.approx(20 * square / 1e15)
+
+
+def test_a_window_caps_what_a_token_sees():
+    inside = attention_core(MODEL._replace(window=512.0), PLAN, AT).forward_s
+    assert inside == pytest.approx(attention_core(MODEL, PLAN, AT).forward_s / 2)  # 512 of 2048, against half
+
+
+def test_tensor_parallelism_divides_all_products_of_a_layer():
+    one, four = (one_layer(MODEL, PLAN._replace(tp=tp, sequence_parallel=1.0), DEVICE, AT) for tp in (1.0, 4.0))
+    assert four.forward_s == pytest.approx(one.forward_s / 4)
+    assert (one.tp_s > 0.0, four.tp_s > 0.0) == (False, True)
+
+
+def test_tensor_traffic_is_four_all_reduces_of_the_residual_stream():
+    layer = one_layer(MODEL, PLAN._replace(tp=4.0), DEVICE, AT)
+    assert layer.tp_s == pytest.approx(4 * 2 * 3 / 4 * 2 * TOKENS * 4096 / 100e9)
+
+
+def test_full_recompute_adds_one_forward_pass_and_its_traffic():
+    plan = PLAN._replace(tp=4.0)
+    none, full = one_layer(MODEL, plan, DEVICE, AT), one_layer(MODEL, plan._replace(recompute=FULL), DEVICE, AT)
+    assert full.input_s - none.input_s == pytest.approx(none.forward_s)
+    assert full.tp_s == pytest.approx(1.5 * none.tp_s)
+
+
+def test_adapters_compute_no_gradient_of_frozen_weights():
+    assert one_layer(MODEL._replace(trainable=0.0), PLAN, DEVICE, AT).weight_s == 0.0
+
+
+def test_experts_compute_top_k_products_a_token():
+    sparse = MODEL._replace(experts=8.0, top_k=2.0, expert_hidden=1024.0)
+    flat = rates(DEVICE._replace(expert_factor=1.0), 2.0)
+    got = experts(sparse, PLAN, TOKENS, flat)
+    rows = 2 * TOKENS + 8 * 64  # each expert half fills its last tile of 128 rows
+    least = 3 * 2 * rows * 3 * 4096 * 1024 / 100e12
+    assert least < whole(got) < 1.05 * least + 3 * 2 * TOKENS * 4096 * 8 / 100e12
+    assert sparse_share(sparse) == 1.0
+    assert sparse_share(sparse._replace(dense_layers=5.0)) == 0.5
+
+
+def test_the_head_is_one_linear_layer_of_the_vocabulary():
+    assert head(MODEL, PLAN, AT).weight_s == pytest.approx(2 * TOKENS * 4096 * 32000 / 100e12)
+
+
+def test_a_device_waits_for_a_slow_host_and_for_a_fast_one_hardly():
+    assert waited_s(10.0, 1.0) == pytest.approx(9.0, rel=0.02)
+    assert waited_s(1.0, 10.0) < 0.05
+    assert waited_s(0.0, 5.0) == 0.0

@@ -1,0 +1,95 @@
+"""Whole steps: sums of parts, scaling, shapes."""
+
+import numpy as np
+import pytest
+
+from dcsim.kernels.facts import BOUNDS, ZERO1, ZERO3, Device, Model, Plan, Step
+from dcsim.kernels.step import steps
+
+MODEL = Model(
+    layers=96.0, hidden=12288.0, heads=96.0, kv_heads=96.0, head_dim=128.0, ffn_hidden=49152.0, gated=0.0,
+    vocab=51200.0, tied=1.0,
+)  # fmt: skip
+PLAN = Plan(tp=8.0, pp=8.0, vpp=1.0, dp=8.0, cp=1.0, ep=1.0, micro_batch=1.0, global_batch=512.0, seq_len=2048.0)
+DEVICE = Device(
+    linear_flop_per_s=312e12, half_flop_per_s=312e12, vector_flop_per_s=19.5e12, memory_b=80e9, memory_b_per_s=2e12,
+    link_b_per_s=300e9, domain=8.0, nic_b_per_s=25e9, multiprocessors=108.0,
+)  # fmt: skip
+
+
+def step(model=MODEL, plan=PLAN, device=DEVICE):
+    return Step(*steps(np.array([model]), np.array([plan]), np.array([device]))[0])
+
+
+def test_a_step_is_the_sum_of_its_parts():
+    row = step(device=DEVICE._replace(straggling=0.0))
+    parts = row.compute_s + row.tp_s + row.pp_s + row.dp_s + row.cp_s + row.ep_s + row.bubble_s + row.optimizer_s
+    assert row.step_s == pytest.approx(parts)
+
+
+def test_model_flop_is_the_formula_of_narayanan():
+    # 72 B L s h^2 (1 + s/(6h) + V/(12 L h))
+    wanted = 72 * 512 * 96 * 2048 * 12288**2 * (1 + 2048 / (6 * 12288) + 51200 / (12 * 96 * 12288))
+    assert step().model_flop == pytest.approx(wanted)
+
+
+def test_the_bubble_is_that_of_its_schedule():
+    row, chunked = step(), step(plan=PLAN._replace(vpp=6.0))
+    assert chunked.bubble_s == pytest.approx(row.bubble_s / 6)
+
+
+def test_twice_the_batch_costs_everything_but_the_bubble_and_the_end_twice():
+    one, two = step(), step(plan=PLAN._replace(global_batch=1024.0))
+    assert two.compute_s == pytest.approx(2 * one.compute_s)
+    assert (two.bubble_s, two.dp_s, two.optimizer_s) == pytest.approx((one.bubble_s, one.dp_s, one.optimizer_s))
+
+
+def test_twice_the_nic_halves_gradient_traffic_that_nothing_hides():
+    bare = PLAN._replace(overlap_dp=0.0)
+    slow = step(plan=bare, device=DEVICE._replace(nic_latency_s=0.0))
+    fast = step(plan=bare, device=DEVICE._replace(nic_latency_s=0.0, nic_b_per_s=50e9))
+    assert fast.dp_s == pytest.approx(slow.dp_s / 2)
+
+
+def test_more_bandwidth_or_clock_never_slows_a_step():
+    base = step().step_s
+    for better in ({"memory_b_per_s": 4e12}, {"link_b_per_s": 600e9}, {"nic_b_per_s": 50e9}, {"clock": 1.1}):
+        assert step(device=DEVICE._replace(**better)).step_s <= base
+
+
+def test_the_core_clock_share_says_how_a_step_slows():
+    row = step()
+    slowed = step(device=DEVICE._replace(clock=0.8)).step_s
+    assert slowed == pytest.approx(row.step_s * (1 - row.core_clock_share + row.core_clock_share / 0.8), rel=0.03)
+
+
+def test_sharded_optimisers_divide_the_update():
+    whole, shared = step(), step(plan=PLAN._replace(sharding=ZERO1))
+    assert shared.optimizer_s == pytest.approx(whole.optimizer_s / 8)
+
+
+def test_gathering_weights_each_micro_batch_costs_more_traffic_than_reducing_once():
+    bare = PLAN._replace(overlap_dp=0.0, tp=1.0, dp=64.0)
+    assert step(plan=bare._replace(sharding=ZERO3)).dp_s > 5 * step(plan=bare).dp_s
+
+
+def test_bounds_are_named():
+    assert BOUNDS[int(step().bound)] == "compute"
+    slow = DEVICE._replace(link_b_per_s=1e9)
+    assert BOUNDS[int(step(device=slow).bound)] == "tensor-parallel traffic"
+    assert BOUNDS[int(step(device=DEVICE._replace(launch_s=1.0)).bound)] == "kernel launches"
+
+
+def test_one_row_serves_many():
+    plans = np.array([PLAN, PLAN._replace(tp=4.0, pp=16.0), PLAN])
+    many = steps(np.array([MODEL]), plans, np.array([DEVICE]))
+    assert many.shape == (3, len(Step._fields))
+    assert many[0] == pytest.approx(many[2])
+    assert many[1][0] != many[0][0]
+
+
+def test_rows_of_another_width_or_number_are_refused():
+    with pytest.raises(ValueError, match="columns"):
+        steps(np.ones((1, 3)), np.array([PLAN]), np.array([DEVICE]))
+    with pytest.raises(ValueError, match="same number"):
+        steps(np.array([MODEL] * 2), np.array([PLAN] * 3), np.array([DEVICE]))

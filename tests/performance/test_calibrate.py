@@ -1,0 +1,112 @@
+"""Fits: known constants come back, sources are left out whole, files are written and read."""
+
+import tomllib
+
+import numpy as np
+import pytest
+
+from dcsim.__main__ import main
+from dcsim.performance.calibrate import bench, calibrate, fit, predict, weights
+from dcsim.performance.calibration_files import entries, preset_texts
+from dcsim.performance.constants import CONSTANTS
+from dcsim.performance.devices import device_row, shipped
+from dcsim.performance.rows import Configurations, configurations, read
+from dcsim.performance.scores import score
+from dcsim.scenario import presets
+from tests.performance.test_rows import ROW
+
+FEW = tuple(c for c in CONSTANTS if (c.scope, c.field) in {("ampere", "product_efficiency"), ("all", "nic_efficiency")})
+
+
+def made(sources=("a", "b", "c")):
+    """Rows of several sizes; no measurement is looked at."""
+    rows = [
+        ROW | {"source_group": source, "hidden": str(hidden), "layers": str(layers), "global_batch": str(batch)}
+        for source, layers in zip(sources, (12, 24, 48), strict=True)
+        for hidden in (2048, 4096, 8192)
+        for batch in (64, 512)
+    ]
+    return configurations(rows)
+
+
+def test_constants_that_made_the_rows_come_back():
+    at = bench(made(), FEW)
+    true = np.array([c.start * factor for c, factor in zip(FEW, (0.9, 0.8), strict=True)])
+    told = bench(made(), FEW)
+    object.__setattr__(told, "measured", at.predict(true))
+    loose = tuple(type(c)(c.scope, c.field, c.start, 100.0, c.meaning, c.source, c.most) for c in FEW)
+    object.__setattr__(told, "constants", loose)
+    assert fit(told) == pytest.approx(true, rel=0.02)
+
+
+def test_a_source_never_helps_to_predict_itself():
+    found = made()
+    one = calibrate(found, FEW)
+    held = np.array([row.source == "a" for row in found.rows])
+    alone = fit(one.bench.select(~held), one.values)
+    assert one.outside[held] == pytest.approx(one.bench.select(held).predict(alone))
+
+
+def test_large_sources_count_by_the_root_of_their_rows():
+    counted = weights(np.array(["a"] * 4 + ["b"]))
+    assert counted[:4].sum() == pytest.approx(2 * counted[4])
+
+
+def test_written_presets_say_what_they_rest_on():
+    texts = preset_texts(entries(calibrate(made(), FEW)))
+    ampere = tomllib.loads(texts["ampere.toml"])
+    assert "A100" in ampere["accelerators"]
+    assert ampere["product_efficiency"]["grade"] == "measured"
+    assert (ampere["product_efficiency"]["rows"], ampere["product_efficiency"]["sources"]) == (18, 3)
+
+
+def test_no_more_than_forty_constants_ship_each_documented():
+    known = shipped()
+    fitted = [key for key in known if key[0] != "memory"]
+    assert len(fitted) == len(CONSTANTS) <= 40
+    for scope in {scope for scope, _ in fitted}:
+        for field, entry in presets.table("calibration", scope).items():
+            if isinstance(entry, dict) and "value" in entry:
+                assert entry["source"], f"{scope}.{field}"
+                assert entry["grade"], f"{scope}.{field}"
+
+
+def test_a_family_without_rows_falls_back_on_its_class_and_says_so():
+    row = device_row(presets.accelerator("MI300X"))
+    chip = presets.accelerator("MI300X")
+    best = chip.matmul_bf16 / chip.bf16  # no product is faster than the best that was measured
+    assert row.device.product_efficiency == min(shipped()["gpu", "product_efficiency"], best)
+    assert any("class 'gpu'" in note for note in row.notes)
+    assert device_row(presets.accelerator("H100-SXM")).notes == ()
+
+
+def test_shipped_constants_predict_published_rows(shared):
+    found = configurations(read(shared / "training_measured.csv"))
+    ordinary = found.ordinary
+    got = score(predict(found)[ordinary], found.measured[ordinary])
+    assert got.median < 0.12
+    assert got.p90 < 0.40
+
+
+def test_predicting_nothing_is_nothing():
+    assert len(predict(Configurations([]))) == 0
+
+
+def test_the_command_fits_and_writes(tmp_path, shared, capsys):
+    lines = (shared / "training_measured.csv").read_text(encoding="utf-8").splitlines()
+    few = tmp_path / "rows.csv"
+    few.write_text(
+        "\n".join([lines[0], *[line for line in lines[1:] if line.startswith(("fms", "korth", "nemo-docs"))]])
+    )
+    assert main(["calibrate", str(few), "--out", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().out
+    assert "sources left out" in said
+    assert "no rows: starting value" in said
+    assert (tmp_path / "out" / "hopper.toml").is_file()
+
+
+def test_a_file_without_usable_rows_is_an_error(tmp_path, capsys):
+    empty = tmp_path / "rows.csv"
+    empty.write_text("accelerator,n_accelerators,layers,hidden,heads,seq_len\n")
+    assert main(["calibrate", str(empty)]) == 2
+    assert "no usable row" in capsys.readouterr().err

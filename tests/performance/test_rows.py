@@ -1,0 +1,101 @@
+"""Rows of measured runs: what is read, what is assumed, what is left out."""
+
+import pytest
+
+from dcsim.errors import ScenarioError
+from dcsim.kernels import facts
+from dcsim.performance.row_text import accelerator_preset, framework_family, nic_b_per_s, precision_of
+from dcsim.performance.rows import configuration, configurations, read
+
+ROW = {
+    "id": "one", "source_group": "s", "primary": "1", "model": "GPT", "layers": "24", "hidden": "1024", "heads": "16",
+    "seq_len": "2048", "vocab": "50304", "accelerator": "A100-80GB-SXM", "n_accelerators": "64",
+    "accelerators_per_node": "8", "precision": "bf16", "tp": "4", "pp": "2", "cp": "1", "micro_batch": "2",
+    "global_batch": "512", "framework": "Megatron-LM", "sharding": "zero1", "flash_attention": "y",
+    "tokens_per_s_per_accelerator": "1000",
+}  # fmt: skip
+
+
+def test_a_row_becomes_a_model_and_a_plan():
+    one = configuration(ROW)
+    assert (one.model.layers, one.model.kv_heads, one.model.head_dim, one.model.ffn_hidden) == (24, 16, 64, 4096)
+    assert (one.plan.tp, one.plan.pp, one.plan.dp, one.plan.sharding) == (4, 2, 8, facts.ZERO1)
+    assert (one.accelerator.name, one.framework, one.domain, one.ordinary) == ("A100-SXM4-80GB", "megatron", 8, True)
+    assert one.tokens == 512 * 2048 / 64
+    assert one.assumed == ("vpp",)
+
+
+def test_measured_columns_do_not_reach_the_prediction():
+    measured = {"tokens_per_s_per_accelerator": "7", "step_time_s": "3", "mfu_pct": "50", "tflops_per_accelerator": "9"}
+    one, other = configuration(ROW), configuration(ROW | measured)
+    assert (one.model, one.plan, one.nic_b_per_s) == (other.model, other.plan, other.nic_b_per_s)
+
+
+def test_bandwidth_that_a_run_measured_is_not_read():
+    text = "NVLink4 8-GPU node; inter-node fabric not printed; measured all-reduce 26.61 GB/s"
+    assert nic_b_per_s(text, 8) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "gbit"),
+    [
+        ("NVLink3; 800 Gb/s IB per node (4x HDR)", 100),
+        ("4x200 Gb/s RDMA per node", 100),
+        ("Storage: 2x ConnectX-7 IB NDR 400Gb/s, Compute: 8x ConnectX-7 IB NDR 400Gb/s", 400),
+        ("NVLink4; NDR IB/RoCE per GPU", 400),
+        ("NVSwitch (DGX-A100)", 200),
+    ],
+)
+def test_nics_are_read_by_written_rules(text, gbit):
+    assert nic_b_per_s(text, 8) == gbit * 1e9 / 8
+
+
+def test_names_mean_the_nearest_preset():
+    assert accelerator_preset("H100-80GB-SXM") == "H100-SXM"
+    assert accelerator_preset("TPU v5p") == "TPU-v5p"
+    assert accelerator_preset("A100-40GB-SXM") == "A100-SXM4-40GB"
+    assert accelerator_preset("MI300X") == "MI300X"
+    assert accelerator_preset("Abacus 3000") is None
+
+
+def test_frameworks_and_precisions_have_families():
+    assert framework_family("NVIDIA NeMo Framework Release 25.04") == "megatron"
+    assert framework_family("Composer/llm-foundry FSDP") == "pytorch"
+    assert framework_family("MaxText (JAX)") == "jax"
+    assert framework_family("Megatron-DeepSpeed", fused=False) == "unfused"
+    assert [precision_of(text) for text in ("mxfp8", "nvfp4+fp8", "", "posit16")] == ["fp8", "fp4", "bf16", None]
+
+
+def test_a_plan_that_is_not_given_holds_the_states_and_the_batch():
+    bare = ROW | dict.fromkeys(("tp", "pp", "cp"), "") | {"layers": "80", "hidden": "8192", "heads": "64"}
+    one = configuration(bare | {"global_batch": "4", "n_accelerators": "64"})
+    assert "plan" in one.assumed
+    assert one.plan.tp * one.plan.pp > 1
+    assert one.plan.dp <= 4
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"hidden": ""}, "hidden is not given"),
+        ({"seq_len": "nan"}, "seq_len is not a finite number >= 0"),
+        ({"accelerator": "Abacus"}, "no accelerator preset for 'Abacus'"),
+        ({"tokens_per_s_per_accelerator": ""}, "no measured tokens/s or step time"),
+    ],
+)
+def test_a_row_that_cannot_be_told_is_counted_under_its_rule(change, rule):
+    found = configurations([ROW, ROW | change, ROW | {"primary": "0"}])
+    assert (len(found.rows), found.total, dict(found.excluded)) == (1, 2, {rule: 1})
+
+
+def test_a_file_without_a_needed_column_is_refused(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("accelerator,layers\nA100,3\n")
+    with pytest.raises(ScenarioError, match="no column n_accelerators"):
+        read(path)
+
+
+def test_at_least_95_percent_of_the_published_rows_can_be_told(shared):
+    found = configurations(read(shared / "training_measured.csv"))
+    assert len(found.rows) >= 0.95 * found.total
+    assert found.ordinary.sum() > 1200
