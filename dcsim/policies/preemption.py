@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
-from functools import partial
+from bisect import bisect_left, insort
+from collections import defaultdict
+from collections.abc import Container, Iterator
 from heapq import heapify, heappop, heappush
-from math import inf
+from itertools import chain
+from math import inf, nextafter
 
 from dcsim.policies.actions import Actions
 from dcsim.policies.decisions import Allocation
 from dcsim.policies.ordered import Key, OrderedScheduler
-from dcsim.policies.ranks import Ranks
-from dcsim.policies.view import JobView, PoolView, View
+from dcsim.policies.view import JobView, View
 
 Entry = tuple[Key, int, JobView]
 
@@ -19,122 +20,96 @@ Entry = tuple[Key, int, JobView]
 class PreemptiveQueue:
     """The queue of SRTF, LAS and preemptive priorities.
 
-    Waiting jobs stand in one line for each kind of needs: if the first of a line cannot go, none of that line can.
-    A job stops only jobs whose key is strictly larger than its own: ties never preempt. As long as no accelerators
-    are given back and no key jumps, whoever could not go still cannot: others start in room that it could not use,
-    and running jobs do not sink behind it (`key_rate` above 0 apart).
+    Waiting jobs stand in one line for each kind of needs, running ones in one sorted list. Keys of running jobs
+    are kept as they would be at time 0 if they always changed at `key_rate`, so the list stays sorted while time
+    passes. A job stops only jobs whose key is strictly larger than its own: ties never preempt.
     """
 
     def __init__(self, scheduler: OrderedScheduler, view: View) -> None:
-        self._key = scheduler.key
+        self._scheduler = scheduler
         self._view = view
         self._strict = scheduler.overtake == "none"
-        self._grows = scheduler.key_rate > 0.0  # running jobs sink behind waiting ones as time passes
         self._classes = view.facts.request_class
         self._need = view.facts.accelerators
-        # Accelerators without which no job with these needs can go: none where it asks for a part of one.
-        self._least = [r.accelerators if r.share == 1.0 else 0 for r in view.facts.requests]
-        self._lines: dict[int, list[Entry]] = {}  # by kind of needs; those that are not empty
-        self._new: dict[int, None] = {}  # kinds with new jobs
-        self._first = False  # whether one of these is the first of its line
-        self._ranks = Ranks(scheduler, view)
+        self._lines: defaultdict[int, list[Entry]] = defaultdict(list)
+        self._new: dict[int, None] = {}  # kinds of needs with new jobs
+        self._running: list[tuple[Key, int]] = []
+        self._key_of: dict[int, Key] = {}
+        self._changes: list[tuple[float, int]] = []  # when keys of running jobs jump, s
         self._woken = inf  # earliest wake-up that is already asked for
-        self._free = _most_free(view.pools)
-        self._jumps = self._ranks.jumps
-        self._kinds: list[int] = []  # what this pass is about
-        self._again: list[int] = []  # and with what it goes on after a preemption
+        self._waiting = 0
         self._claims: list[int] = []  # jobs for which others save their state, at this pass
-        self.started = self._ranks.started
-        self.ended = self._ranks.ended
 
     def push(self, job: int) -> None:
         """Add a job to the line of its needs, with the key it has now."""
         kind = self._classes[job]
         seen = self._view.job(job)
-        line = self._lines.setdefault(kind, [])
-        heappush(line, (self._key(seen), job, seen))
+        heappush(self._lines[kind], (self._scheduler.key(seen), job, seen))
         self._new[kind] = None
-        self._first |= line[0][1] == job
+        self._waiting += 1
+
+    def ended(self, job: int) -> None:
+        """A run has ended, or a preempted job has saved its state."""
+        if job in self._key_of:
+            self._forget(job)
+
+    def started(self, job: int) -> None:
+        """A job runs that found nobody waiting."""
+        seen = self._view.job(job)
+        self._remember((self._scheduler.key(seen), job, seen))
 
     def decide(self, freed: bool, act: Actions) -> None:
         """Look at waiting jobs in order; each takes free room or the place of jobs that rank behind it."""
-        jumped = self._ranks.jump() if self._jumps else False
+        jumped = self._jump()
+        grows = self._scheduler.key_rate > 0.0  # running jobs sink behind waiting ones as time passes
+        lines = self._lines
         saving = bool(self._view.saving())
-        if freed or jumped or saving or self._grows or self._strict:
-            self._pass(list(self._lines), saving or self._strict, act)
-        elif self._first:
-            self._pass(list(self._new), False, act)
-        self._new.clear()
-        self._first = False
-        if self._jumps and self._lines:
-            self._wake(act)
-
-    def _pass(self, kinds: list[int], every: bool, act: Actions) -> None:
-        """Merge lines in order, from their first jobs on; without those where neither free room nor anybody behind
-        is enough, unless it is to be `every` one."""
-        lines, least, free, behind = self._lines, self._least, self._free(), self._ranks.any_behind
-        self._kinds = kinds
-        self._claims.clear()
-        heads = [(lines[k][0], k) for k in kinds if every or least[k] <= free or behind(lines[k][0][0])]
+        every = freed or jumped or grows or saving or self._strict  # else only new jobs can have become eligible
+        heads = [(lines[kind][0], kind) for kind in (lines if every else self._new) if lines[kind]]
         heapify(heads)
+        self._new.clear()
+        self._claims.clear()
+        failed: dict[int, None] = {}  # kinds whose first job could not go: nor can any other of that kind
         while heads:
             entry, kind = heappop(heads)
-            if not self._try(entry, kind, act):
-                if self._strict:
-                    return
-            elif self._again:
-                heads = [(lines[k][0], k) for k in self._again]
-                heapify(heads)
-                self._again = []
-            elif kind in lines:
-                heappush(heads, (lines[kind][0], kind))
+            if self._try(entry, act):
+                if lines[kind]:
+                    heappush(heads, (lines[kind][0], kind))
+                if self._new:  # preempted jobs are back in their lines, and may leave more room than was needed
+                    heads = [(line[0], k) for k, line in lines.items() if line and k not in failed]
+                    heapify(heads)
+                    self._new.clear()
+            elif self._strict:
+                break
+            else:
+                failed[kind] = None
+        self._wake(act)
 
-    def _try(self, entry: Entry, kind: int, act: Actions) -> bool:
+    def _try(self, entry: Entry, act: Actions) -> bool:
         """Start the job if it fits, preempting if it may; whether anything was decided."""
-        job = entry[1]
-        if self._claims:
-            allocation = self._view.place(job)
-            if allocation is None:
-                return self._make_room(entry, kind, act)
-            if not self._spares(job, allocation):
+        key, job, _ = entry
+        view = self._view
+        allocation = view.place(job)
+        if allocation is None:
+            victims = self._victims(job, key)
+            if not victims:
                 return False
-            act.start(job, allocation)
-        elif self._least[kind] > self._free() or not act.start_if_fits(job):
-            return self._make_room(entry, kind, act)
-        self._leave(kind)
-        self._ranks.add(entry[0], entry[2], self._view.now)
-        return True
-
-    def _make_room(self, entry: Entry, kind: int, act: Actions) -> bool:
-        """Stop jobs that rank behind this one and start it, at once or when they have saved their state."""
-        key, job, seen = entry
-        victims = self._victims(job, key)
-        if not victims:
+            for victim in victims:
+                self._forget(victim)
+                act.preempt(victim, "makes room for a job that goes first")
+                if victim not in view.saving():
+                    self.push(victim)
+            if view.saving():
+                return True  # it starts when they have saved their state
+            allocation = view.place(job)
+            assert allocation is not None, "the victims leave room"
+        elif self._claims and not self._spares(job, allocation):
             return False
-        for victim in victims:
-            self._ranks.remove(victim)
-            act.preempt(victim, "makes room for a job that goes first")
-        # Others behind this one may now find more room than it needed; those before it have failed.
-        lines = self._lines
-        if self._view.saving():
-            self._again = [k for k in self._kinds if lines[k][0] >= entry]
-            return True
-        self._leave(kind)
-        failed = [k for k in lines if lines[k][0] < entry]
-        for victim in victims:
-            self.push(victim)
-        self._again = [k for k in lines if k not in failed]
-        started = act.start_if_fits(job)
-        assert started, "the victims leave room"
-        self._ranks.add(key, seen, self._view.now)
+        heappop(self._lines[self._classes[job]])
+        self._waiting -= 1
+        act.start(job, allocation)
+        self._remember(entry)
         return True
-
-    def _leave(self, kind: int) -> None:
-        """The first job of a line waits no more."""
-        line = self._lines[kind]
-        heappop(line)
-        if not line:
-            del self._lines[kind]
 
     def _spares(self, job: int, allocation: Allocation) -> bool:
         """Whether each job that waits for others to save their state would still fit then, beside this one."""
@@ -152,17 +127,24 @@ class PreemptiveQueue:
         """
         view = self._view
         saving = view.saving()
-        if saving:
-            if view.place_after(job, [*saving]) is not None:
-                self._claims.append(job)
-                return []
-        elif not self._ranks.any_behind(key):
+        if not saving and not (self._running and self._running[-1][0] > self._still(key)):
+            return []  # nobody ranks behind it
+        if saving and view.place_after(job, saving) is not None:
+            self._claims.append(job)
             return []
-        found = view.place_after(job, [*saving, *self._ranks.behind(key)])
+        found = view.place_after(job, chain(saving, self._behind(key)))
         if found is None:
             return []
         allocation, gone = found
         return self._needed(job, gone[len(saving) :], allocation)
+
+    def _behind(self, key: Key) -> Iterator[int]:
+        """Running jobs whose key is strictly larger, largest first."""
+        still = self._still(key)
+        for running, victim in reversed(self._running):
+            if not running > still:
+                return
+            yield victim
 
     def _needed(self, job: int, victims: list[int], allocation: Allocation) -> list[int]:
         """Only the victims whose place is taken; who can go on beside the newcomer does, smallest key first."""
@@ -192,18 +174,56 @@ class PreemptiveQueue:
         saving = self._view.saving()
         for victim in reversed(victims):
             others = [v for v in victims if v != victim]
-            if self._view.place_after(job, [*saving, *others]) is not None:
+            if self._view.place_after(job, chain(saving, others)) is not None:
                 victims = others
         return victims
 
-    def _wake(self, act: Actions) -> None:
-        """While jobs wait, ask for a pass when the next key of a running job jumps."""
+    def _still(self, key: Key) -> Key:
+        """A key of now as it would be at time 0. Both sides of a comparison go through here: equals stay equal."""
+        rate = self._scheduler.key_rate
+        return (key[0] - rate * self._view.now, *key[1:]) if rate else key
+
+    def _remember(self, entry: Entry) -> None:
+        """List a job as running. Its key counts as changing from now on, overheads or not.
+
+        So a running job ranks no further behind than it would once preempted, and two jobs cannot take each
+        other's place for ever.
+        """
+        key, job, seen = entry
+        still = self._still(key)
+        self._key_of[job] = still
+        insort(self._running, (still, job))
+        change = self._scheduler.next_change(seen)
+        if change is not None and seen.accelerators:  # a job without accelerators attains nothing
+            now = self._view.now
+            at = now + (change - seen.attained_s) / seen.accelerators
+            heappush(self._changes, (max(at, nextafter(now, inf)), job))  # by rounding it could be now, for ever
+
+    def _forget(self, job: int) -> None:
+        entry = (self._key_of.pop(job), job)
+        del self._running[bisect_left(self._running, entry)]
+
+    def _jump(self) -> bool:
+        """Give new keys to running jobs whose key has jumped by now; whether there were any."""
+        jumped = False
+        while self._changes and self._changes[0][0] <= self._view.now:
+            job = heappop(self._changes)[1]
+            if job in self._key_of:
+                self._forget(job)
+                seen = self._view.job(job)
+                self._remember((self._scheduler.key(seen), job, seen))
+                jumped = True
         if self._woken <= self._view.now:
             self._woken = inf
-        jump = self._ranks.next_jump_s()
-        if jump < self._woken:
-            self._woken = jump
-            act.wake_at(jump)
+        return jumped
+
+    def _wake(self, act: Actions) -> None:
+        """While jobs wait, ask for a pass when the next key of a running job jumps."""
+        while self._changes and self._changes[0][1] not in self._key_of:
+            heappop(self._changes)
+        if self._waiting and self._changes and self._changes[0][0] < self._woken:
+            self._woken = self._changes[0][0]
+            act.wake_at(self._woken)
 
 
 def _part(allocation: Allocation, need: int, nodes: Container[int]) -> list[tuple[int, int]]:
@@ -211,10 +231,3 @@ def _part(allocation: Allocation, need: int, nodes: Container[int]) -> list[tupl
     if not allocation.nodes:
         return [(-1, need)]
     return [(n, c) for n, c in zip(allocation.nodes, allocation.counts, strict=True) if n in nodes]
-
-
-def _most_free(pools: Sequence[PoolView]) -> Callable[[], int]:
-    """A function that says how many accelerators are free in the pool that has most."""
-    if len(pools) == 1:
-        return partial(getattr, pools[0], "free_total")
-    return lambda: max([pool.free_total for pool in pools])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,11 +30,8 @@ class Profile:
 
     def fits(self, job: int) -> bool:
         """Whether the job could be placed."""
-        pools, need = self._pools, self._needs[job]
-        for number in self._facts.requests[self._facts.request_class[job]].pools:  # noqa: SIM110 - half the time
-            if pools[number].fits(need):
-                return True
-        return False
+        request = self._facts.requests[self._facts.request_class[job]]
+        return any(self._pools[n].fits(self._needs[job]) for n in request.pools)
 
 
 class WorldView:
@@ -42,8 +39,6 @@ class WorldView:
 
     def __init__(self, world: World, random: np.random.Generator) -> None:
         self._world = world
-        self._clock = world.clock
-        self._saving = world.saving.keys()
         self.facts = world.facts
         self.random = random
         self.lasts_s: Sequence[float] = world.lasts_s()
@@ -51,14 +46,12 @@ class WorldView:
         self._classes = world.facts.request_class
         self._pools = world.fleet.pools
         self._placement = world.fleet.place
-        # Whether gangs have the one shape that dcsim's own placements with node walls give them.
-        self._by_node = _is_own(world.fleet.place) and all(pool.walls for pool in world.fleet.pools)
         self.place = _placer(world)
 
     @property
     def now(self) -> float:
         """Simulated time, s."""
-        return self._clock._now
+        return self._world.clock.now
 
     @property
     def pools(self) -> Sequence[PoolView]:
@@ -75,7 +68,7 @@ class WorldView:
 
     def saving(self) -> Collection[int]:
         """Preempted jobs that still hold accelerators."""
-        return self._saving
+        return self._world.saving.keys()
 
     def job(self, job: int) -> JobView:
         """One job with its progress so far."""
@@ -94,65 +87,26 @@ class WorldView:
         """What one job needs."""
         return self._requests[self._classes[job]]
 
-    def place_after(self, job: int, leaving: Sequence[int]) -> tuple[Allocation, list[int]] | None:
+    def place_after(self, job: int, leaving: Iterable[int]) -> tuple[Allocation, list[int]] | None:
         """Where it would go once enough jobs of `leaving` had gone, and those; the world is as before afterwards."""
-        pools, needs = self._pools, self._world.needs
+        pools, needs, parts = self._pools, self._world.needs, self._world.fleet.shared
         request = self._requests[self._classes[job]]
-        enough = self._enough(request, leaving)
-        if not enough:
-            return None
+        need, mine = request.accelerators, request.pools
         gone: list[tuple[Allocation, Any]] = []
+        jobs: list[int] = []
         found = None
-        for number, other in enumerate(leaving, 1):
+        for other in leaving:
             allocation = self.allocation(other)
             pools[allocation[0]].release(allocation, needs[other])
             gone.append((allocation, needs[other]))
-            if number >= enough and (found := self._placement(request, pools)) is not None:
-                break
+            jobs.append(other)
+            if parts or any(pools[n].free_total >= need for n in mine):
+                found = self._placement(request, pools)
+                if found is not None:
+                    break
         for allocation, held in gone:
-            pools[allocation[0]].take(allocation, held)
-        return None if found is None else (found, list(leaving[: len(gone)]))
-
-    def _enough(self, request: Request, leaving: Sequence[int]) -> int:
-        """How many jobs of `leaving` must go, one after another, before the request can fit; 0 if all are too few.
-
-        Counted beside the pools, which is several times as quick as changing them. Pools shared in parts are not
-        counted: there any job that goes may be enough.
-        """
-        if self._world.fleet.shared:
-            return min(1, len(leaving))
-        need = request.accelerators
-        held = sum(map(self._world.needs.__getitem__, leaving))
-        each = [
-            self._enough_in(number, need, leaving)
-            for number in request.pools
-            if self._pools[number].free_total + held >= need
-        ]
-        return min(filter(None, each), default=0)
-
-    def _enough_in(self, number: int, need: int, leaving: Sequence[int]) -> int:
-        """The same for one pool. What is missing there are nodes with room: for the job or, if it is larger than a
-        node, wholly free ones; or just accelerators."""
-        pool, running, needs = self._pools[number], self._world.running, self._world.needs
-        wanted = min(need, pool.width)
-        missing = need - pool.free_total
-        if self._by_node:
-            missing = int(pool.emptiest(need) < 0) if need <= pool.width else need // pool.width - pool.empty_count()
-        room: dict[int, int] = {}  # free accelerators on nodes of jobs that have gone
-        for count, job in enumerate(leaving, 1):
-            at, nodes, counts, _, _ = running[job].allocation if job in running else self._world.saving[job].allocation
-            if at != number:
-                continue
-            if self._by_node:
-                for node, held in zip(nodes, counts):  # noqa: B905 - of one length, as checked when they were taken
-                    before = room[node] if node in room else pool.free_on(node)
-                    after = room[node] = before + held
-                    missing -= before < wanted <= after
-            else:
-                missing -= needs[job]
-            if missing <= 0:
-                return count
-        return 0
+            pools[allocation[0]].occupy(allocation, held)
+        return None if found is None else (found, jobs)
 
     def allocation(self, job: int) -> Allocation:
         """Where a running or saving job is."""
@@ -163,10 +117,6 @@ class WorldView:
         """Rate of a running job."""
         return self._world.running[job].rate
 
-    def started_s(self, job: int) -> float:
-        """When a running job took its accelerators."""
-        return self._world.running[job].started_s
-
     def expected_end_s(self, job: int) -> float:
         """When a running job would end if it ran as long as requested."""
         return self._world.requested_end_s(self._world.running[job])
@@ -174,10 +124,6 @@ class WorldView:
     def profile(self) -> Profile:
         """A scratch copy of the present allocation."""
         return Profile(self._world)
-
-
-def _is_own(placement: Callable[..., object]) -> bool:
-    return type(getattr(placement, "__self__", None)).__module__.startswith("dcsim.")
 
 
 def _placer(world: World) -> Callable[[int], Allocation | None]:
