@@ -7,6 +7,7 @@ theory *and* within the stated relative tolerance. Theory is worked out here, an
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import product
 from math import exp, log, sqrt
 
 import numpy as np
@@ -18,11 +19,15 @@ from dcsim.scenario.spec import Overheads
 from tests.simulate import simulate, table
 
 BATCHES = 25
+REPLICATIONS = 20
 
 
-def agrees(batches, theory, tolerance):
-    """Whether batch means agree with theory: within 3 standard errors and within the relative tolerance."""
-    mean, error = np.mean(batches), np.std(batches, ddof=1) / sqrt(len(batches))
+def agrees(samples, theory, tolerance, controls=0):
+    """Whether batch means or replications agree with theory: within 3 standard errors and the relative tolerance.
+
+    `controls`: degrees of freedom that went into the samples already.
+    """
+    mean, error = np.mean(samples), np.std(samples, ddof=1 + controls) / sqrt(len(samples))
     assert abs(mean - theory) <= 3.0 * error, f"{mean:.6g} is not {theory:.6g} +- 3 x {error:.3g}"
     assert abs(mean - theory) <= tolerance * theory, f"{mean:.6g} is not {theory:.6g} within {tolerance:.0%}"
     return True
@@ -127,22 +132,44 @@ def test_t04_mg1_is_pollaczek_khinchine(law, rate, square, expected, jobs):
     assert agrees(means(run.results.wait_s), waiting, 0.05)
 
 
-@pytest.mark.parametrize("law", ["exponential", "deterministic", "lognormal"])
-def test_t05_processor_sharing_stretches_every_job_alike(law):
-    rate, jobs = 0.7, 60_000
+def work_found(submit, service):
+    """Work left that each arrival finds, by Lindley's recursion: the same whatever the order of service."""
+    path = np.concatenate([[0.0], np.cumsum(service[:-1] - np.diff(submit))])
+    return path - np.minimum.accumulate(path)
+
+
+def less_luck(values, luck):
+    """Replications less what they owe to their draws (control variates; Lavenberg and Welch, 1981).
+
+    `luck`, shape (replications, controls): drawn quantities less their known means, which have mean 0.
+    """
+    luck = np.array(luck)
+    slope = np.linalg.lstsq(luck - luck.mean(0), values - np.mean(values), rcond=None)[0]
+    return values - luck @ slope
+
+
+@pytest.mark.parametrize(
+    ("law", "square", "jobs"), [("exponential", 2.0, 1500), ("deterministic", 1.0, 800), ("lognormal", 5.0, 8000)]
+)
+def test_t05_processor_sharing_is_insensitive_and_stretches_every_job_alike(law, square, jobs):
+    rate = 0.7
     sojourn = 1.0 / (1.0 - rate)
     assert sojourn == pytest.approx(3.333333, abs=1e-6)
-    generator = random("T05" + law)
-    service = services(law, generator, jobs)
-    run = queue(poisson(generator, rate, jobs), service, scheduler="processor_sharing")
-    jct = run.results.jct_s
-    # Over the mean service that was drawn, which in a heavy tail is far from 1 for long.
-    drawn = [t.mean() / x.mean() for t, x in zip(batches(jct), batches(service), strict=True)]
-    assert agrees(drawn, sojourn, 0.03)
+    means, near, luck = [], [], []
+    for replication in range(REPLICATIONS):
+        generator = random(f"T05 {law} {replication}")
+        submit, service = poisson(generator, rate, jobs), services(law, generator, jobs)
+        kept = slice(jobs // 20, -jobs // 20)  # the system starts empty, and nobody comes behind the last jobs
+        jct = queue(submit, service, scheduler="processor_sharing").results.jct_s[kept]
+        work, service = work_found(submit, service)[kept], service[kept]
+        means.append(jct.mean())
+        alike = np.abs(service - 2.0) < 0.5
+        near.append(2.0 * jct[alike].sum() / service[alike].sum() if alike.any() else 0.0)
+        # What arrivals find in any M/G/1: a busy server at rate rho, and the mean work of Pollaczek and Khinchine.
+        luck.append((np.mean(work > 0.0) - rate, work.mean() - rate * square / (2.0 * (1.0 - rate))))
+    assert agrees(less_luck(means, luck), sojourn, 0.03, controls=2)
     if law != "deterministic":  # E[T given x] = x / (1 - rho); x = 2: 6.666667, from the jobs near 2
-        near = np.abs(service - 2.0) < 0.5
-        parts = np.array_split(np.flatnonzero(near), BATCHES)
-        assert agrees([2.0 * jct[p].sum() / service[p].sum() for p in parts], 2.0 * sojourn, 0.03)
+        assert agrees(less_luck(near, luck), 2.0 * sojourn, 0.03, controls=2)
 
 
 def srpt_mm1(rate):
@@ -205,15 +232,40 @@ def test_t13_sjf_has_the_least_mean_wait_of_a_batch():
         assert queue([0] * 6, batch, scheduler=scheduler).summary["wait_s_mean"] == mean
 
 
+def least_makespan(times, machines):
+    """The optimum, by trying every way to deal the jobs to the machines."""
+    best = sum(times)
+    for deal in product(range(machines), repeat=len(times)):
+        load = [0] * machines
+        for time, machine in zip(times, deal, strict=True):
+            load[machine] += time
+        best = min(best, max(load))
+    return best
+
+
 def test_t14_longest_first_reaches_graham_s_bound():
-    run = queue([0] * 7, [5, 5, 4, 4, 3, 3, 3], 3, "ljf")
-    assert run.summary["makespan_s"] == 11  # the optimum is 9: 5 + 4, 5 + 4, 3 + 3 + 3
+    times = [5, 5, 4, 4, 3, 3, 3]
+    assert queue([0] * 7, times, 3, "ljf").summary["makespan_s"] == 11
+    assert least_makespan(times, 3) == 9
     assert Fraction(11, 9) == Fraction(4, 3) - Fraction(1, 3 * 3)
 
 
-def test_t15_easy_backfills_without_delaying_the_head():
+@pytest.mark.parametrize("machines", [2, 3])
+def test_t14_longest_first_never_passes_graham_s_bound(machines):
+    generator, ratios = random("T14"), []
+    for jobs in generator.integers(5, 8, 40).tolist():
+        times = generator.integers(2, 10, jobs).tolist()
+        makespan = queue([0] * jobs, times, machines, "ljf").summary["makespan_s"]
+        ratios.append(Fraction(int(makespan), least_makespan(times, machines)))
+    assert min(ratios) == 1
+    assert 1 < max(ratios) <= Fraction(4, 3) - Fraction(1, 3 * machines)
+
+
+@pytest.mark.parametrize(("placement", "nodes", "width"), [("pool", 1, 10), ("pack", 1, 10), ("pack", 2, 5)])
+def test_t15_easy_backfills_without_delaying_the_head(placement, nodes, width):
+    # Under pack on two nodes of 5: J1 leaves 4 of its second node, where J3 fits.
     jobs = table([0, 1, 2, 3], [10, 5, 8, 20], [6, 8, 4, 2])
-    easy, strict = (simulate(jobs, 1, 10, scheduler, "pool") for scheduler in ("easy", "fifo"))
+    easy, strict = (simulate(jobs, nodes, width, scheduler, placement) for scheduler in ("easy", "fifo"))
     assert easy.start_s == [0, 10, 2, 10]
     assert strict.start_s == [0, 10, 15, 15]
     assert easy.summary["wait_s_mean"] == 4
