@@ -191,6 +191,6 @@ def read(folder: Path) -> Run:
     jobs = pq.read_table(folder / "jobs.parquet")
     end_s = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["end_s"]
     log = tables.read_log(pq.read_table(folder / "events.parquet"))
-    told: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in meta["source"].items()}
+    told: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in meta.get("source", {}).items()}
     events, wall_s = meta["simpy_events"], meta["simulation_wall_s"]
     return Run(scenario, tables.read_jobs(jobs, meta), log, end_s, events, wall_s, Source(**told))

@@ -176,6 +176,15 @@ def test_a_run_that_is_read_back_equals_the_one_that_was_written(name: str, over
     assert_equal(found, written)
 
 
+def test_a_folder_that_does_not_say_where_it_came_from_is_read_all_the_same(tmp_path: Path):
+    written = run(SCENARIOS / "first-run.toml")
+    folder = results.save(written, tmp_path)
+    meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    del meta["source"]
+    (folder / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+    assert results.read(folder).summary == written.summary
+
+
 def test_a_run_of_parts_of_accelerators_is_read_back_too(traces: Path, tmp_path: Path):
     written = run(SCENARIOS / "openb-random.toml", data=traces, overrides=["workload.fill=0.1"])
     assert_equal(results.read(results.save(written, tmp_path)), written)

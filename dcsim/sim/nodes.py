@@ -146,7 +146,7 @@ class Nodes:
     def occupy(self, allocation: Allocation, accelerators: int) -> None:
         """Take the accelerators of this allocation. Raises ValueError where a node has too few, changing nothing."""
         nodes = allocation[1]
-        if len(nodes) == 1 and self.walls and 0 <= nodes[0] < self.nodes:
+        if len(nodes) == 1 == len(allocation[2]) and self.walls and 0 <= nodes[0] < self.nodes:
             if allocation[2][0] != accelerators or not 0 < accelerators <= self._free[nodes[0]]:
                 self._check(nodes, allocation[2], accelerators)
         elif self.walls or nodes:
@@ -258,6 +258,8 @@ class Nodes:
     def _check(self, nodes: Sequence[int], counts: Sequence[int], accelerators: int) -> None:
         if not self.walls:
             raise ValueError("nodes are named, but this placement does not look at nodes")
+        if len(counts) != len(nodes):
+            raise ValueError(f"{len(nodes)} nodes and {len(counts)} counts")
         if sum(counts) != accelerators:
             raise ValueError(f"{sum(counts)} accelerators allocated, the job needs {accelerators}")
         if len(set(nodes)) != len(nodes):

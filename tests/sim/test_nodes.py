@@ -37,6 +37,8 @@ FAULTS = (
     "less than nothing",
     "less than the job needs",
     "more than the job needs",
+    "more counts than nodes",
+    "no counts",
 )
 
 
@@ -107,6 +109,8 @@ class Pool(RuleBasedStateMachine):
             "less than nothing": ([*nodes, other], [*counts, -1], need - 1),
             "less than the job needs": (nodes, counts, need + 1),
             "more than the job needs": (nodes, counts, need - 1),
+            "more counts than nodes": (nodes, [*counts, 1], counts[0] if len(nodes) == 1 else need + 1),
+            "no counts": (nodes, [], need),
         }[fault]
         with pytest.raises(ValueError, match=r"\w"):
             self.pool.occupy(Allocation(0, tuple(nodes), tuple(counts)), need)
