@@ -2,29 +2,58 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from math import inf, ulp
 
 from dcsim.policies.actions import Actions
 from dcsim.policies.decisions import Allocation
 from dcsim.policies.lines import Line
-from dcsim.policies.ordered import Fifo, OrderedScheduler
-from dcsim.policies.view import Profile, View
+from dcsim.policies.ordered import OrderedScheduler
+from dcsim.policies.view import PoolView, Profile, View
 
 
-@dataclass
+@dataclass(slots=True)
 class Reservation:
     """A promise to the head job: at `time_s` it fits into `profile`, the expected state of that moment.
 
-    `profile` counts jobs that were started since and will still run then.
+    `profile` counts jobs that were started since and will still run then. `refused`: kinds of needs and allocations
+    on which they would not leave the head its room; they stay so, since `profile` only fills.
     """
 
     head: int
     time_s: float
     profile: Profile
+    refused: set[tuple[int, Allocation]] = field(default_factory=set)
+
+    def spares(self, job: int, kind: int, allocation: Allocation) -> bool:
+        """Whether the head keeps its room if this job runs past the reservation; counts the job in if so."""
+        if (kind, allocation) in self.refused:
+            return False
+        self.profile.occupy(job, allocation)
+        if self.profile.fits(self.head):
+            return True
+        self.profile.release(job, allocation)
+        self.refused.add((kind, allocation))
+        return False
+
+    def longest_s(self, now: float) -> float:
+        """A job that may end by the reservation asks for no more, s."""
+        return self.time_s - now + ulp(self.time_s)
+
+
+class _Roomiest:
+    """Several pools, of which each job goes to one."""
+
+    def __init__(self, pools: Sequence[PoolView]) -> None:
+        self._pools = pools
+
+    @property
+    def free_total(self) -> int:
+        """Free accelerators of the pool that has most."""
+        return max(pool.free_total for pool in self._pools)
 
 
 class BackfillQueue:
@@ -32,155 +61,207 @@ class BackfillQueue:
 
     A reservation stays exact while the head is the same, running jobs end when expected and only backfilled jobs
     start: none of these moves the earliest time at which the head fits. So it is made anew only when the head
-    changes, a run ends early or an overrun makes it lie in the past. Without freed accelerators only two sorts of
+    starts, a run ends early or an overrun makes it lie in the past. Without freed accelerators only two sorts of
     jobs can have become eligible, since room and time to the reservation only shrink: new ones, and those that fit
     but were in the head's way, because a start may have moved where the placement would put them.
+
+    Jobs are pushed in order of submission and never come back: EASY preempts nobody. The head and new jobs, many of
+    which start at once, stand in no line.
     """
 
     def __init__(self, scheduler: OrderedScheduler, view: View) -> None:
         self._view = view
-        self._order = Fifo()
-        self._lines: dict[int, Line] = {}  # those that are not empty
+        self._place = view.place
+        self._room: PoolView | _Roomiest = view.pools[0] if len(view.pools) == 1 else _Roomiest(view.pools)
         # Accelerators without which no job with these needs can go: none where it asks for a part of one.
         self._least = [r.accelerators if r.share == 1.0 else 0 for r in view.facts.requests]
-        self._classes = view.facts.request_class
+        self._kinds = view.facts.request_class
         self._lasts_s = view.lasts_s
+        self._order: deque[int] = deque()
         self._backfilled: set[int] = set()  # started from the middle; still in `_order` until they reach its head
-        self._new: list[int] = []
+        self._lines: dict[int, Line] = {}  # by kind of needs; those that are not empty
+        self._new: list[int] = []  # jobs that came since the last pass
         self._barred: dict[int, None] = {}  # kinds of needs with jobs that fit but were in the head's way
         self._moved = False  # something was backfilled since the jobs barred at the last pass were looked at
         self._reservation: Reservation | None = None
-        self._expected: dict[int, float] = {}  # expected ends of running jobs
-        self._ends: list[tuple[float, int]] = []  # the same, sorted
-
-    def push(self, job: int) -> None:
-        """Add a job at its place by submission."""
-        self._order.push(job)
-        kind = self._classes[job]
-        if kind not in self._lines:
-            self._lines[kind] = Line(self._lasts_s)
-        self._lines[kind].push(job)
-        self._new.append(job)
+        self._unseen: set[int] = set()  # running jobs that started when nobody needed to know when they end
+        self._expected: dict[int, float] = {}  # expected ends of the other running jobs
+        self._ends: list[tuple[float, int]] = []  # the same as a heap, and some that have ended before their time
+        self.push = self._new.append
+        self.started = self._unseen.add
 
     def ended(self, job: int) -> None:
         """An end at another time than expected makes the reservation stale."""
-        expected = self._expected.pop(job)
-        del self._ends[bisect_left(self._ends, (expected, job))]
-        if expected != self._view.now:
+        if job in self._unseen:
+            self._unseen.remove(job)
+            return
+        if self._expected.pop(job) != self._view.now:
             self._reservation = None
-
-    def started(self, job: int) -> None:
-        """A job runs that found nobody waiting."""
-        end = self._expected[job] = self._view.expected_end_s(job)
-        insort(self._ends, (end, job))
 
     def decide(self, freed: bool, act: Actions) -> None:
         """Start from the head; when it does not fit, reserve for it and backfill behind it."""
-        view = self._view
+        self._order.extend(self._new)
         changed = freed
-        while (head := self._head()) >= 0:
-            if not freed and self._reservation is not None and self._reservation.head == head:
-                break  # it did not fit at the last pass and nothing was freed since
-            allocation = view.place(head)
-            if allocation is None:
-                break
-            changed = True
-            self._order.pop()
-            act.start(head, allocation)
-            self._started(head)
-        if head >= 0:
-            self._backfill(head, changed, act)
+        if freed or self._reservation is None:
+            changed |= self._start_heads(act)
+        if self._order:
+            self._start_others(changed, act)
         self._new.clear()
 
-    def _backfill(self, head: int, changed: bool, act: Actions) -> None:
-        held = self._reservation
-        if held is None or held.head != head or held.time_s < self._view.now:
-            held = self._reservation = self._reserve(head)
+    def _start_heads(self, act: Actions) -> bool:
+        """Start jobs from the head until one does not fit; whether any could."""
+        order, some = self._order, False
+        while order:
+            head = order[0]
+            if head in self._backfilled:
+                self._backfilled.remove(order.popleft())
+                continue
+            if self._least[self._kinds[head]] > self._room.free_total or not act.start_if_fits(head):
+                break
+            some = True
+            order.popleft()
+            self.started(head)
+            self._leave_front(head)
+            self._reservation = None
+        return some
+
+    def _start_others(self, changed: bool, act: Actions) -> None:
+        """Backfill: from all that wait, when something has changed, or from those that may have become eligible."""
+        head, held, new = self._order[0], self._reservation, self._new
+        now = self._view.now
+        if held is None or held.time_s < now:
+            self._leave_front(head)
+            held = self._reservation = self._reserve(head, now)
             changed = True
-        heads = self._candidates(head, changed)
-        now, until = self._view.now, held.time_s
-        longest = until - now + ulp(until)  # a job that may end in time asks for no more
-        while heads:
-            job, kind = heappop(heads)
-            allocation = self._view.place(job)
-            if allocation is None:
-                continue  # nor does any other job with the same needs
-            if now + self._lasts_s[job] > until and not self._spares(held, job, allocation):
-                self._barred[kind] = None
-                following = self._next(kind, longest, job)
-            else:
-                self._backfilled.add(job)
-                self._moved = True
-                act.start(job, allocation, "backfill")
-                self._started(job)
-                following = self._next(kind, inf, job)
-                if self._barred:
-                    heads = [entry for entry in heads if entry[1] not in self._barred]
-                    heads += self._firsts(dict.fromkeys(k for k in self._barred if k != kind), job)
-                    heapify(heads)
-            if following >= 0:
-                heappush(heads, (following, kind))
-
-    def _candidates(self, head: int, changed: bool) -> list[tuple[int, int]]:
-        """The first jobs behind the head, a kind of needs each, that may have become eligible; with their kinds."""
-        if changed:
-            heads = self._firsts(self._lines, head)
-            self._barred = {}
-        else:
-            barred = self._barred if self._moved else {}
-            fresh = dict.fromkeys(k for j in self._new if j != head and (k := self._classes[j]) not in barred)
-            heads = self._firsts(barred, head) + self._firsts(fresh, max(head, min(self._new, default=0) - 1))
+        if new and new[0] <= head:
+            new = [job for job in new if job > head]
+        again = not changed and self._moved and bool(self._barred)
         self._moved = False
-        heapify(heads)
-        return heads
+        if changed:
+            firsts = self._firsts(new)
+        elif again:
+            firsts = self._firsts_again(new)
+        else:
+            self._start_new(new, now, held, act)
+            return
+        if firsts:
+            self._start_waiting(firsts, now, held, act)
 
-    def _firsts(self, kinds: Iterable[int], after: int) -> list[tuple[int, int]]:
-        # Lines that are empty, or whose jobs are larger than all that is free, are not worth a search.
-        free = max([pool.free_total for pool in self._view.pools])
-        lines, least = self._lines, self._least
+    def _firsts(self, new: list[int]) -> list[tuple[int, int]]:
+        """The first jobs of all lines and their kinds, without those that lack room whatever the placement."""
+        self._barred = {}
+        for job in new:
+            self._line_up(job)
+        free, least = self._room.free_total, self._least
+        return [(line.head(), kind) for kind, line in self._lines.items() if least[kind] <= free]
+
+    def _firsts_again(self, new: list[int]) -> list[tuple[int, int]]:
+        """The first jobs, with their kinds, of lines that are barred, and the first new jobs of others."""
+        for job in new:
+            self._line_up(job)
+        fresh = [kind for job in new if (kind := self._kinds[job]) not in self._barred]
+        return self._behind(self._barred) + self._behind(dict.fromkeys(fresh), min(new, default=0) - 1)
+
+    def _behind(self, kinds: Iterable[int], after: int = -1) -> list[tuple[int, int]]:
+        """The first jobs later than job `after` of some kinds, with their kinds; not of those that lack room."""
+        free, lines, least = self._room.free_total, self._lines, self._least
         return [
             (job, kind)
             for kind in kinds
             if least[kind] <= free and kind in lines and (job := lines[kind].first(inf, after)) >= 0
         ]
 
-    def _spares(self, held: Reservation, job: int, allocation: Allocation) -> bool:
-        """Whether the head still fits at its reservation if this job runs past it; counts the job in if so."""
-        held.profile.occupy(job, allocation)
-        if held.profile.fits(held.head):
-            return True
-        held.profile.release(job, allocation)
-        return False
+    def _start_waiting(self, firsts: list[tuple[int, int]], now: float, held: Reservation, act: Actions) -> None:
+        """Merge lines in order of submission, from some of their jobs on, and start whoever may."""
+        place, lasts_s, until = self._place, self._lasts_s, held.time_s
+        heapify(firsts)
+        while firsts:
+            job, kind = heappop(firsts)
+            allocation = place(job)
+            if allocation is None:
+                continue  # nor does any other job with the same needs
+            line = self._lines[kind]
+            if now + lasts_s[job] > until and not held.spares(job, kind, allocation):
+                self._barred[kind] = None
+                following = line.first(held.longest_s(now), job)
+            else:
+                self._leave(line, job, kind)
+                following = line.first(inf, job) if line else -1
+                self._start(job, allocation, act)
+                if self._barred:
+                    firsts = [entry for entry in firsts if entry[1] not in self._barred]
+                    firsts += self._behind([k for k in self._barred if k != kind], job)
+                    heapify(firsts)
+            if following >= 0:
+                heappush(firsts, (following, kind))
 
-    def _reserve(self, head: int) -> Reservation:
+    def _start_new(self, new: list[int], now: float, held: Reservation, act: Actions) -> None:
+        """Look at new jobs only, in order of submission; who does not start goes to a line."""
+        least, lasts_s, free = self._least, self._lasts_s, self._room.free_total
+        limits: dict[int, float] = {}  # by kind: who asks for more time need not be looked at
+        for job in new:
+            kind = self._kinds[job]
+            if least[kind] <= free and lasts_s[job] <= limits.get(kind, inf):
+                allocation = self._place(job)
+                if allocation is None:
+                    limits[kind] = -inf
+                elif now + lasts_s[job] > held.time_s and not held.spares(job, kind, allocation):
+                    self._barred[kind] = None
+                    limits[kind] = held.longest_s(now)
+                else:
+                    self._start(job, allocation, act)
+                    limits = {k: limit for k, limit in limits.items() if limit < 0.0}
+                    continue
+            self._line_up(job)
+
+    def _reserve(self, head: int, now: float) -> Reservation:
         """The earliest expected time at which the head fits, as running jobs end one after another."""
-        view = self._view
-        profile = view.profile()
-        now = view.now
-        ends, i = self._ends, 0
-        while i < len(ends):
-            time = max(ends[i][0], now)  # who overruns is expected to end at any moment
-            while i < len(ends) and ends[i][0] <= time:
-                profile.release(ends[i][1], view.allocation(ends[i][1]))
-                i += 1
+        for job in sorted(self._unseen):
+            self._expect(job)
+        self._unseen.clear()
+        profile, allocation, expected, ends = self._view.profile(), self._view.allocation, self._expected, self._ends
+        gone = []
+        while ends:
+            time = max(ends[0][0], now)  # who overruns is expected to end at any moment
+            while ends and ends[0][0] <= time:
+                entry = heappop(ends)
+                if entry[1] in expected:
+                    gone.append(entry)
+                    profile.release(entry[1], allocation(entry[1]))
             if profile.fits(head):
-                return Reservation(head, time, profile)
-        raise AssertionError("a job that can never fit was not rejected")
+                break
+        else:
+            raise AssertionError("a job that can never fit was not rejected")
+        for entry in gone:
+            heappush(ends, entry)
+        return Reservation(head, time, profile)
 
-    def _next(self, kind: int, longest_s: float, after: int) -> int:
+    def _expect(self, job: int) -> None:
+        end = self._expected[job] = self._view.expected_end_s(job)
+        heappush(self._ends, (end, job))
+
+    def _start(self, job: int, allocation: Allocation, act: Actions) -> None:
+        """Start a job that is not the head."""
+        self._backfilled.add(job)
+        self._moved = True
+        act.start(job, allocation, "backfill")
+        self._expect(job)
+
+    def _line_up(self, job: int) -> None:
+        kind = self._kinds[job]
         line = self._lines.get(kind)
-        return -1 if line is None else line.first(longest_s, after)
+        if line is None:
+            line = self._lines[kind] = Line(self._lasts_s)
+        line.push(job)
 
-    def _head(self) -> int:
-        """The first waiting job; backfilled jobs at the front are forgotten."""
-        while (head := self._order.head()) in self._backfilled:
-            self._backfilled.remove(self._order.pop())
-        return head
-
-    def _started(self, job: int) -> None:
-        kind = self._classes[job]
-        line = self._lines[kind]
+    def _leave(self, line: Line, job: int, kind: int) -> None:
         line.remove(job)
         if not line:
             del self._lines[kind]
-        self.started(job)
+
+    def _leave_front(self, head: int) -> None:
+        """The head stands in no line; who becomes head may stand in front of one."""
+        kind = self._kinds[head]
+        line = self._lines.get(kind)
+        if line is not None and line.head() == head:
+            self._leave(line, head, kind)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections import defaultdict
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Sequence
+from functools import partial
 from heapq import heapify, heappop, heappush
-from itertools import chain
-from math import inf, nextafter
+from math import inf
 
 from dcsim.policies.actions import Actions
 from dcsim.policies.decisions import Allocation
 from dcsim.policies.ordered import Key, OrderedScheduler
-from dcsim.policies.view import JobView, View
+from dcsim.policies.ranks import Ranks
+from dcsim.policies.view import JobView, PoolView, View
 
 Entry = tuple[Key, int, JobView]
 
@@ -20,96 +19,124 @@ Entry = tuple[Key, int, JobView]
 class PreemptiveQueue:
     """The queue of SRTF, LAS and preemptive priorities.
 
-    Waiting jobs stand in one line for each kind of needs, running ones in one sorted list. Keys of running jobs
-    are kept as they would be at time 0 if they always changed at `key_rate`, so the list stays sorted while time
-    passes. A job stops only jobs whose key is strictly larger than its own: ties never preempt.
+    Waiting jobs stand in one line for each kind of needs: if the first of a line cannot go, none of that line can.
+    A job stops only jobs whose key is strictly larger than its own: ties never preempt. As long as no accelerators
+    are given back and no key jumps, whoever could not go still cannot: others start in room that it could not use,
+    and running jobs do not sink behind it (`key_rate` above 0 apart).
     """
 
     def __init__(self, scheduler: OrderedScheduler, view: View) -> None:
-        self._scheduler = scheduler
+        self._key = scheduler.key
         self._view = view
         self._strict = scheduler.overtake == "none"
+        self._grows = scheduler.key_rate > 0.0  # running jobs sink behind waiting ones as time passes
         self._classes = view.facts.request_class
         self._need = view.facts.accelerators
-        self._lines: defaultdict[int, list[Entry]] = defaultdict(list)
-        self._new: dict[int, None] = {}  # kinds of needs with new jobs
-        self._running: list[tuple[Key, int]] = []
-        self._key_of: dict[int, Key] = {}
-        self._changes: list[tuple[float, int]] = []  # when keys of running jobs jump, s
+        # Accelerators without which no job with these needs can go: none where it asks for a part of one.
+        self._least = [r.accelerators if r.share == 1.0 else 0 for r in view.facts.requests]
+        self._lines: dict[int, list[Entry]] = {}  # by kind of needs; those that are not empty
+        self._new: dict[int, None] = {}  # kinds with new jobs
+        self._first = False  # whether one of these is the first of its line
+        self._ranks = Ranks(scheduler, view)
         self._woken = inf  # earliest wake-up that is already asked for
-        self._waiting = 0
+        self._free = _most_free(view.pools)
+        self._jumps = self._ranks.jumps
+        self._saving = False  # whether preempted jobs still hold accelerators while they save their state
+        self._kinds: list[int] = []  # what this pass is about
+        self._again: list[int] = []  # and with what it goes on after a preemption
         self._claims: list[int] = []  # jobs for which others save their state, at this pass
+        self.started = self._ranks.started
+        self.ended = self._ranks.ended
 
     def push(self, job: int) -> None:
         """Add a job to the line of its needs, with the key it has now."""
         kind = self._classes[job]
         seen = self._view.job(job)
-        heappush(self._lines[kind], (self._scheduler.key(seen), job, seen))
+        line = self._lines.setdefault(kind, [])
+        heappush(line, (self._key(seen), job, seen))
         self._new[kind] = None
-        self._waiting += 1
-
-    def ended(self, job: int) -> None:
-        """A run has ended, or a preempted job has saved its state."""
-        if job in self._key_of:
-            self._forget(job)
-
-    def started(self, job: int) -> None:
-        """A job runs that found nobody waiting."""
-        seen = self._view.job(job)
-        self._remember((self._scheduler.key(seen), job, seen))
+        self._first |= line[0][1] == job
 
     def decide(self, freed: bool, act: Actions) -> None:
         """Look at waiting jobs in order; each takes free room or the place of jobs that rank behind it."""
-        jumped = self._jump()
-        grows = self._scheduler.key_rate > 0.0  # running jobs sink behind waiting ones as time passes
-        lines = self._lines
-        saving = bool(self._view.saving())
-        every = freed or jumped or grows or saving or self._strict  # else only new jobs can have become eligible
-        heads = [(lines[kind][0], kind) for kind in (lines if every else self._new) if lines[kind]]
-        heapify(heads)
+        jumped = self._ranks.jump() if self._jumps else False
+        self._saving = bool(self._view.saving())
+        if freed or jumped or self._saving or self._grows or self._strict:
+            self._pass(list(self._lines), self._saving or self._strict, act)
+        elif self._first:
+            self._pass(list(self._new), False, act)
         self._new.clear()
+        self._first = False
+        if self._jumps and self._lines:
+            self._wake(act)
+
+    def _pass(self, kinds: list[int], every: bool, act: Actions) -> None:
+        """Merge lines in order, from their first jobs on; without those where neither free room nor anybody behind
+        is enough, unless it is to be `every` one."""
+        lines, least, free, behind = self._lines, self._least, self._free(), self._ranks.any_behind
+        self._kinds = kinds
         self._claims.clear()
-        failed: dict[int, None] = {}  # kinds whose first job could not go: nor can any other of that kind
+        heads = [(lines[k][0], k) for k in kinds if every or least[k] <= free or behind(lines[k][0][0])]
+        heapify(heads)
         while heads:
             entry, kind = heappop(heads)
-            if self._try(entry, act):
-                if lines[kind]:
-                    heappush(heads, (lines[kind][0], kind))
-                if self._new:  # preempted jobs are back in their lines, and may leave more room than was needed
-                    heads = [(line[0], k) for k, line in lines.items() if line and k not in failed]
-                    heapify(heads)
-                    self._new.clear()
-            elif self._strict:
-                break
-            else:
-                failed[kind] = None
-        self._wake(act)
+            if not self._try(entry, kind, act):
+                if self._strict:
+                    return
+            elif self._again:
+                heads = [(lines[k][0], k) for k in self._again]
+                heapify(heads)
+                self._again = []
+            elif kind in lines:
+                heappush(heads, (lines[kind][0], kind))
 
-    def _try(self, entry: Entry, act: Actions) -> bool:
+    def _try(self, entry: Entry, kind: int, act: Actions) -> bool:
         """Start the job if it fits, preempting if it may; whether anything was decided."""
-        key, job, _ = entry
-        view = self._view
-        allocation = view.place(job)
-        if allocation is None:
-            victims = self._victims(job, key)
-            if not victims:
+        key, job, seen = entry
+        if self._claims:
+            allocation = self._view.place(job)
+            if allocation is None:
+                return self._make_room(entry, kind, act)
+            if not self._spares(job, allocation):
                 return False
-            for victim in victims:
-                self._forget(victim)
-                act.preempt(victim, "makes room for a job that goes first")
-                if victim not in view.saving():
-                    self.push(victim)
-            if view.saving():
-                return True  # it starts when they have saved their state
-            allocation = view.place(job)
-            assert allocation is not None, "the victims leave room"
-        elif self._claims and not self._spares(job, allocation):
-            return False
-        heappop(self._lines[self._classes[job]])
-        self._waiting -= 1
-        act.start(job, allocation)
-        self._remember(entry)
+            act.start(job, allocation)
+        elif self._least[kind] > self._free() or not act.start_if_fits(job):
+            return (self._saving or self._ranks.any_behind(key)) and self._make_room(entry, kind, act)
+        self._leave(kind)
+        self._ranks.add(key, seen, self._view.now)
         return True
+
+    def _make_room(self, entry: Entry, kind: int, act: Actions) -> bool:
+        """Stop jobs that rank behind this one and start it, at once or when they have saved their state."""
+        key, job, seen = entry
+        victims = self._victims(job, key)
+        if not victims:
+            return False
+        for victim in victims:
+            self._ranks.remove(victim)
+            act.preempt(victim, "makes room for a job that goes first")
+        self._saving = bool(self._view.saving())
+        # Others behind this one may now find more room than it needed; those before it have failed.
+        lines = self._lines
+        if self._saving:
+            self._again = [k for k in self._kinds if k in lines and lines[k][0] >= entry]
+            return True
+        self._leave(kind)
+        failed = [k for k in lines if lines[k][0] < entry]
+        for victim in victims:
+            self.push(victim)
+        self._again = [k for k in lines if k not in failed]
+        started = act.start_if_fits(job)
+        assert started, "the victims leave room"
+        self._ranks.add(key, seen, self._view.now)
+        return True
+
+    def _leave(self, kind: int) -> None:
+        """The first job of a line waits no more."""
+        line = self._lines[kind]
+        heappop(line)
+        if not line:
+            del self._lines[kind]
 
     def _spares(self, job: int, allocation: Allocation) -> bool:
         """Whether each job that waits for others to save their state would still fit then, beside this one."""
@@ -127,39 +154,35 @@ class PreemptiveQueue:
         """
         view = self._view
         saving = view.saving()
-        if not saving and not (self._running and self._running[-1][0] > self._still(key)):
-            return []  # nobody ranks behind it
-        if saving and view.place_after(job, saving) is not None:
+        if saving and view.place_after(job, [*saving]) is not None:
             self._claims.append(job)
             return []
-        found = view.place_after(job, chain(saving, self._behind(key)))
+        found = view.place_after(job, [*saving, *self._ranks.behind(key)])
         if found is None:
             return []
         allocation, gone = found
         return self._needed(job, gone[len(saving) :], allocation)
 
-    def _behind(self, key: Key) -> Iterator[int]:
-        """Running jobs whose key is strictly larger, largest first."""
-        still = self._still(key)
-        for running, victim in reversed(self._running):
-            if not running > still:
-                return
-            yield victim
-
     def _needed(self, job: int, victims: list[int], allocation: Allocation) -> list[int]:
         """Only the victims whose place is taken; who can go on beside the newcomer does, smallest key first."""
         view, need = self._view, self._need
-        held = [(v, a) for v in victims if (a := view.allocation(v)).pool == allocation.pool]
+        places = [view.allocation(victim) for victim in victims]
         if allocation.devices or not need[job]:
-            return self._needed_in_parts(job, [v for v, a in held if a.nodes == allocation.nodes])
+            there = allocation[:2]
+            return self._needed_in_parts(job, [v for v, a in zip(victims, places, strict=True) if a[:2] == there])
         pool = view.pools[allocation.pool]
         spare = {n: pool.free_on(n) - c for n, c in zip(allocation.nodes, allocation.counts, strict=True)}
         if not spare:  # no node walls: the pool as a whole is node -1
             spare = {-1: pool.free_total - need[job]}
-        parts = [(v, _part(a, need[v], spare)) for v, a in held]
-        for _, part in parts:
-            for node, count in part:
-                spare[node] += count
+        parts = []
+        for victim, (at, nodes, counts, _, _) in zip(victims, places, strict=True):
+            if at == allocation.pool:
+                held = zip(nodes, counts, strict=True) if nodes else [(-1, need[victim])]
+                part = [(node, count) for node, count in held if node in spare]
+                if part:
+                    parts.append((victim, part))
+                for node, count in part:
+                    spare[node] += count
         stopped = []
         for victim, part in reversed(parts):
             if all(count <= spare[node] for node, count in part):
@@ -174,60 +197,22 @@ class PreemptiveQueue:
         saving = self._view.saving()
         for victim in reversed(victims):
             others = [v for v in victims if v != victim]
-            if self._view.place_after(job, chain(saving, others)) is not None:
+            if self._view.place_after(job, [*saving, *others]) is not None:
                 victims = others
         return victims
 
-    def _still(self, key: Key) -> Key:
-        """A key of now as it would be at time 0. Both sides of a comparison go through here: equals stay equal."""
-        rate = self._scheduler.key_rate
-        return (key[0] - rate * self._view.now, *key[1:]) if rate else key
-
-    def _remember(self, entry: Entry) -> None:
-        """List a job as running. Its key counts as changing from now on, overheads or not.
-
-        So a running job ranks no further behind than it would once preempted, and two jobs cannot take each
-        other's place for ever.
-        """
-        key, job, seen = entry
-        still = self._still(key)
-        self._key_of[job] = still
-        insort(self._running, (still, job))
-        change = self._scheduler.next_change(seen)
-        if change is not None and seen.accelerators:  # a job without accelerators attains nothing
-            now = self._view.now
-            at = now + (change - seen.attained_s) / seen.accelerators
-            heappush(self._changes, (max(at, nextafter(now, inf)), job))  # by rounding it could be now, for ever
-
-    def _forget(self, job: int) -> None:
-        entry = (self._key_of.pop(job), job)
-        del self._running[bisect_left(self._running, entry)]
-
-    def _jump(self) -> bool:
-        """Give new keys to running jobs whose key has jumped by now; whether there were any."""
-        jumped = False
-        while self._changes and self._changes[0][0] <= self._view.now:
-            job = heappop(self._changes)[1]
-            if job in self._key_of:
-                self._forget(job)
-                seen = self._view.job(job)
-                self._remember((self._scheduler.key(seen), job, seen))
-                jumped = True
-        if self._woken <= self._view.now:
-            self._woken = inf
-        return jumped
-
     def _wake(self, act: Actions) -> None:
         """While jobs wait, ask for a pass when the next key of a running job jumps."""
-        while self._changes and self._changes[0][1] not in self._key_of:
-            heappop(self._changes)
-        if self._waiting and self._changes and self._changes[0][0] < self._woken:
-            self._woken = self._changes[0][0]
-            act.wake_at(self._woken)
+        if self._woken <= self._view.now:
+            self._woken = inf
+        jump = self._ranks.next_jump_s()
+        if jump < self._woken:
+            self._woken = jump
+            act.wake_at(jump)
 
 
-def _part(allocation: Allocation, need: int, nodes: Container[int]) -> list[tuple[int, int]]:
-    """What of an allocation lies on some nodes: (node, accelerators) pairs; without walls all, on node -1."""
-    if not allocation.nodes:
-        return [(-1, need)]
-    return [(n, c) for n, c in zip(allocation.nodes, allocation.counts, strict=True) if n in nodes]
+def _most_free(pools: Sequence[PoolView]) -> Callable[[], int]:
+    """A function that says how many accelerators are free in the pool that has most."""
+    if len(pools) == 1:
+        return partial(getattr, pools[0], "free_total")
+    return lambda: max([pool.free_total for pool in pools])

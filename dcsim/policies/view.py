@@ -6,7 +6,7 @@ it leads to the future. Times are in s since the scenario's start.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -241,7 +241,7 @@ class View(Protocol):
         """Where the scenario's placement would put a waiting job now; None if it does not fit."""
         ...
 
-    def place_after(self, job: int, leaving: Iterable[int]) -> tuple[Allocation, list[int]] | None:
+    def place_after(self, job: int, leaving: Sequence[int]) -> tuple[Allocation, list[int]] | None:
         """Where a waiting job would go if jobs of `leaving` went, one after another, until it fits; and those jobs.
 
         None if it does not fit when all have gone.
@@ -258,6 +258,10 @@ class View(Protocol):
 
     def allocation(self, job: int) -> Allocation:
         """Where a running or saving job is."""
+        ...
+
+    def started_s(self, job: int) -> float:
+        """When a running job took its accelerators, s."""
         ...
 
     def expected_end_s(self, job: int) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,16 +22,19 @@ class Profile:
 
     def release(self, job: int, allocation: Allocation) -> None:
         """As if the job had left this allocation."""
-        self._pools[allocation.pool].release(allocation, self._needs[job])
+        self._pools[allocation[0]].release(allocation, self._needs[job])
 
     def occupy(self, job: int, allocation: Allocation) -> None:
         """As if the job ran on this allocation."""
-        self._pools[allocation.pool].occupy(allocation, self._needs[job])
+        self._pools[allocation[0]].occupy(allocation, self._needs[job])
 
     def fits(self, job: int) -> bool:
         """Whether the job could be placed."""
-        request = self._facts.requests[self._facts.request_class[job]]
-        return any(self._pools[n].fits(self._needs[job]) for n in request.pools)
+        pools, need = self._pools, self._needs[job]
+        for number in self._facts.requests[self._facts.request_class[job]].pools:  # noqa: SIM110 - half the time
+            if pools[number].fits(need):
+                return True
+        return False
 
 
 class WorldView:
@@ -39,6 +42,8 @@ class WorldView:
 
     def __init__(self, world: World, random: np.random.Generator) -> None:
         self._world = world
+        self._clock = world.clock
+        self._saving = world.saving.keys()
         self.facts = world.facts
         self.random = random
         self.lasts_s: Sequence[float] = world.lasts_s()
@@ -46,12 +51,14 @@ class WorldView:
         self._classes = world.facts.request_class
         self._pools = world.fleet.pools
         self._placement = world.fleet.place
+        # Whether gangs have the one shape that dcsim's own placements with node walls give them.
+        self._by_node = _is_own(world.fleet.place) and all(pool.walls for pool in world.fleet.pools)
         self.place = _placer(world)
 
     @property
     def now(self) -> float:
         """Simulated time, s."""
-        return self._world.clock.now
+        return self._clock._now
 
     @property
     def pools(self) -> Sequence[PoolView]:
@@ -68,7 +75,7 @@ class WorldView:
 
     def saving(self) -> Collection[int]:
         """Preempted jobs that still hold accelerators."""
-        return self._world.saving.keys()
+        return self._saving
 
     def job(self, job: int) -> JobView:
         """One job with its progress so far."""
@@ -87,26 +94,74 @@ class WorldView:
         """What one job needs."""
         return self._requests[self._classes[job]]
 
-    def place_after(self, job: int, leaving: Iterable[int]) -> tuple[Allocation, list[int]] | None:
+    def place_after(self, job: int, leaving: Sequence[int]) -> tuple[Allocation, list[int]] | None:
         """Where it would go once enough jobs of `leaving` had gone, and those; the world is as before afterwards."""
-        pools, needs, parts = self._pools, self._world.needs, self._world.fleet.shared
+        pools, needs = self._pools, self._world.needs
         request = self._requests[self._classes[job]]
-        need, mine = request.accelerators, request.pools
+        enough, found = self._enough(request, leaving)
+        if not enough:
+            return None
+        if found is not None:
+            return found, list(leaving[:enough])
         gone: list[tuple[Allocation, Any]] = []
-        jobs: list[int] = []
-        found = None
-        for other in leaving:
+        for count, other in enumerate(leaving, 1):
             allocation = self.allocation(other)
             pools[allocation[0]].release(allocation, needs[other])
             gone.append((allocation, needs[other]))
-            jobs.append(other)
-            if parts or any(pools[n].free_total >= need for n in mine):
-                found = self._placement(request, pools)
-                if found is not None:
-                    break
+            if count >= enough and (found := self._placement(request, pools)) is not None:
+                break
         for allocation, held in gone:
-            pools[allocation[0]].occupy(allocation, held)
-        return None if found is None else (found, jobs)
+            pools[allocation[0]].take(allocation, held)
+        return None if found is None else (found, list(leaving[: len(gone)]))
+
+    def _enough(self, request: Request, leaving: Sequence[int]) -> tuple[int, Allocation | None]:
+        """How many jobs of `leaving` must go, one after another, before the request can fit, 0 if all are too few;
+        and where it goes then, if there is only one place.
+
+        Counted beside the pools, which is several times as quick as changing them. Pools shared in parts are not
+        counted: there any job that goes may be enough.
+        """
+        if self._world.fleet.shared:
+            return min(1, len(leaving)), None
+        need, pools = request.accelerators, self._pools
+        best: tuple[int, Allocation | None] = (0, None)
+        held = sum(map(self._world.needs.__getitem__, leaving))
+        for number in request.pools:
+            if pools[number].free_total + held >= need:
+                found = self._enough_in(number, need, leaving)
+                if found[0] and not 0 < best[0] <= found[0]:
+                    best = found
+        return best
+
+    def _enough_in(self, number: int, need: int, leaving: Sequence[int]) -> tuple[int, Allocation | None]:
+        """The same for one pool."""
+        pool, running, needs = self._pools[number], self._world.running, self._world.needs
+        wanted = min(need, pool.width)  # on each of `whole` nodes, the remainder of a gang apart
+        whole = need // wanted
+        missing = need - pool.free_total
+        if self._by_node:
+            missing = whole - (pool.empty_count() if need > wanted else pool.emptiest(need) >= 0)
+        room: dict[int, int] = {}  # free accelerators on nodes of jobs that have gone
+        found: list[int] = []  # nodes that then have room
+        for count, job in enumerate(leaving, 1):
+            at, nodes, counts, _, _ = running[job].allocation if job in running else self._world.saving[job].allocation
+            if at != number:
+                continue
+            if not self._by_node:
+                missing -= needs[job]
+            else:
+                for node, held in zip(nodes, counts):  # noqa: B905 - of one length, as checked when they were taken
+                    before = room[node] if node in room else pool.free_on(node)
+                    after = room[node] = before + held
+                    if before < wanted <= after:
+                        found.append(node)
+                        missing -= 1
+            if missing <= 0:
+                if missing < 0 or not found or need % wanted:
+                    return count, None
+                all_nodes = [*pool.empty(whole), *found] if need > wanted else found
+                return count, Allocation(number, tuple(sorted(all_nodes)), (wanted,) * whole)
+        return 0, None
 
     def allocation(self, job: int) -> Allocation:
         """Where a running or saving job is."""
@@ -117,6 +172,10 @@ class WorldView:
         """Rate of a running job."""
         return self._world.running[job].rate
 
+    def started_s(self, job: int) -> float:
+        """When a running job took its accelerators."""
+        return self._world.running[job].started_s
+
     def expected_end_s(self, job: int) -> float:
         """When a running job would end if it ran as long as requested."""
         return self._world.requested_end_s(self._world.running[job])
@@ -124,6 +183,10 @@ class WorldView:
     def profile(self) -> Profile:
         """A scratch copy of the present allocation."""
         return Profile(self._world)
+
+
+def _is_own(placement: Callable[..., object]) -> bool:
+    return type(getattr(placement, "__self__", None)).__module__.startswith("dcsim.")
 
 
 def _placer(world: World) -> Callable[[int], Allocation | None]:

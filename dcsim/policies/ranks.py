@@ -1,0 +1,105 @@
+"""Running jobs by rank: who would have to make room first, under keys that change while jobs run."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from heapq import heappop, heappush
+from math import inf, nextafter
+
+from dcsim.policies.ordered import Key, OrderedScheduler
+from dcsim.policies.view import JobView, View
+
+
+class Ranks:
+    """Running jobs in one sorted list, with their keys as they would be at time 0 if they always changed at `key_rate`.
+
+    So the list stays sorted while time passes. A key counts as changing from the start on, overheads or not: a
+    running job ranks no further behind than it would once preempted, and two jobs cannot take each other's place
+    for ever. Most jobs start and end while nobody waits: those that started so get their rank only when it is
+    asked for.
+    """
+
+    def __init__(self, scheduler: OrderedScheduler, view: View) -> None:
+        self._scheduler = scheduler
+        self._view = view
+        self._rate = scheduler.key_rate
+        self.jumps = type(scheduler).next_change is not OrderedScheduler.next_change
+        self._unranked: dict[int, None] = {}  # they started when nobody waited
+        self._sorted: list[tuple[Key, int]] = []
+        self._key_of: dict[int, Key] = {}
+        self._changes: list[tuple[float, int]] = []  # when keys jump, s
+        self.started = self._unranked.setdefault
+
+    def ended(self, job: int) -> None:
+        """A run has ended, or a preempted job has saved its state."""
+        if job in self._unranked:
+            del self._unranked[job]
+        elif job in self._key_of:
+            self.remove(job)
+
+    def add(self, key: Key, seen: JobView, at_s: float) -> None:
+        """A job runs since `at_s`, s, with the key and the attained service that it had then."""
+        job = seen.job
+        still = self._key_of[job] = self._still(key, at_s) if self._rate else key
+        insort(self._sorted, (still, job))
+        if not self.jumps or not seen.accelerators:  # a job without accelerators attains nothing
+            return
+        change = self._scheduler.next_change(seen)
+        if change is not None:
+            jump = at_s + (change - seen.attained_s) / seen.accelerators
+            if jump <= at_s:  # by rounding, and then for ever
+                jump = nextafter(at_s, inf)
+            heappush(self._changes, (jump, job))
+
+    def remove(self, job: int) -> None:
+        """A ranked job runs no more."""
+        del self._sorted[bisect_left(self._sorted, (self._key_of.pop(job), job))]
+
+    def any_behind(self, key: Key) -> bool:
+        """Whether a running job has a strictly larger key."""
+        if self._unranked:
+            self._rank()
+        ranked = self._sorted
+        if not ranked:
+            return False
+        return ranked[-1][0] > (self._still(key, self._view.now) if self._rate else key)
+
+    def behind(self, key: Key) -> list[int]:
+        """Running jobs whose key is strictly larger, largest first."""
+        if self._unranked:
+            self._rank()
+        first = bisect_right(self._sorted, (self._still(key, self._view.now), inf))
+        return [job for _, job in self._sorted[: first - 1 if first else None : -1]]
+
+    def jump(self) -> bool:
+        """Give new keys to jobs whose key has jumped by now; whether there were any."""
+        if self._unranked:
+            self._rank()
+        now, jumped = self._view.now, False
+        while self._changes and self._changes[0][0] <= now:
+            job = heappop(self._changes)[1]
+            if job in self._key_of:
+                self.remove(job)
+                seen = self._view.job(job)
+                self.add(self._scheduler.key(seen), seen, now)
+                jumped = True
+        return jumped
+
+    def next_jump_s(self) -> float:
+        """When the next key of a running job jumps, s; infinite if none does."""
+        changes = self._changes
+        while changes and changes[0][1] not in self._key_of:
+            heappop(changes)
+        return changes[0][0] if changes else inf
+
+    def _rank(self) -> None:
+        """Give their rank to those that started when nobody waited; none of them has run before."""
+        facts, started_s, key = self._view.facts, self._view.started_s, self._scheduler.key
+        for job in self._unranked:
+            seen = JobView(facts, job, 0.0, 0.0)
+            self.add(key(seen), seen, started_s(job))
+        self._unranked.clear()
+
+    def _still(self, key: Key, at_s: float) -> Key:
+        """A key of some time as it would be at time 0. Both sides of a comparison go this way: equals stay equal."""
+        return (key[0] - self._rate * at_s, *key[1:]) if self._rate else key
