@@ -120,7 +120,7 @@ ILLEGAL = {  # what a policy tries, and the rule that it breaks; the jobs need o
     "negative node": (each_on(Allocation(0, (-1,), (1,))), "no node -1 in a pool of 2"),
     "unknown pool": (each_on(Allocation(5, (0,), (1,))), "no such pool|pool 5, which it may not use"),
     "negative pool": (each_on(Allocation(-2, (0,), (1,))), "time-shared"),
-    "nodes and counts apart": (each_on(Allocation(0, (0, 1), (1,))), "zip"),
+    "nodes and counts apart": (each_on(Allocation(0, (0, 1), (1,))), "2 nodes and 1 counts"),
     "half a node": (each_on(Allocation(0, (0.5,), (1,))), "indices must be integers"),
     "no place": (each_on(None), "NoneType"),
     "preempt a waiting job": (lambda _, w: [Preempt(w[0])], "preemption of job 0, which is waiting"),
