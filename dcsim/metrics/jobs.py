@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,12 +40,12 @@ class JobResults:
     restarts: Counts
     lost_work_s: Floats
 
-    @property
+    @cached_property
     def wait_s(self) -> Floats:
         """From submission to first start, s."""
         return self.start_s - self.submit_s
 
-    @property
+    @cached_property
     def jct_s(self) -> Floats:
         """Job completion time: from submission to the end, s; NaN for jobs that were rejected or did not end."""
         return np.where(self.state <= CANCELLED, self.end_s - self.submit_s, np.nan)

@@ -37,21 +37,14 @@ class Hand:
     """The world's hand on the plain road: starts are quick and trust dcsim's own queues and placements."""
 
     def __init__(self, world: World) -> None:
-        begin, claim, take, needs = _beginner(world), _claimer(world), world.take, world.needs
+        self.start_if_fits = begin = _beginner(world)
+        take, needs = world.take, world.needs
 
         def start(job: int, allocation: Allocation, reason: str = "", rate: float = 1.0) -> None:
             take[allocation[0]](allocation, needs[job])
             begin(job, allocation, reason)
 
-        def start_if_fits(job: int) -> bool:
-            allocation = claim(job)
-            if allocation is None:
-                return False
-            begin(job, allocation)
-            return True
-
         self.start = start
-        self.start_if_fits = start_if_fits
         self.preempt = world.preempt
         self.reject = world.reject
         self.set_rate = world.set_rate
@@ -61,22 +54,22 @@ class Hand:
 def walk(world: World, on: Callbacks, queue: Told, until: float) -> None:
     """Run to the end, or to `until`, s; see `Clock.walk`."""
     clock, log, waiting, running, spare = world.clock, world.log, world.waiting, world.running, world.spare
-    heap, events, release, needs, kinds = clock.queue, 0, world.release, world.needs, world.end_kinds
+    heap, release, needs, kinds = clock.queue, world.release, world.needs, world.end_kinds
     hand, decide = Hand(world), queue.decide
     start_if_fits, put_time, put_code = hand.start_if_fits, log.put_time, log.put_code
     alone, told_end, told_start = queue.alone, queue.ended, queue.started
-    arrivals, i = [*world.facts.submit_s, inf], 0
-    while arrivals[i] < inf or running or waiting:
+    arrivals, i, events, report_at = [*world.facts.submit_s, inf], 0, 0, REPORT_EVERY
+    while True:
         coming = arrivals[i]
-        now = coming if not heap or coming < heap[0][0] else heap[0][0]
-        if now > until or now == inf:
+        now = heap[0][0] if heap else inf
+        if coming <= now:
+            now = coming
+        if now == inf or now > until or not (coming < inf or running or waiting):
             break
         clock._now = now
         while heap and heap[0][0] <= now:
             run = heappop(heap)[3]
-            if not (events := events + 1) % REPORT_EVERY:
-                clock.events = events
-                on.report()
+            events += 1
             if run.void or run.__class__ is not Running:
                 continue  # a run that was cut short, or a wake-up: the queue is asked below
             job, allocation = run.job, run.allocation
@@ -91,62 +84,61 @@ def walk(world: World, on: Callbacks, queue: Told, until: float) -> None:
         if coming == now:
             job, i = i, i + 1
             if alone and not waiting and arrivals[i] != now and start_if_fits(job):
-                world.submitted = i
                 if told_start is not None:
                     told_start(job)
-                continue
-            while arrivals[i] == now:
-                i += 1
-            on.admit(job, i)
+            else:
+                while arrivals[i] == now:
+                    i += 1
+                on.admit(job, i)
         if waiting:
             freed = world.freed
             world.freed = False
             decide(freed, hand)
-    clock.events = events
+        if events >= report_at:
+            report_at = events + REPORT_EVERY
+            clock.events, world.submitted = events, i
+            on.report()
+    clock.events, world.submitted = events, i
 
 
-def _claimer(world: World) -> Callable[[int], Allocation | None]:
-    """Finds a job's place, as the placement says, and takes it; None if there is none."""
-    fleet, facts, take, needs = world.fleet, world.facts, world.take, world.needs
-    place, pools, requests, classes = fleet.place, fleet.pools, facts.requests, facts.request_class
-
-    def claim(job: int) -> Allocation | None:
-        found = place(requests[classes[job]], pools)
-        if found is not None:
-            take[found[0]](found, needs[job])
-        return found
-
-    if not fleet.best_fit:
-        return claim
-    width, take_fullest = pools[0].width, pools[0].take_fullest
-
-    def claim_fullest(job: int) -> Allocation | None:
-        need = needs[job]
-        if need > width:
-            return claim(job)
-        node = take_fullest(need)
-        return one_node(0, node, need) if node >= 0 else None
-
-    return claim_fullest
-
-
-def _beginner(world: World) -> Callable[..., None]:
-    """`World.start` for the plain road, with all that never changes at hand and without checks: the accelerators,
-    which dcsim's own placement has just found free, are taken."""
+def _beginner(world: World) -> Callable[..., bool]:
+    """`World.start`, and `World.start_if_fits` where no allocation is given, in one: with all that never changes at
+    hand and without checks. The accelerators of a given allocation are taken."""
     clock, log, waiting, running, spare = world.clock, world.log, world.waiting, world.running, world.spare
     heap, ticket, done_s, at_end = clock.queue, clock.ticket, world.done_s, world.at_end
     service, requested = world.service_s, world.facts.requested_s
     put_time, put_code, put_place, put_piece = log.put_time, log.put_code, log.put_place, log.put_piece
+    fleet, facts, take, needs = world.fleet, world.facts, world.take, world.needs
+    place, pools, requests, classes = fleet.place, fleet.pools, facts.requests, facts.request_class
+    # A job of up to so many accelerators goes on the fullest node of the only pool, found and taken in one stroke.
+    small = pools[0].width if fleet.best_fit else -1
+    take_fullest = pools[0].take_fullest if fleet.best_fit else None
+    known: dict[int, Allocation] = {}
 
-    def begin(job: int, allocation: Allocation, reason: str = "") -> None:
-        pool, nodes, counts, _, _ = allocation
+    def begin(job: int, allocation: Allocation | None = None, reason: str = "") -> bool:
+        piece = 0
+        if allocation is None:
+            need = needs[job]
+            if take_fullest is not None and need <= small:
+                node = take_fullest(need)
+                if node < 0:
+                    return False
+                piece = node << HALF | need
+                allocation = known.get(piece)
+                if allocation is None:
+                    allocation = known[piece] = one_node(0, node, need)
+            else:
+                allocation = place(requests[classes[job]], pools)
+                if allocation is None:
+                    return False
+                take[allocation[0]](allocation, need)
         waiting.pop(job, None)
         run = running[job] = spare.pop() if spare else Running(clock, at_end)
         now = clock._now
         run.job, run.allocation, run.started_s, run.since_s, run.rate = job, allocation, now, now, 1.0
         left = service[job]
         run.requested_left_s = requested[job]
-        if job in done_s:
+        if done_s and job in done_s:
             left -= done_s[job]
             run.requested_left_s -= done_s[job]
         run.left_s = left
@@ -155,10 +147,11 @@ def _beginner(world: World) -> Callable[..., None]:
             log.extras(1.0, reason)
         put_time(now)
         put_code(job << KIND_BITS | START)
-        if len(nodes) == 1:
-            put_place(pool << HALF | 1)
-            put_piece(nodes[0] << HALF | counts[0])
+        if piece:
+            put_place(1)  # one piece in pool 0
+            put_piece(piece)
         else:
-            log.place(pool, nodes, counts)
+            log.place(*allocation[:3])
+        return True
 
     return begin
