@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from math import inf, ulp
@@ -12,7 +12,8 @@ from dcsim.policies.actions import Actions
 from dcsim.policies.decisions import Allocation
 from dcsim.policies.lines import Line
 from dcsim.policies.ordered import OrderedScheduler
-from dcsim.policies.view import PoolView, Profile, View
+from dcsim.policies.room import least_needed, room
+from dcsim.policies.view import Profile, View
 
 
 @dataclass(slots=True)
@@ -44,18 +45,6 @@ class Reservation:
         return self.time_s - now + ulp(self.time_s)
 
 
-class _Roomiest:
-    """Several pools, of which each job goes to one."""
-
-    def __init__(self, pools: Sequence[PoolView]) -> None:
-        self._pools = pools
-
-    @property
-    def free_total(self) -> int:
-        """Free accelerators of the pool that has most."""
-        return max(pool.free_total for pool in self._pools)
-
-
 class BackfillQueue:
     """The queue of EASY.
 
@@ -72,9 +61,8 @@ class BackfillQueue:
     def __init__(self, scheduler: OrderedScheduler, view: View) -> None:
         self._view = view
         self._place = view.place
-        self._room: PoolView | _Roomiest = view.pools[0] if len(view.pools) == 1 else _Roomiest(view.pools)
-        # Accelerators without which no job with these needs can go: none where it asks for a part of one.
-        self._least = [r.accelerators if r.share == 1.0 else 0 for r in view.facts.requests]
+        self._room = room(view.pools)
+        self._least = least_needed(view)
         self._kinds = view.facts.request_class
         self._lasts_s = view.lasts_s
         self._order: deque[int] = deque()

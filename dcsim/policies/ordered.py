@@ -8,7 +8,7 @@ Most schedulers are an order and a rule of overtaking. Such a scheduler is a dat
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
 from typing import ClassVar, Literal, Protocol
 
@@ -40,6 +40,11 @@ class OrderedScheduler:
 
     def next_change(self, job: JobView) -> float | None:
         """Attained service, accelerator-seconds, at which a running job's key jumps next; None if never."""
+        return None
+
+    def levels(self) -> Sequence[float] | None:
+        """Rising limits of attained service, accelerator-seconds, if `key` is the number of them that a job has
+        passed, and nothing else; None if it is not. The engine then looks at running jobs by level."""
         return None
 
 

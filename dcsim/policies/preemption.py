@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
 from heapq import heapify, heappop, heappush
-from math import inf
+from math import inf, nextafter
 
 from dcsim.policies.actions import Actions
 from dcsim.policies.decisions import Allocation
 from dcsim.policies.ordered import Key, OrderedScheduler
-from dcsim.policies.ranks import Ranks
-from dcsim.policies.view import JobView, PoolView, View
+from dcsim.policies.ranks import ranks_for
+from dcsim.policies.room import least_needed, room
+from dcsim.policies.view import JobView, View
 
 Entry = tuple[Key, int, JobView]
 
@@ -32,16 +31,18 @@ class PreemptiveQueue:
         self._grows = scheduler.key_rate > 0.0  # running jobs sink behind waiting ones as time passes
         self._classes = view.facts.request_class
         self._need = view.facts.accelerators
-        # Accelerators without which no job with these needs can go: none where it asks for a part of one.
-        self._least = [r.accelerators if r.share == 1.0 else 0 for r in view.facts.requests]
+        self._least = least_needed(view)
         self._lines: dict[int, list[Entry]] = {}  # by kind of needs; those that are not empty
         self._new: dict[int, None] = {}  # kinds with new jobs
         self._first = False  # whether one of these is the first of its line
-        self._ranks = Ranks(scheduler, view)
+        self._ranks = ranks_for(scheduler, view)
+        self._floor: Key = ()  # no key of who waited at the last jump was smaller
+        self._lowered = True  # somebody waits with a smaller one
         self._woken = inf  # earliest wake-up that is already asked for
-        self._free = _most_free(view.pools)
+        self._room = room(view.pools)
         self._jumps = self._ranks.jumps
-        self._saving = False  # whether preempted jobs still hold accelerators while they save their state
+        self._savers = view.saving()  # preempted jobs that still hold accelerators while they save their state
+        self._saving = False  # whether there are any
         self._kinds: list[int] = []  # what this pass is about
         self._again: list[int] = []  # and with what it goes on after a preemption
         self._claims: list[int] = []  # jobs for which others save their state, at this pass
@@ -53,34 +54,48 @@ class PreemptiveQueue:
         kind = self._classes[job]
         seen = self._view.job(job)
         line = self._lines.setdefault(kind, [])
-        heappush(line, (self._key(seen), job, seen))
+        key = self._key(seen)
+        heappush(line, (key, job, seen))
+        if key < self._floor:
+            self._lowered = True
         self._new[kind] = None
         self._first |= line[0][1] == job
 
     def decide(self, freed: bool, act: Actions) -> None:
         """Look at waiting jobs in order; each takes free room or the place of jobs that rank behind it."""
-        jumped = self._ranks.jump() if self._jumps else False
-        self._saving = bool(self._view.saving())
+        lines = self._lines
+        if not lines:
+            return
+        jumped = False
+        if self._jumps and self._ranks.due_s() <= self._view.now:
+            jumped = self._jump()
+        self._saving = bool(self._savers)
         if freed or jumped or self._saving or self._grows or self._strict:
-            self._pass(list(self._lines), self._saving or self._strict, act)
+            self._pass(list(lines), self._saving or self._strict, act)
         elif self._first:
             self._pass(list(self._new), False, act)
         self._new.clear()
         self._first = False
-        if self._jumps and self._lines:
+        if self._jumps and lines:
             self._wake(act)
 
     def _pass(self, kinds: list[int], every: bool, act: Actions) -> None:
         """Merge lines in order, from their first jobs on; without those where neither free room nor anybody behind
         is enough, unless it is to be `every` one."""
-        lines, least, free, behind = self._lines, self._least, self._free(), self._ranks.any_behind
+        lines, least, room, ranks = self._lines, self._least, self._room, self._ranks
+        free, start_if_fits, now = room.free_total, act.start_if_fits, self._view.now
         self._kinds = kinds
         self._claims.clear()
-        heads = [(lines[k][0], k) for k in kinds if every or least[k] <= free or behind(lines[k][0][0])]
+        heads = [(lines[k][0], k) for k in kinds if every or least[k] <= free or self._any_behind(lines[k][0][0])]
         heapify(heads)
         while heads:
             entry, kind = heappop(heads)
-            if not self._try(entry, kind, act):
+            if not self._claims and least[kind] <= room.free_total and start_if_fits(entry[1]):
+                self._leave(kind)
+                ranks.add(entry[0], entry[2], now)
+                if kind in lines:
+                    heappush(heads, (lines[kind][0], kind))
+            elif not self._force(entry, kind, act):
                 if self._strict:
                     return
             elif self._again:
@@ -90,21 +105,25 @@ class PreemptiveQueue:
             elif kind in lines:
                 heappush(heads, (lines[kind][0], kind))
 
-    def _try(self, entry: Entry, kind: int, act: Actions) -> bool:
-        """Start the job if it fits, preempting if it may; whether anything was decided."""
+    def _force(self, entry: Entry, kind: int, act: Actions) -> bool:
+        """Start a job that does not fit, or that may be in others' way, preempting if it may; whether anything was
+        decided."""
         key, job, seen = entry
-        if self._claims:
-            allocation = self._view.place(job)
-            if allocation is None:
-                return self._make_room(entry, kind, act)
-            if not self._spares(job, allocation):
-                return False
-            act.start(job, allocation)
-        elif self._least[kind] > self._free() or not act.start_if_fits(job):
-            return (self._saving or self._ranks.any_behind(key)) and self._make_room(entry, kind, act)
+        allocation = self._view.place(job) if self._claims else None
+        if allocation is None:
+            return (self._saving or self._any_behind(key)) and self._make_room(entry, kind, act)
+        if not self._spares(job, allocation):
+            return False
+        act.start(job, allocation)
         self._leave(kind)
         self._ranks.add(key, seen, self._view.now)
         return True
+
+    def _any_behind(self, key: Key) -> bool:
+        """Whether a running job ranks behind this key of a waiting one."""
+        if self._lowered and self._jumps:
+            self._jump()
+        return self._ranks.any_behind(key)
 
     def _make_room(self, entry: Entry, kind: int, act: Actions) -> bool:
         """Stop jobs that rank behind this one and start it, at once or when they have saved their state."""
@@ -115,7 +134,7 @@ class PreemptiveQueue:
         for victim in victims:
             self._ranks.remove(victim)
             act.preempt(victim, "makes room for a job that goes first")
-        self._saving = bool(self._view.saving())
+        self._saving = bool(self._savers)
         # Others behind this one may now find more room than it needed; those before it have failed.
         lines = self._lines
         if self._saving:
@@ -201,18 +220,25 @@ class PreemptiveQueue:
                 victims = others
         return victims
 
+    def _least_key(self) -> Key:
+        """The smallest key of a waiting job."""
+        return min([line[0] for line in self._lines.values()])[0]
+
+    def _jump(self) -> bool:
+        """Have the keys that have jumped by now changed, as far as they matter to who waits; whether there were any."""
+        self._floor = self._least_key()
+        self._lowered = False
+        return self._ranks.jump(self._floor)
+
     def _wake(self, act: Actions) -> None:
         """While jobs wait, ask for a pass when the next key of a running job jumps."""
-        if self._woken <= self._view.now:
+        now, due = self._view.now, self._ranks.due_s()
+        if self._woken <= now:
             self._woken = inf
-        jump = self._ranks.next_jump_s()
-        if jump < self._woken:
-            self._woken = jump
-            act.wake_at(jump)
-
-
-def _most_free(pools: Sequence[PoolView]) -> Callable[[], int]:
-    """A function that says how many accelerators are free in the pool that has most."""
-    if len(pools) == 1:
-        return partial(getattr, pools[0], "free_total")
-    return lambda: max([pool.free_total for pool in pools])
+        if now < due < self._woken or (self._lowered and self._least_key() < self._floor):
+            self._jump()  # nobody jumps that matters by now, but the bound is made exact
+            due = self._ranks.due_s()
+        self._lowered = False
+        if due < self._woken:
+            self._woken = max(due, nextafter(now, inf))  # by rounding it may be now, while the clock only goes on
+            act.wake_at(self._woken)

@@ -6,8 +6,17 @@ from bisect import bisect_left, bisect_right, insort
 from heapq import heappop, heappush
 from math import inf, nextafter
 
+from dcsim.policies.levels import Levels
 from dcsim.policies.ordered import Key, OrderedScheduler
 from dcsim.policies.view import JobView, View
+
+
+def ranks_for(scheduler: OrderedScheduler, view: View) -> Ranks | Levels:
+    """The list of running jobs that suits a scheduler's keys."""
+    limits = scheduler.levels()
+    # Who derives a scheduler and changes its key has not said that levels are still all there is to it.
+    said, keyed = (next(c for c in type(scheduler).__mro__ if name in vars(c)) for name in ("levels", "key"))
+    return Ranks(scheduler, view) if limits is None or said is not keyed else Levels(limits, view)
 
 
 class Ranks:
@@ -25,7 +34,7 @@ class Ranks:
         self._rate = scheduler.key_rate
         self.jumps = type(scheduler).next_change is not OrderedScheduler.next_change
         self._unranked: dict[int, None] = {}  # they started when nobody waited
-        self._sorted: list[tuple[Key, int]] = []
+        self._sorted: list[Key] = []  # keys, each with the job's number behind
         self._key_of: dict[int, Key] = {}
         self._changes: list[tuple[float, int]] = []  # when keys jump, s
         self.started = self._unranked.setdefault
@@ -40,8 +49,8 @@ class Ranks:
     def add(self, key: Key, seen: JobView, at_s: float) -> None:
         """A job runs since `at_s`, s, with the key and the attained service that it had then."""
         job = seen.job
-        still = self._key_of[job] = self._still(key, at_s) if self._rate else key
-        insort(self._sorted, (still, job))
+        still = self._key_of[job] = (key[0] - self._rate * at_s, *key[1:], job) if self._rate else (*key, job)
+        insort(self._sorted, still)
         if not self.jumps or not seen.accelerators:  # a job without accelerators attains nothing
             return
         change = self._scheduler.next_change(seen)
@@ -53,26 +62,24 @@ class Ranks:
 
     def remove(self, job: int) -> None:
         """A ranked job runs no more."""
-        del self._sorted[bisect_left(self._sorted, (self._key_of.pop(job), job))]
+        del self._sorted[bisect_left(self._sorted, self._key_of.pop(job))]
 
     def any_behind(self, key: Key) -> bool:
         """Whether a running job has a strictly larger key."""
         if self._unranked:
             self._rank()
-        ranked = self._sorted
-        if not ranked:
-            return False
-        return ranked[-1][0] > (self._still(key, self._view.now) if self._rate else key)
+        return bool(self._sorted) and self._sorted[-1] > self._last_of(key)
 
     def behind(self, key: Key) -> list[int]:
         """Running jobs whose key is strictly larger, largest first."""
         if self._unranked:
             self._rank()
-        first = bisect_right(self._sorted, (self._still(key, self._view.now), inf))
-        return [job for _, job in self._sorted[: first - 1 if first else None : -1]]
+        first = bisect_right(self._sorted, self._last_of(key))
+        return [ranked[-1] for ranked in self._sorted[: first - 1 if first else None : -1]]  # type: ignore[misc]
 
-    def jump(self) -> bool:
-        """Give new keys to jobs whose key has jumped by now; whether there were any."""
+    def jump(self, floor: Key) -> bool:
+        """Give new keys to jobs whose key has jumped by now; whether there were any. `floor`: the smallest key of who
+        waits, which does not help here."""
         if self._unranked:
             self._rank()
         now, jumped = self._view.now, False
@@ -85,8 +92,10 @@ class Ranks:
                 jumped = True
         return jumped
 
-    def next_jump_s(self) -> float:
+    def due_s(self) -> float:
         """When the next key of a running job jumps, s; infinite if none does."""
+        if self._unranked:
+            self._rank()
         changes = self._changes
         while changes and changes[0][1] not in self._key_of:
             heappop(changes)
@@ -100,6 +109,7 @@ class Ranks:
             self.add(key(seen), seen, started_s(job))
         self._unranked.clear()
 
-    def _still(self, key: Key, at_s: float) -> Key:
-        """A key of some time as it would be at time 0. Both sides of a comparison go this way: equals stay equal."""
-        return (key[0] - self._rate * at_s, *key[1:]) if self._rate else key
+    def _last_of(self, key: Key) -> Key:
+        """Behind all running jobs with a key that a waiting job has now. Both sides of a comparison are brought to
+        time 0 alike: equals stay equal."""
+        return (key[0] - self._rate * self._view.now, *key[1:], inf) if self._rate else (*key, inf)

@@ -253,7 +253,7 @@ class View(Protocol):
         ...
 
     def saving(self) -> Collection[int]:
-        """Preempted jobs that still hold accelerators while they save their state."""
+        """Preempted jobs that still hold accelerators while they save their state: a live view."""
         ...
 
     def allocation(self, job: int) -> Allocation:

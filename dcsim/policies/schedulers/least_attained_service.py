@@ -40,6 +40,10 @@ class LeastAttainedService(OrderedScheduler):
         queue = self._queue(job)
         return self.thresholds[queue] if queue < len(self.thresholds) else None
 
+    def levels(self) -> tuple[float, ...]:
+        """The thresholds."""
+        return self.thresholds
+
     def _queue(self, job: JobView) -> int:
         # A job that is woken up at a threshold may miss it by a rounding error: a microsecond is enough.
         return bisect_right(self.thresholds, job.attained_s + 1e-6)

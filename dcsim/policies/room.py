@@ -1,0 +1,39 @@
+"""How much room there is at most: a bound that spares queues from asking the placement in vain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from dcsim.policies.view import PoolView, View
+
+
+class Room(Protocol):
+    """A pool, or several."""
+
+    @property
+    def free_total(self) -> int:
+        """Free accelerators of the pool that has most."""
+        ...
+
+
+class _Roomiest:
+    """Several pools, of which each job goes to one."""
+
+    def __init__(self, pools: Sequence[PoolView]) -> None:
+        self._pools = pools
+
+    @property
+    def free_total(self) -> int:
+        """Free accelerators of the pool that has most."""
+        return max([pool.free_total for pool in self._pools])
+
+
+def room(pools: Sequence[PoolView]) -> Room:
+    """The pools as one number: no job goes where fewer accelerators are free than it needs."""
+    return pools[0] if len(pools) == 1 else _Roomiest(pools)
+
+
+def least_needed(view: View) -> list[int]:
+    """By kind of needs: accelerators without which no such job can go; none where it asks for a part of one."""
+    return [r.accelerators if r.share == 1.0 else 0 for r in view.facts.requests]
