@@ -46,6 +46,7 @@ class PreemptiveQueue:
         self._kinds: list[int] = []  # what this pass is about
         self._again: list[int] = []  # and with what it goes on after a preemption
         self._claims: list[int] = []  # jobs for which others save their state, at this pass
+        self._behind_any = self._any_behind if self._jumps else self._ranks.any_behind
         self.started = self._ranks.started
         self.ended = self._ranks.ended
 
@@ -84,9 +85,10 @@ class PreemptiveQueue:
         is enough, unless it is to be `every` one."""
         lines, least, room, ranks = self._lines, self._least, self._room, self._ranks
         free, start_if_fits, now = room.free_total, act.start_if_fits, self._view.now
+        behind = self._behind_any
         self._kinds = kinds
         self._claims.clear()
-        heads = [(lines[k][0], k) for k in kinds if every or least[k] <= free or self._any_behind(lines[k][0][0])]
+        heads = [(lines[k][0], k) for k in kinds if every or least[k] <= free or behind(lines[k][0][0])]
         heapify(heads)
         while heads:
             entry, kind = heappop(heads)
@@ -111,7 +113,7 @@ class PreemptiveQueue:
         key, job, seen = entry
         allocation = self._view.place(job) if self._claims else None
         if allocation is None:
-            return (self._saving or self._any_behind(key)) and self._make_room(entry, kind, act)
+            return (self._saving or self._behind_any(key)) and self._make_room(entry, kind, act)
         if not self._spares(job, allocation):
             return False
         act.start(job, allocation)
@@ -121,7 +123,7 @@ class PreemptiveQueue:
 
     def _any_behind(self, key: Key) -> bool:
         """Whether a running job ranks behind this key of a waiting one."""
-        if self._lowered and self._jumps:
+        if self._lowered:
             self._jump()
         return self._ranks.any_behind(key)
 
@@ -185,6 +187,8 @@ class PreemptiveQueue:
     def _needed(self, job: int, victims: list[int], allocation: Allocation) -> list[int]:
         """Only the victims whose place is taken; who can go on beside the newcomer does, smallest key first."""
         view, need = self._view, self._need
+        if len(victims) == 1 and not self._saving:
+            return victims  # without it the job did not fit
         places = [view.allocation(victim) for victim in victims]
         if allocation.devices or not need[job]:
             there = allocation[:2]

@@ -68,7 +68,13 @@ class Ranks:
         """Whether a running job has a strictly larger key."""
         if self._unranked:
             self._rank()
-        return bool(self._sorted) and self._sorted[-1] > self._last_of(key)
+        if not self._sorted:
+            return False
+        if not self._rate:
+            return self._sorted[-1] > (*key, inf)
+        last = self._sorted[-1]  # most often the first elements differ already
+        mine = key[0] - self._rate * self._view.now
+        return last[0] > mine or (last[0] == mine and last > self._last_of(key))
 
     def behind(self, key: Key) -> list[int]:
         """Running jobs whose key is strictly larger, largest first."""

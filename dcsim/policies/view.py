@@ -142,16 +142,38 @@ class JobView:
     service so far (accelerators x run time).
     """
 
-    __slots__ = ("accelerators", "attained_s", "job", "priority", "remaining_s", "requested_s", "submit_s")
+    __slots__ = ("_done_s", "_facts", "attained_s", "job")
 
     def __init__(self, facts: JobFacts, job: int, done_s: float, attained_s: float) -> None:
         self.job = job
-        self.submit_s = facts.submit_s[job]
-        self.accelerators = facts.accelerators[job]
-        self.requested_s = facts.requested_s[job]
-        self.priority = facts.priority[job] if facts.priority else 0
-        self.remaining_s = self.requested_s - done_s
         self.attained_s = attained_s
+        self._done_s = done_s
+        self._facts = facts  # looked up when asked for: most keys want one thing
+
+    @property
+    def submit_s(self) -> float:
+        """Submission time, s."""
+        return self._facts.submit_s[self.job]
+
+    @property
+    def accelerators(self) -> int:
+        """Gang size."""
+        return self._facts.accelerators[self.job]
+
+    @property
+    def requested_s(self) -> float:
+        """Requested run time, s."""
+        return self._facts.requested_s[self.job]
+
+    @property
+    def priority(self) -> int:
+        """Priority, larger is more important; 0 where jobs have none."""
+        return self._facts.priority[self.job] if self._facts.priority else 0
+
+    @property
+    def remaining_s(self) -> float:
+        """Requested run time minus what is done, s."""
+        return self._facts.requested_s[self.job] - self._done_s
 
 
 class JobFacts(Protocol):

@@ -51,6 +51,8 @@ class WorldView:
         self._classes = world.facts.request_class
         self._pools = world.fleet.pools
         self._placement = world.fleet.place
+        self._in_parts = world.fleet.shared
+        self._needs = world.needs
         # Whether gangs have the one shape that dcsim's own placements with node walls give them.
         self._by_node = _is_own(world.fleet.place) and all(pool.walls for pool in world.fleet.pools)
         self.place = _placer(world)
@@ -96,7 +98,7 @@ class WorldView:
 
     def place_after(self, job: int, leaving: Sequence[int]) -> tuple[Allocation, list[int]] | None:
         """Where it would go once enough jobs of `leaving` had gone, and those; the world is as before afterwards."""
-        pools, needs = self._pools, self._world.needs
+        pools, needs = self._pools, self._needs
         request = self._requests[self._classes[job]]
         enough, found = self._enough(request, leaving)
         if not enough:
@@ -121,11 +123,11 @@ class WorldView:
         Counted beside the pools, which is several times as quick as changing them. Pools shared in parts are not
         counted: there any job that goes may be enough.
         """
-        if self._world.fleet.shared:
+        if self._in_parts:
             return min(1, len(leaving)), None
         need, pools = request.accelerators, self._pools
         best: tuple[int, Allocation | None] = (0, None)
-        held = sum(map(self._world.needs.__getitem__, leaving))
+        held = sum(map(self._needs.__getitem__, leaving))
         for number in request.pools:
             if pools[number].free_total + held >= need:
                 found = self._enough_in(number, need, leaving)
@@ -135,7 +137,7 @@ class WorldView:
 
     def _enough_in(self, number: int, need: int, leaving: Sequence[int]) -> tuple[int, Allocation | None]:
         """The same for one pool."""
-        pool, running, needs = self._pools[number], self._world.running, self._world.needs
+        pool, running, needs = self._pools[number], self._world.running, self._needs
         wanted = min(need, pool.width)  # on each of `whole` nodes, the remainder of a gang apart
         whole = need // wanted
         missing = need - pool.free_total
