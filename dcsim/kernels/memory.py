@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from dcsim.kernels.arrays import named
 from dcsim.kernels.facts import DUALPIPE, FULL, GPIPE, HSDP, NONE, ZB_H1, ZB_H2, ZERO1, ZERO2, ZERO3, Model, Plan
+from dcsim.kernels.inlined import inlined
 from dcsim.kernels.pipeline import stage_layers
 
 Floats = NDArray[np.float64]
@@ -82,7 +83,7 @@ class Rank(NamedTuple):
     buffers_b: float
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def attention_parameters(model: Model) -> float:
     """Parameters of an attention block, grouped or latent (DeepSeek-V2, arXiv 2405.04434, section 2.1)."""
     value = model.v_head_dim if model.v_head_dim > 0.0 else model.head_dim
@@ -95,7 +96,7 @@ def attention_parameters(model: Model) -> float:
     return queries + latent + model.kv_rank * model.heads * (model.head_dim + value) + output
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@inlined
 def _attention_elements(model: Model, share: float) -> float:
     """Elements a token that attention keeps on one rank: query, key, value, latents, and the input of its output."""
     value = model.v_head_dim if model.v_head_dim > 0.0 else model.head_dim
@@ -105,7 +106,7 @@ def _attention_elements(model: Model, share: float) -> float:
     return (model.heads * share + max(model.kv_heads * share, 1.0)) * width
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@inlined
 def _scores_b(model: Model, plan: Plan, share: float, element_b: float) -> float:
     """Bytes a token of the attention core: soft-max and dropout (Korthikanti's 5 a s), or the statistics of flash."""
     if plan.flash > 0.0:
@@ -114,7 +115,7 @@ def _scores_b(model: Model, plan: Plan, share: float, element_b: float) -> float
     return model.heads * share * keys * (element_b + plan.dropout * (element_b + 1.0))
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@inlined
 def _widths(model: Model, plan: Plan) -> Widths:
     share = 1.0 / plan.tp
     fullest, least = stage_layers(model.layers, plan.pp, plan.vpp)
@@ -130,7 +131,7 @@ def _widths(model: Model, plan: Plan) -> Widths:
     )
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@inlined
 def _layer(model: Model, plan: Plan, widths: Widths, routed: bool) -> Layer:
     """One layer, dense or with routed experts. Source of the count: Korthikanti 2022, arXiv 2205.05198, section 4.
 
@@ -162,7 +163,7 @@ def _layer(model: Model, plan: Plan, widths: Widths, routed: bool) -> Layer:
     return Layer(parameters, experts, kept_b, work_b + scores_b)
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@inlined
 def in_flight(plan: Plan, stage: float, batches: float) -> float:
     """Micro-batches whose activations a stage keeps at the peak (a fraction where chunks are interleaved).
 
@@ -185,7 +186,7 @@ def in_flight(plan: Plan, stage: float, batches: float) -> float:
     return min(most, batches)
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@inlined
 def _states(model: Model, plan: Plan, ranks: float) -> States:
     """Bytes of states a parameter held, where `ranks` ranks divide them (ZeRO, arXiv 1910.02054, figure 1)."""
     share = 1.0 / (min(ranks, plan.shard_ranks) if plan.sharding == HSDP else ranks)
@@ -196,7 +197,7 @@ def _states(model: Model, plan: Plan, ranks: float) -> States:
     )
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@inlined
 def _buffers_b(model: Model, plan: Plan, widths: Widths, layer: Layer) -> float:
     """What comes and goes beside activations, B: the layer at work, and one message of each kind."""
     messages = 0.0
@@ -213,7 +214,7 @@ def _buffers_b(model: Model, plan: Plan, widths: Widths, layer: Layer) -> float:
     return buffers_b + (GATHERED_LAYERS * widths.element_b + plan.gradient_bytes * model.trainable) * widest
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@inlined
 def _rank(model: Model, plan: Plan, widths: Widths) -> Rank:
     """All that does not depend on the stage.
 
@@ -236,7 +237,7 @@ def _rank(model: Model, plan: Plan, widths: Widths) -> Rank:
     return Rank(dense, routed, states, expert_states, extra, _buffers_b(model, plan, widths, routed))
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@inlined
 def _stage(model: Model, plan: Plan, widths: Widths, rank: Rank, stage: float) -> Memory:
     """Memory of one pipeline stage, 0 the first. A device of DualPipe holds a stage and its mirror."""
     last = stage == plan.pp - 1.0
@@ -272,14 +273,14 @@ def _stage(model: Model, plan: Plan, widths: Widths, rank: Rank, stage: float) -
     )
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@inlined
 def total_b(memory: Memory) -> float:
     """Sum of the parts of a `Memory`, B."""
     states_b = memory.weights_b + memory.gradients_b + memory.optimizer_b
     return states_b + memory.activations_b + memory.logits_b + memory.buffers_b
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@inlined
 def worst_stage(model: Model, plan: Plan) -> Memory:
     """Memory of the stage that needs most: the first, the last, or the second where the first layers are dense."""
     widths = _widths(model, plan)
@@ -296,7 +297,7 @@ def worst_stage(model: Model, plan: Plan) -> Memory:
     return worst
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def worst_stage_bytes(model: Model, plan: Plan) -> float:
     """Bytes that a step needs on the accelerator that needs most, B."""
     return total_b(worst_stage(model, plan))

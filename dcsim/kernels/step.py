@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dcsim.kernels.arrays import named
 from dcsim.kernels.facts import Device, Model, Plan, Step
+from dcsim.kernels.inlined import inlined
 from dcsim.kernels.layer import head, sparse_share
 from dcsim.kernels.memory import attention_parameters, worst_stage_bytes
 from dcsim.kernels.pipeline import bubble_s, stage_layers
@@ -47,7 +48,7 @@ def _batch(models, plans, devices, out):  # type: ignore[no-untyped-def]
             out[i, column] = row[column]
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def one_step(model: Model, plan: Plan, device: Device) -> Step:
     """One step: micro-batches on the slowest stage, the bubble, and what comes once a step."""
     at = rates(device, plan.linear_bytes)
@@ -105,7 +106,7 @@ def one_step(model: Model, plan: Plan, device: Device) -> Step:
     )
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def _idle_s(model: Model, plan: Plan, layer) -> float:  # type: ignore[no-untyped-def]
     """The bubble: traffic and launches stand still a third forward, two thirds backward."""
     mean = model.layers / plan.pp
@@ -120,7 +121,7 @@ def _idle_s(model: Model, plan: Plan, layer) -> float:  # type: ignore[no-untype
     )
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def _sends_s(model: Model, plan: Plan, device: Device, count: float) -> float:
     """Exposed sends between stages: each micro-batch both ways; interleaved schedules hide those of the steady part."""
     if plan.pp <= 1.0:
@@ -132,7 +133,7 @@ def _sends_s(model: Model, plan: Plan, device: Device, count: float) -> float:
     return 2.0 * times * send_s(size_b, device, plan.tp * plan.cp * plan.dp)
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def model_flop(model: Model, plan: Plan) -> float:
     """FLOP of a step by the model, all accelerators, no recompute; attention counts the whole square or window.
 
@@ -150,7 +151,7 @@ def model_flop(model: Model, plan: Plan) -> float:
     return 3.0 * plan.global_batch * plan.seq_len * (2.0 * weights + pairs)
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def _largest(parts) -> float:  # type: ignore[no-untyped-def]
     """The number of the largest part: parts stand in the order of BOUNDS."""
     best = 0
