@@ -75,10 +75,10 @@ def attention_core(model: Model, plan: Plan, at: Rates) -> Times:
     A fused kernel skips the half above the diagonal and computes scores again backward (2.5 x forward). Unfused, the
     whole square is computed and passes through memory about five times each way.
     """
-    heads = model.heads / plan.tp
+    heads = model.heads * (1.0 / plan.tp)
     value_dim = model.v_head_dim if model.v_head_dim > 0.0 else model.head_dim
     width = model.head_dim + model.rope_dim + value_dim
-    queries = plan.seq_len / plan.cp
+    queries = plan.seq_len * (1.0 / plan.cp)
     pairs = plan.micro_batch * heads * queries * plan.seq_len
     if plan.flash > 0.0:
         seen = 0.5 if model.causal > 0.0 else 1.0
@@ -95,12 +95,13 @@ def attention_core(model: Model, plan: Plan, at: Rates) -> Times:
 @inlined
 def projections(model: Model, plan: Plan, tokens: float, at: Rates) -> Times:
     """Query, key, value and output projections, plain or latent (DeepSeek-V2, arXiv 2405.04434)."""
-    heads = model.heads / plan.tp
+    share = 1.0 / plan.tp
+    heads = model.heads * share
     value_dim = model.v_head_dim if model.v_head_dim > 0.0 else model.head_dim
     element_b = plan.linear_bytes
     out = linear(tokens, model.hidden, heads * value_dim, element_b, at)
     if model.kv_rank <= 0.0:
-        kv = max(model.kv_heads / plan.tp, 1.0)
+        kv = max(model.kv_heads * share, 1.0)
         return add(out, linear(tokens, (heads + 2.0 * kv) * model.head_dim, model.hidden, element_b, at))
     down = linear(tokens, model.q_rank + model.kv_rank + model.rope_dim, model.hidden, element_b, at)
     key_value = linear(tokens, heads * (model.head_dim + value_dim), model.kv_rank, element_b, at)
@@ -122,8 +123,9 @@ def mlp(model: Model, plan: Plan, tokens: float, width: float, at: Rates) -> Tim
 @inlined
 def elementwise(model: Model, plan: Plan, tokens: float, at: Rates) -> Times:
     """Norms, residuals, dropout, positions and casts to 8 bits of one layer."""
-    whole = tokens / (plan.tp if plan.sequence_parallel > 0.0 else 1.0)
-    passed = 16.0 * model.hidden * whole + 6.0 * (model.heads + model.kv_heads) * model.head_dim * tokens / plan.tp
+    share = 1.0 / plan.tp
+    whole = tokens * (share if plan.sequence_parallel > 0.0 else 1.0)
+    passed = 16.0 * model.hidden * whole + 6.0 * (model.heads + model.kv_heads) * model.head_dim * tokens * share
     cast = 3.0 * model.hidden * tokens if plan.linear_bytes < 2.0 else 0.0
     return moved(passed * at.elementwise + cast, 1.5 * passed * at.elementwise + cast, at)
 
@@ -154,7 +156,7 @@ def experts(model: Model, plan: Plan, tokens: float, at: Rates) -> Times:
 @inlined
 def head(model: Model, plan: Plan, at: Rates) -> Times:
     """Language-model head and loss of one micro-batch on a rank of the last stage."""
-    tokens = plan.micro_batch * plan.seq_len / plan.cp
-    columns = model.vocab / plan.tp
+    tokens = plan.micro_batch * plan.seq_len * (1.0 / plan.cp)
+    columns = model.vocab * (1.0 / plan.tp)
     logits = linear(tokens, columns, model.hidden, 2.0, at)
     return add(logits, moved(8.0 * tokens * columns, 8.0 * tokens * columns, at))

@@ -123,7 +123,7 @@ def _widths(model: Model, plan: Plan) -> Widths:
         share,
         model.hidden * (share if plan.sequence_parallel > 0.0 else 1.0),
         max(2.0, plan.linear_bytes),
-        plan.micro_batch * plan.seq_len / plan.cp,
+        plan.micro_batch * plan.seq_len * (1.0 / plan.cp),
         max(plan.global_batch / (plan.micro_batch * plan.dp), 1.0),
         model.vocab * model.hidden * share,
         fullest,

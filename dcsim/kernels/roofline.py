@@ -40,10 +40,11 @@ class Rates(NamedTuple):
 def rates(device: Device, linear_bytes: float) -> Rates:
     """The rates of a device; `linear_bytes` below 2 are 8- and 4-bit formats, slower than their peak says."""
     low = device.low_precision_efficiency if linear_bytes < 2.0 else 1.0
-    share = device.product_efficiency * device.clock / device.framework_factor
+    pace = device.clock / device.framework_factor
+    share = device.product_efficiency * pace
     linear = device.linear_flop_per_s * share * low
     half = device.half_flop_per_s * share
-    attention = device.half_flop_per_s * device.attention_efficiency * device.clock / device.framework_factor
+    attention = device.half_flop_per_s * device.attention_efficiency * pace
     fill = device.tile_latency_s / (2.0 * device.multiprocessors * TILE)
     idle = device.wave_share * device.multiprocessors
     return Rates(

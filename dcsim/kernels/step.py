@@ -109,7 +109,7 @@ def one_step(model: Model, plan: Plan, device: Device) -> Step:
 @inlined
 def _idle_s(model: Model, plan: Plan, layer) -> float:  # type: ignore[no-untyped-def]
     """The bubble: traffic and launches stand still a third forward, two thirds backward."""
-    mean = model.layers / plan.pp
+    mean = model.layers * (1.0 / plan.pp)
     rest_s = (traffic_s(layer) + layer.launch_s) / 3.0
     return bubble_s(
         plan.schedule,
@@ -126,9 +126,9 @@ def _sends_s(model: Model, plan: Plan, device: Device, count: float) -> float:
     """Exposed sends between stages: each micro-batch both ways; interleaved schedules hide those of the steady part."""
     if plan.pp <= 1.0:
         return 0.0
-    size_b = 2.0 * plan.micro_batch * plan.seq_len / plan.cp * model.hidden
+    size_b = 2.0 * plan.micro_batch * plan.seq_len * (1.0 / plan.cp) * model.hidden
     if plan.sequence_parallel > 0.0:
-        size_b /= plan.tp
+        size_b *= 1.0 / plan.tp
     times = plan.pp - 1.0 if plan.vpp > 1.0 else count + plan.pp - 1.0
     return 2.0 * times * send_s(size_b, device, plan.tp * plan.cp * plan.dp)
 

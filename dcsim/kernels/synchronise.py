@@ -42,10 +42,10 @@ def held_parameters(model: Model, plan: Plan) -> Held:
     dense = attention_parameters(model) * crossed + matrices * width
     routed = sparse * matrices * model.expert_hidden * model.experts
     tables = 1.0 if plan.pp > 1.0 or model.tied > 0.0 else 2.0
-    layers = model.layers / plan.pp
+    layers, share = model.layers * (1.0 / plan.pp), 1.0 / plan.tp
     return Held(
-        (layers * dense + tables * model.vocab * model.hidden) / plan.tp,
-        layers * routed / (plan.ep if plan.ep > 1.0 else plan.tp),
+        (layers * dense + tables * model.vocab * model.hidden) * share,
+        layers * routed * (1.0 / plan.ep if plan.ep > 1.0 else share),
     )
 
 
@@ -93,7 +93,7 @@ def _gathered(model: Model, plan: Plan, device: Device, held: Held, cover: Cover
     shards = min(plan.shard_ranks, ranks) if plan.sharding == HSDP else ranks
     inner: Road = road(device, plan.tp, shards)
     parameters = held.dense + held.routed
-    later_s = (model.layers / plan.pp - 1.0) * inner.latency_s  # latency of the layers after the first
+    later_s = (model.layers * (1.0 / plan.pp) - 1.0) * inner.latency_s  # latency of the layers after the first
     gather = gather_s(2.0 * parameters, inner) + later_s
     scatter = 0.0
     if model.trainable >= 1.0:

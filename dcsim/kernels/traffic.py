@@ -25,15 +25,13 @@ def road(device: Device, inside: float, ranks: float) -> Road:
     its local ranks own (NCCL), so a rank gets NIC bandwidth times the ranks a domain has of the group, at most that
     of the links. Latency grows with each doubling (trees).
     """
-    link = device.link_b_per_s * device.link_efficiency
-    if ranks <= 1.0:
-        return Road(1.0, 0.0, 0.0)
+    ranks = max(ranks, 1.0)
     local = min(max(device.domain / inside, 1.0), ranks)
-    latency_s = device.link_latency_s * math.log2(local)
-    if local >= ranks:
-        return Road(ranks, 1.0 / link, latency_s)
-    nic = min(device.nic_b_per_s * device.nic_efficiency * local, link)
-    return Road(ranks, 1.0 / nic, latency_s + device.nic_latency_s * math.log2(ranks / local))
+    rate = device.link_b_per_s * device.link_efficiency
+    if local < ranks:
+        rate = min(device.nic_b_per_s * device.nic_efficiency * local, rate)
+    latency_s = device.link_latency_s * math.log2(local) + device.nic_latency_s * math.log2(ranks / local)
+    return Road(ranks, 1.0 / rate, latency_s)
 
 
 @inlined
