@@ -84,8 +84,7 @@ def attention_core(model: Model, plan: Plan, at: Rates) -> Times:
         seen = 0.5 if model.causal > 0.0 else 1.0
         if 0.0 < model.window < seen * plan.seq_len:
             seen = model.window / plan.seq_len
-        waste = 1.0 + at.idle_rows / (plan.micro_batch * heads * queries)
-        forward_s = 2.0 * seen * pairs * width * waste * at.attention_s
+        forward_s = 2.0 * seen * (pairs + at.idle_rows * plan.seq_len) * width * at.attention_s
         return Times(forward_s, 2.5 * forward_s, 0.0, 0.0)
     products_s = 2.0 * pairs * (width + 2.0 * at.half_fill) * at.half_s
     bytes_s = 10.0 * pairs * at.memory_s

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from dcsim.kernels.arrays import named
+from dcsim.kernels.arrays import together
 from dcsim.kernels.facts import DUALPIPE, FULL, GPIPE, HSDP, NONE, ZB_H1, ZB_H2, ZERO1, ZERO2, ZERO3, Model, Plan
 from dcsim.kernels.inlined import inlined
 from dcsim.kernels.pipeline import stage_layers
@@ -156,11 +156,12 @@ def _layer(model: Model, plan: Plan, widths: Widths, routed: bool) -> Layer:
     kept_b *= plan.kept_factor
     scores_b = blocks * _scores_b(model, plan, share, element_b)
     work_b = element_b * (2.0 * whole + (matrices - 1.0) * width * share)
+    whole_b = kept_b + scores_b
     if plan.recompute == FULL:
-        return Layer(parameters, experts, element_b * whole, work_b + kept_b + scores_b - element_b * whole)
-    if plan.recompute == NONE:
-        return Layer(parameters, experts, kept_b + scores_b, work_b)
-    return Layer(parameters, experts, kept_b, work_b + scores_b)
+        kept_b = element_b * whole
+    elif plan.recompute == NONE:
+        kept_b = whole_b
+    return Layer(parameters, experts, kept_b, work_b + (whole_b - kept_b))
 
 
 @inlined
@@ -182,7 +183,7 @@ def in_flight(plan: Plan, stage: float, batches: float) -> float:
     elif plan.schedule == DUALPIPE:
         most = plan.pp + 1.0
     elif plan.vpp > 1.0 and plan.pp > 1.0:
-        most = (2.0 * (plan.pp - 1.0 - stage) + (plan.vpp - 1.0) * plan.pp + 1.0) / plan.vpp
+        most = (2.0 * (plan.pp - 1.0 - stage) + (plan.vpp - 1.0) * plan.pp + 1.0) * (1.0 / plan.vpp)
     return min(most, batches)
 
 
@@ -309,12 +310,9 @@ def stage_memory(models: Floats, plans: Floats) -> Floats:
     models, plans: shape (n, fields of Model, Plan), or (1, fields) to serve all n. Raises ValueError for another
     number of columns or rows.
     """
-    tables = named(models, Model), named(plans, Plan)
-    count = max(len(table) for table in tables)
-    if any(len(table) not in (1, count) for table in tables):
-        raise ValueError("models and plans must have one row or the same number of rows")
-    parts = np.empty((count, len(Memory._fields)))
-    _batch(*tables, parts)
+    model, plan = together((models, Model), (plans, Plan))
+    parts = np.empty((max(len(model), len(plan)), len(Memory._fields)))
+    _batch(model, plan, parts)
     return parts
 
 

@@ -25,7 +25,7 @@ def bubble_s(schedule: float, stages: float, chunks: float, forward_s: float, in
         return (stages - 1.0) * max(whole_s - 3.0 * weight_s, 0.0)
     if schedule == DUALPIPE:
         return max(0.5 * stages - 1.0, 0.0) * max(whole_s + input_s - 2.0 * weight_s, 0.0)
-    return (stages - 1.0) * whole_s / chunks
+    return (stages - 1.0) * whole_s * (1.0 / chunks)
 
 
 @inlined

@@ -63,7 +63,8 @@ def one_layer(model: Model, plan: Plan, device: Device, at: Rates) -> Layer:
     tokens = plan.micro_batch * plan.seq_len * (1.0 / plan.cp)
     core = attention_core(model, plan, at)
     sparse = sparse_share(model)
-    block = mlp(model, plan, tokens, model.ffn_hidden * (1.0 / plan.tp), at) if sparse < 1.0 else Times(0.0, 0.0, 0.0, 0.0)
+    width = model.ffn_hidden * (1.0 / plan.tp)
+    block = mlp(model, plan, tokens, width, at) if sparse < 1.0 else Times(0.0, 0.0, 0.0, 0.0)
     if sparse > 0.0:
         block = mix(block, experts(model, plan, tokens, at), sparse)
     crossed = 1.0 + model.cross_layers / model.layers

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from dcsim.kernels.arrays import named
+from dcsim.kernels.arrays import together
 from dcsim.kernels.facts import Device, Model, Plan, Step
 from dcsim.kernels.inlined import inlined
 from dcsim.kernels.layer import head, sparse_share
@@ -28,12 +28,9 @@ def steps(models: Rows, plans: Rows, devices: Rows) -> Rows:
     models, plans, devices: shape (n, fields of Model, Plan, Device), or (1, fields) to serve all n. Raises ValueError
     for another number of columns or rows. Plans are taken to be legal (see performance/plans.py).
     """
-    tables = named(models, Model), named(plans, Plan), named(devices, Device)
-    count = max(len(table) for table in tables)
-    if any(len(table) not in (1, count) for table in tables):
-        raise ValueError("models, plans and devices must have one row or the same number of rows")
-    out = np.empty((count, len(Step._fields)))
-    _batch(*tables, out)
+    model, plan, device = together((models, Model), (plans, Plan), (devices, Device))
+    out = np.empty((max(len(model), len(plan), len(device)), len(Step._fields)))
+    _batch(model, plan, device, out)
     return out
 
 
@@ -110,7 +107,7 @@ def one_step(model: Model, plan: Plan, device: Device) -> Step:
 def _idle_s(model: Model, plan: Plan, layer) -> float:  # type: ignore[no-untyped-def]
     """The bubble: traffic and launches stand still a third forward, two thirds backward."""
     mean = model.layers * (1.0 / plan.pp)
-    rest_s = (traffic_s(layer) + layer.launch_s) / 3.0
+    rest_s = (traffic_s(layer) + layer.launch_s) * (1.0 / 3.0)
     return bubble_s(
         plan.schedule,
         plan.pp,

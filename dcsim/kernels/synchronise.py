@@ -69,8 +69,9 @@ def data_parallel(model: Model, plan: Plan, device: Device, forward_s: float, ba
         traffic_s = _reduced_s(model, plan, held, whole, own, cover)
         states = held.dense + held.routed
         if plan.sharding > UNSHARDED:
-            states = held.dense / ranks + held.routed / own.ranks
-    optimizer_s = STATE_BYTES * states * model.trainable / (device.memory_b_per_s * device.memory_efficiency)
+            states = held.dense * (1.0 / ranks) + held.routed * (1.0 / own.ranks)
+    memory_s = 1.0 / (device.memory_b_per_s * device.memory_efficiency)
+    optimizer_s = STATE_BYTES * states * model.trainable * memory_s
     return Shared(traffic_s, optimizer_s)
 
 

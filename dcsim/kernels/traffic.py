@@ -37,7 +37,7 @@ def road(device: Device, inside: float, ranks: float) -> Road:
 @inlined
 def gather_s(size_b: float, way: Road) -> float:
     """All-gather to, or reduce-scatter from, `size_b` bytes: (n - 1)/n of them leave each rank, s."""
-    return size_b * (way.ranks - 1.0) / way.ranks * way.b_s + way.latency_s
+    return size_b * (1.0 - 1.0 / way.ranks) * way.b_s + way.latency_s
 
 
 @inlined
