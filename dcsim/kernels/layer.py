@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from numba import njit
-
 from dcsim.kernels.facts import Model, Plan
+from dcsim.kernels.inlined import inlined
 from dcsim.kernels.roofline import TILE_ROWS, Rates, product
 
 FORWARD_KERNELS = 14.0  # launched for one layer: products, attention, norms, activation, residuals
@@ -29,7 +28,7 @@ class Times(NamedTuple):
     memory_s: float  # part of all three that device memory bounds
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def linear(rows: float, columns: float, depth: float, element_b: float, at: Rates) -> Times:
     """A linear layer: forward, gradient of its input, gradient of its weights."""
     low = element_b < 2.0
@@ -39,13 +38,13 @@ def linear(rows: float, columns: float, depth: float, element_b: float, at: Rate
     return Times(forward_s, input_s, weight_s, bound_f + bound_i + bound_w)
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def add(a: Times, b: Times) -> Times:
     """One part after the other."""
     return Times(a.forward_s + b.forward_s, a.input_s + b.input_s, a.weight_s + b.weight_s, a.memory_s + b.memory_s)
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def mix(a: Times, b: Times, share: float) -> Times:
     """(1 - share) of the one and a share of the other."""
     return Times(
@@ -56,52 +55,52 @@ def mix(a: Times, b: Times, share: float) -> Times:
     )
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def sparse_share(model: Model) -> float:
     """Share of layers whose feed-forward part is routed experts."""
     return (model.layers - model.dense_layers) / model.layers if model.experts > 0.0 else 0.0
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def moved(forward_b: float, backward_b: float, at: Rates) -> Times:
     """Work that only moves bytes."""
     forward_s, input_s = forward_b * at.memory_s, backward_b * at.memory_s
     return Times(forward_s, input_s, 0.0, forward_s + input_s)
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def attention_core(model: Model, plan: Plan, at: Rates) -> Times:
     """Scores, soft-max and context of one micro-batch on one rank; heads are cut by tp, queries by cp.
 
     A fused kernel skips the half above the diagonal and computes scores again backward (2.5 x forward). Unfused, the
     whole square is computed and passes through memory about five times each way.
     """
-    heads = model.heads / plan.tp
+    heads = model.heads * (1.0 / plan.tp)
     value_dim = model.v_head_dim if model.v_head_dim > 0.0 else model.head_dim
     width = model.head_dim + model.rope_dim + value_dim
-    queries = plan.seq_len / plan.cp
+    queries = plan.seq_len * (1.0 / plan.cp)
     pairs = plan.micro_batch * heads * queries * plan.seq_len
     if plan.flash > 0.0:
         seen = 0.5 if model.causal > 0.0 else 1.0
         if 0.0 < model.window < seen * plan.seq_len:
             seen = model.window / plan.seq_len
-        waste = 1.0 + at.idle_rows / (plan.micro_batch * heads * queries)
-        forward_s = 2.0 * seen * pairs * width * waste * at.attention_s
+        forward_s = 2.0 * seen * (pairs + at.idle_rows * plan.seq_len) * width * at.attention_s
         return Times(forward_s, 2.5 * forward_s, 0.0, 0.0)
     products_s = 2.0 * pairs * (width + 2.0 * at.half_fill) * at.half_s
     bytes_s = 10.0 * pairs * at.memory_s
     return Times(products_s + bytes_s, 2.0 * products_s + bytes_s, 0.0, 2.0 * bytes_s)
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def projections(model: Model, plan: Plan, tokens: float, at: Rates) -> Times:
     """Query, key, value and output projections, plain or latent (DeepSeek-V2, arXiv 2405.04434)."""
-    heads = model.heads / plan.tp
+    share = 1.0 / plan.tp
+    heads = model.heads * share
     value_dim = model.v_head_dim if model.v_head_dim > 0.0 else model.head_dim
     element_b = plan.linear_bytes
     out = linear(tokens, model.hidden, heads * value_dim, element_b, at)
     if model.kv_rank <= 0.0:
-        kv = max(model.kv_heads / plan.tp, 1.0)
+        kv = max(model.kv_heads * share, 1.0)
         return add(out, linear(tokens, (heads + 2.0 * kv) * model.head_dim, model.hidden, element_b, at))
     down = linear(tokens, model.q_rank + model.kv_rank + model.rope_dim, model.hidden, element_b, at)
     key_value = linear(tokens, heads * (model.head_dim + value_dim), model.kv_rank, element_b, at)
@@ -110,7 +109,7 @@ def projections(model: Model, plan: Plan, tokens: float, at: Rates) -> Times:
     return add(add(out, down), add(key_value, query))
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def mlp(model: Model, plan: Plan, tokens: float, width: float, at: Rates) -> Times:
     """Two or three products of a feed-forward block of that width on one rank, and its activation."""
     matrices = 1.0 + model.gated
@@ -120,16 +119,17 @@ def mlp(model: Model, plan: Plan, tokens: float, width: float, at: Rates) -> Tim
     return add(add(up, down), moved(passed * (1.0 + matrices), passed * (1.0 + 2.0 * matrices), at))
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def elementwise(model: Model, plan: Plan, tokens: float, at: Rates) -> Times:
     """Norms, residuals, dropout, positions and casts to 8 bits of one layer."""
-    whole = tokens / (plan.tp if plan.sequence_parallel > 0.0 else 1.0)
-    passed = 16.0 * model.hidden * whole + 6.0 * (model.heads + model.kv_heads) * model.head_dim * tokens / plan.tp
+    share = 1.0 / plan.tp
+    whole = tokens * (share if plan.sequence_parallel > 0.0 else 1.0)
+    passed = 16.0 * model.hidden * whole + 6.0 * (model.heads + model.kv_heads) * model.head_dim * tokens * share
     cast = 3.0 * model.hidden * tokens if plan.linear_bytes < 2.0 else 0.0
     return moved(passed * at.elementwise + cast, 1.5 * passed * at.elementwise + cast, at)
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def experts(model: Model, plan: Plan, tokens: float, at: Rates) -> Times:
     """Router, routed and shared experts of one layer; every rank computes top_k products a token.
 
@@ -152,10 +152,10 @@ def experts(model: Model, plan: Plan, tokens: float, at: Rates) -> Times:
     return work
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def head(model: Model, plan: Plan, at: Rates) -> Times:
     """Language-model head and loss of one micro-batch on a rank of the last stage."""
-    tokens = plan.micro_batch * plan.seq_len / plan.cp
-    columns = model.vocab / plan.tp
+    tokens = plan.micro_batch * plan.seq_len * (1.0 / plan.cp)
+    columns = model.vocab * (1.0 / plan.tp)
     logits = linear(tokens, columns, model.hidden, 2.0, at)
     return add(logits, moved(8.0 * tokens * columns, 8.0 * tokens * columns, at))

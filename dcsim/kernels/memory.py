@@ -14,8 +14,9 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from dcsim.kernels.arrays import named
+from dcsim.kernels.arrays import together
 from dcsim.kernels.facts import DUALPIPE, FULL, GPIPE, HSDP, NONE, ZB_H1, ZB_H2, ZERO1, ZERO2, ZERO3, Model, Plan
+from dcsim.kernels.inlined import inlined
 from dcsim.kernels.pipeline import stage_layers
 
 Floats = NDArray[np.float64]
@@ -82,7 +83,7 @@ class Rank(NamedTuple):
     buffers_b: float
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def attention_parameters(model: Model) -> float:
     """Parameters of an attention block, grouped or latent (DeepSeek-V2, arXiv 2405.04434, section 2.1)."""
     value = model.v_head_dim if model.v_head_dim > 0.0 else model.head_dim
@@ -95,7 +96,7 @@ def attention_parameters(model: Model) -> float:
     return queries + latent + model.kv_rank * model.heads * (model.head_dim + value) + output
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@inlined
 def _attention_elements(model: Model, share: float) -> float:
     """Elements a token that attention keeps on one rank: query, key, value, latents, and the input of its output."""
     value = model.v_head_dim if model.v_head_dim > 0.0 else model.head_dim
@@ -105,7 +106,7 @@ def _attention_elements(model: Model, share: float) -> float:
     return (model.heads * share + max(model.kv_heads * share, 1.0)) * width
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@inlined
 def _scores_b(model: Model, plan: Plan, share: float, element_b: float) -> float:
     """Bytes a token of the attention core: soft-max and dropout (Korthikanti's 5 a s), or the statistics of flash."""
     if plan.flash > 0.0:
@@ -114,7 +115,7 @@ def _scores_b(model: Model, plan: Plan, share: float, element_b: float) -> float
     return model.heads * share * keys * (element_b + plan.dropout * (element_b + 1.0))
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@inlined
 def _widths(model: Model, plan: Plan) -> Widths:
     share = 1.0 / plan.tp
     fullest, least = stage_layers(model.layers, plan.pp, plan.vpp)
@@ -122,7 +123,7 @@ def _widths(model: Model, plan: Plan) -> Widths:
         share,
         model.hidden * (share if plan.sequence_parallel > 0.0 else 1.0),
         max(2.0, plan.linear_bytes),
-        plan.micro_batch * plan.seq_len / plan.cp,
+        plan.micro_batch * plan.seq_len * (1.0 / plan.cp),
         max(plan.global_batch / (plan.micro_batch * plan.dp), 1.0),
         model.vocab * model.hidden * share,
         fullest,
@@ -130,7 +131,7 @@ def _widths(model: Model, plan: Plan) -> Widths:
     )
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@inlined
 def _layer(model: Model, plan: Plan, widths: Widths, routed: bool) -> Layer:
     """One layer, dense or with routed experts. Source of the count: Korthikanti 2022, arXiv 2205.05198, section 4.
 
@@ -155,14 +156,15 @@ def _layer(model: Model, plan: Plan, widths: Widths, routed: bool) -> Layer:
     kept_b *= plan.kept_factor
     scores_b = blocks * _scores_b(model, plan, share, element_b)
     work_b = element_b * (2.0 * whole + (matrices - 1.0) * width * share)
+    whole_b = kept_b + scores_b
     if plan.recompute == FULL:
-        return Layer(parameters, experts, element_b * whole, work_b + kept_b + scores_b - element_b * whole)
-    if plan.recompute == NONE:
-        return Layer(parameters, experts, kept_b + scores_b, work_b)
-    return Layer(parameters, experts, kept_b, work_b + scores_b)
+        kept_b = element_b * whole
+    elif plan.recompute == NONE:
+        kept_b = whole_b
+    return Layer(parameters, experts, kept_b, work_b + (whole_b - kept_b))
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@inlined
 def in_flight(plan: Plan, stage: float, batches: float) -> float:
     """Micro-batches whose activations a stage keeps at the peak (a fraction where chunks are interleaved).
 
@@ -181,11 +183,11 @@ def in_flight(plan: Plan, stage: float, batches: float) -> float:
     elif plan.schedule == DUALPIPE:
         most = plan.pp + 1.0
     elif plan.vpp > 1.0 and plan.pp > 1.0:
-        most = (2.0 * (plan.pp - 1.0 - stage) + (plan.vpp - 1.0) * plan.pp + 1.0) / plan.vpp
+        most = (2.0 * (plan.pp - 1.0 - stage) + (plan.vpp - 1.0) * plan.pp + 1.0) * (1.0 / plan.vpp)
     return min(most, batches)
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@inlined
 def _states(model: Model, plan: Plan, ranks: float) -> States:
     """Bytes of states a parameter held, where `ranks` ranks divide them (ZeRO, arXiv 1910.02054, figure 1)."""
     share = 1.0 / (min(ranks, plan.shard_ranks) if plan.sharding == HSDP else ranks)
@@ -196,7 +198,7 @@ def _states(model: Model, plan: Plan, ranks: float) -> States:
     )
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@inlined
 def _buffers_b(model: Model, plan: Plan, widths: Widths, layer: Layer) -> float:
     """What comes and goes beside activations, B: the layer at work, and one message of each kind."""
     messages = 0.0
@@ -213,7 +215,7 @@ def _buffers_b(model: Model, plan: Plan, widths: Widths, layer: Layer) -> float:
     return buffers_b + (GATHERED_LAYERS * widths.element_b + plan.gradient_bytes * model.trainable) * widest
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@inlined
 def _rank(model: Model, plan: Plan, widths: Widths) -> Rank:
     """All that does not depend on the stage.
 
@@ -236,7 +238,7 @@ def _rank(model: Model, plan: Plan, widths: Widths) -> Rank:
     return Rank(dense, routed, states, expert_states, extra, _buffers_b(model, plan, widths, routed))
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@inlined
 def _stage(model: Model, plan: Plan, widths: Widths, rank: Rank, stage: float) -> Memory:
     """Memory of one pipeline stage, 0 the first. A device of DualPipe holds a stage and its mirror."""
     last = stage == plan.pp - 1.0
@@ -272,14 +274,14 @@ def _stage(model: Model, plan: Plan, widths: Widths, rank: Rank, stage: float) -
     )
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@inlined
 def total_b(memory: Memory) -> float:
     """Sum of the parts of a `Memory`, B."""
     states_b = memory.weights_b + memory.gradients_b + memory.optimizer_b
     return states_b + memory.activations_b + memory.logits_b + memory.buffers_b
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@inlined
 def worst_stage(model: Model, plan: Plan) -> Memory:
     """Memory of the stage that needs most: the first, the last, or the second where the first layers are dense."""
     widths = _widths(model, plan)
@@ -296,7 +298,7 @@ def worst_stage(model: Model, plan: Plan) -> Memory:
     return worst
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def worst_stage_bytes(model: Model, plan: Plan) -> float:
     """Bytes that a step needs on the accelerator that needs most, B."""
     return total_b(worst_stage(model, plan))
@@ -308,12 +310,9 @@ def stage_memory(models: Floats, plans: Floats) -> Floats:
     models, plans: shape (n, fields of Model, Plan), or (1, fields) to serve all n. Raises ValueError for another
     number of columns or rows.
     """
-    tables = named(models, Model), named(plans, Plan)
-    count = max(len(table) for table in tables)
-    if any(len(table) not in (1, count) for table in tables):
-        raise ValueError("models and plans must have one row or the same number of rows")
-    parts = np.empty((count, len(Memory._fields)))
-    _batch(*tables, parts)
+    model, plan = together((models, Model), (plans, Plan))
+    parts = np.empty((max(len(model), len(plan)), len(Memory._fields)))
+    _batch(model, plan, parts)
     return parts
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
+from dcsim.kernels.arrays import named
 from dcsim.kernels.facts import Device
 from dcsim.kernels.roofline import Rates, product, rates
 
@@ -188,15 +189,6 @@ def _each(operations, work, device, out):  # type: ignore[no-untyped-def]
             out[k, column] = spent[column]
 
 
-def _records(rows: Rows, kind: type) -> NDArray[np.void]:
-    """Rows whose columns have names, as a kernel reads them."""
-    names = kind._fields  # type: ignore[attr-defined]
-    table = np.ascontiguousarray(rows, dtype=np.float64).reshape(-1, rows.shape[-1])
-    if table.shape[1] != len(names):
-        raise ValueError(f"{kind.__name__} has {len(names)} columns, not {table.shape[1]}")
-    return table.view(np.dtype([(name, np.float64) for name in names]))[:, 0]
-
-
 def network_steps(operations: Rows, works: Rows, devices: Rows) -> Rows:
     """A network under many configurations: shape (n, fields of Spent).
 
@@ -206,12 +198,12 @@ def network_steps(operations: Rows, works: Rows, devices: Rows) -> Rows:
     if len(devices) not in (1, len(works)):
         raise ValueError("devices must have one row or as many as works")
     out = np.zeros((len(works), COLUMNS))
-    _sum(_records(operations, Operation), _records(works, Work), _records(devices, Device), out)
+    _sum(named(operations, Operation), named(works, Work), named(devices, Device), out)
     return out
 
 
 def operation_steps(operations: Rows, work: Work, device: Device) -> Rows:
     """Each operation of a network under one configuration: shape (k, fields of Spent)."""
     out = np.empty((len(operations), COLUMNS))
-    _each(_records(operations, Operation), work, device, out)
+    _each(named(operations, Operation), work, device, out)
     return out

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from numba import njit
-
 from dcsim.kernels.facts import DUALPIPE, ZB_H1, ZB_H2
+from dcsim.kernels.inlined import inlined
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def bubble_s(schedule: float, stages: float, chunks: float, forward_s: float, input_s: float, weight_s: float) -> float:
     """Idle time of a stage in a step, s; the times are those of one micro-batch on one stage.
 
@@ -26,10 +25,10 @@ def bubble_s(schedule: float, stages: float, chunks: float, forward_s: float, in
         return (stages - 1.0) * max(whole_s - 3.0 * weight_s, 0.0)
     if schedule == DUALPIPE:
         return max(0.5 * stages - 1.0, 0.0) * max(whole_s + input_s - 2.0 * weight_s, 0.0)
-    return (stages - 1.0) * whole_s / chunks
+    return (stages - 1.0) * whole_s * (1.0 / chunks)
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def stage_layers(layers: float, stages: float, chunks: float) -> tuple[float, float]:
     """Layers of the fullest stage, and of the last one, which also holds the head.
 

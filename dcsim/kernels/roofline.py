@@ -14,9 +14,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from numba import njit
-
 from dcsim.kernels.facts import Device
+from dcsim.kernels.inlined import inlined
 
 TILE = 128.0 * 256.0  # elements of output
 TILE_ROWS = 128.0
@@ -37,14 +36,15 @@ class Rates(NamedTuple):
     experts: float  # time of routed experts, over that of a dense product
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def rates(device: Device, linear_bytes: float) -> Rates:
     """The rates of a device; `linear_bytes` below 2 are 8- and 4-bit formats, slower than their peak says."""
     low = device.low_precision_efficiency if linear_bytes < 2.0 else 1.0
-    share = device.product_efficiency * device.clock / device.framework_factor
+    pace = device.clock / device.framework_factor
+    share = device.product_efficiency * pace
     linear = device.linear_flop_per_s * share * low
     half = device.half_flop_per_s * share
-    attention = device.half_flop_per_s * device.attention_efficiency * device.clock / device.framework_factor
+    attention = device.half_flop_per_s * device.attention_efficiency * pace
     fill = device.tile_latency_s / (2.0 * device.multiprocessors * TILE)
     idle = device.wave_share * device.multiprocessors
     return Rates(
@@ -61,7 +61,7 @@ def rates(device: Device, linear_bytes: float) -> Rates:
     )
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def product(
     rows: float, columns: float, depth: float, element_b: float, linear: bool, at: Rates
 ) -> tuple[float, float]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from numba import njit
-
 from dcsim.kernels.facts import FULL, SELECTIVE, Device, Model, Plan
+from dcsim.kernels.inlined import inlined
 from dcsim.kernels.layer import (
     BACKWARD_KERNELS,
     EXPERT_KERNELS,
@@ -39,32 +38,33 @@ class Layer(NamedTuple):
     ep_s: float
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def busy_s(layer: Layer) -> float:
     """Computing and waiting for launches, s."""
     return layer.forward_s + layer.input_s + layer.weight_s + layer.launch_s
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def traffic_s(layer: Layer) -> float:
     """Exposed traffic of all kinds, s."""
     return layer.tp_s + layer.cp_s + layer.ep_s
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def waited_s(host_s: float, device_s: float) -> float:
     """Time for which a device waits for its host, s: the excess of the host's time, rounded where both are near."""
     gap_s = host_s - device_s
     return 0.5 * (gap_s + math.sqrt(gap_s * gap_s + 0.1 * host_s * device_s))
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def one_layer(model: Model, plan: Plan, device: Device, at: Rates) -> Layer:
     """The average layer: dense and expert layers in their proportion."""
-    tokens = plan.micro_batch * plan.seq_len / plan.cp
+    tokens = plan.micro_batch * plan.seq_len * (1.0 / plan.cp)
     core = attention_core(model, plan, at)
     sparse = sparse_share(model)
-    block = mlp(model, plan, tokens, model.ffn_hidden / plan.tp, at) if sparse < 1.0 else Times(0.0, 0.0, 0.0, 0.0)
+    width = model.ffn_hidden * (1.0 / plan.tp)
+    block = mlp(model, plan, tokens, width, at) if sparse < 1.0 else Times(0.0, 0.0, 0.0, 0.0)
     if sparse > 0.0:
         block = mix(block, experts(model, plan, tokens, at), sparse)
     crossed = 1.0 + model.cross_layers / model.layers
@@ -87,7 +87,7 @@ def one_layer(model: Model, plan: Plan, device: Device, at: Rates) -> Layer:
     )
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def _launch_s(plan: Plan, device: Device, sparse: float, forward_s: float, backward_s: float) -> float:
     kernels = EXPERT_KERNELS * sparse
     forward_host_s = (FORWARD_KERNELS + kernels) * device.launch_s
@@ -97,13 +97,13 @@ def _launch_s(plan: Plan, device: Device, sparse: float, forward_s: float, backw
     return waited_s(forward_host_s, forward_s) + waited_s(backward_host_s, backward_s)
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def _passes(plan: Plan) -> float:
     """Forward, backward, and forward again where everything is recomputed."""
     return 3.0 if plan.recompute == FULL else 2.0
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def _tensor_s(model: Model, plan: Plan, device: Device, tokens: float) -> float:
     """Two all-reduces each pass, or as many all-gathers and reduce-scatters with sequence parallelism."""
     if plan.tp <= 1.0:
@@ -112,7 +112,7 @@ def _tensor_s(model: Model, plan: Plan, device: Device, tokens: float) -> float:
     return 2.0 * _passes(plan) * (1.0 - plan.overlap_tp) * one_s
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def _context_s(model: Model, plan: Plan, device: Device, tokens: float, core: Times) -> float:
     """Keys and values pass round a ring, once forward and twice backward, behind the attention core."""
     if plan.cp <= 1.0:
@@ -123,7 +123,7 @@ def _context_s(model: Model, plan: Plan, device: Device, tokens: float, core: Ti
     return (_passes(plan) - 1.0) * forward_s + exposed_s(2.0 * ring_s, device.overlap * core.input_s)
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def _expert_s(model: Model, plan: Plan, device: Device, tokens: float) -> float:
     """Dispatch and combine, each pass."""
     if plan.ep <= 1.0:

@@ -8,8 +8,9 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from dcsim.kernels.arrays import named
+from dcsim.kernels.arrays import together
 from dcsim.kernels.facts import Device, Model, Plan, Step
+from dcsim.kernels.inlined import inlined
 from dcsim.kernels.layer import head, sparse_share
 from dcsim.kernels.memory import attention_parameters, worst_stage_bytes
 from dcsim.kernels.pipeline import bubble_s, stage_layers
@@ -27,12 +28,9 @@ def steps(models: Rows, plans: Rows, devices: Rows) -> Rows:
     models, plans, devices: shape (n, fields of Model, Plan, Device), or (1, fields) to serve all n. Raises ValueError
     for another number of columns or rows. Plans are taken to be legal (see performance/plans.py).
     """
-    tables = named(models, Model), named(plans, Plan), named(devices, Device)
-    count = max(len(table) for table in tables)
-    if any(len(table) not in (1, count) for table in tables):
-        raise ValueError("models, plans and devices must have one row or the same number of rows")
-    out = np.empty((count, len(Step._fields)))
-    _batch(*tables, out)
+    model, plan, device = together((models, Model), (plans, Plan), (devices, Device))
+    out = np.empty((max(len(model), len(plan), len(device)), len(Step._fields)))
+    _batch(model, plan, device, out)
     return out
 
 
@@ -47,7 +45,7 @@ def _batch(models, plans, devices, out):  # type: ignore[no-untyped-def]
             out[i, column] = row[column]
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def one_step(model: Model, plan: Plan, device: Device) -> Step:
     """One step: micro-batches on the slowest stage, the bubble, and what comes once a step."""
     at = rates(device, plan.linear_bytes)
@@ -105,11 +103,11 @@ def one_step(model: Model, plan: Plan, device: Device) -> Step:
     )
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def _idle_s(model: Model, plan: Plan, layer) -> float:  # type: ignore[no-untyped-def]
     """The bubble: traffic and launches stand still a third forward, two thirds backward."""
-    mean = model.layers / plan.pp
-    rest_s = (traffic_s(layer) + layer.launch_s) / 3.0
+    mean = model.layers * (1.0 / plan.pp)
+    rest_s = (traffic_s(layer) + layer.launch_s) * (1.0 / 3.0)
     return bubble_s(
         plan.schedule,
         plan.pp,
@@ -120,19 +118,19 @@ def _idle_s(model: Model, plan: Plan, layer) -> float:  # type: ignore[no-untype
     )
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def _sends_s(model: Model, plan: Plan, device: Device, count: float) -> float:
     """Exposed sends between stages: each micro-batch both ways; interleaved schedules hide those of the steady part."""
     if plan.pp <= 1.0:
         return 0.0
-    size_b = 2.0 * plan.micro_batch * plan.seq_len / plan.cp * model.hidden
+    size_b = 2.0 * plan.micro_batch * plan.seq_len * (1.0 / plan.cp) * model.hidden
     if plan.sequence_parallel > 0.0:
-        size_b /= plan.tp
+        size_b *= 1.0 / plan.tp
     times = plan.pp - 1.0 if plan.vpp > 1.0 else count + plan.pp - 1.0
     return 2.0 * times * send_s(size_b, device, plan.tp * plan.cp * plan.dp)
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def model_flop(model: Model, plan: Plan) -> float:
     """FLOP of a step by the model, all accelerators, no recompute; attention counts the whole square or window.
 
@@ -150,7 +148,7 @@ def model_flop(model: Model, plan: Plan) -> float:
     return 3.0 * plan.global_batch * plan.seq_len * (2.0 * weights + pairs)
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def _largest(parts) -> float:  # type: ignore[no-untyped-def]
     """The number of the largest part: parts stand in the order of BOUNDS."""
     best = 0

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from numba import njit
-
 from dcsim.kernels.facts import HSDP, UNSHARDED, ZERO3, Device, Model, Plan
+from dcsim.kernels.inlined import inlined
 from dcsim.kernels.layer import STATE_BYTES, sparse_share
 from dcsim.kernels.memory import attention_parameters
 from dcsim.kernels.traffic import Road, all_reduce_s, exposed_s, gather_s, road
@@ -33,7 +32,7 @@ class Shared(NamedTuple):
     optimizer_s: float
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def held_parameters(model: Model, plan: Plan) -> Held:
     """Parameters of one rank of an average stage, with the embedding and, untied on one stage, the head."""
     sparse = sparse_share(model)
@@ -43,14 +42,14 @@ def held_parameters(model: Model, plan: Plan) -> Held:
     dense = attention_parameters(model) * crossed + matrices * width
     routed = sparse * matrices * model.expert_hidden * model.experts
     tables = 1.0 if plan.pp > 1.0 or model.tied > 0.0 else 2.0
-    layers = model.layers / plan.pp
+    layers, share = model.layers * (1.0 / plan.pp), 1.0 / plan.tp
     return Held(
-        (layers * dense + tables * model.vocab * model.hidden) / plan.tp,
-        layers * routed / (plan.ep if plan.ep > 1.0 else plan.tp),
+        (layers * dense + tables * model.vocab * model.hidden) * share,
+        layers * routed * (1.0 / plan.ep if plan.ep > 1.0 else share),
     )
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def data_parallel(model: Model, plan: Plan, device: Device, forward_s: float, backward_s: float) -> Shared:
     """Data-parallel traffic that computing does not hide, and the optimiser, s a step.
 
@@ -64,17 +63,19 @@ def data_parallel(model: Model, plan: Plan, device: Device, forward_s: float, ba
     if plan.sharding >= ZERO3:
         traffic_s, states = _gathered(model, plan, device, held, cover)
     else:
-        apart = plan.ep if plan.ep > 1.0 else plan.tp
-        own = road(device, apart, max(ranks * plan.tp / apart, 1.0))
+        own = whole  # of routed experts, which other ranks hold only where they are spread
+        if plan.ep > 1.0:
+            own = road(device, plan.ep, max(ranks * plan.tp / plan.ep, 1.0))
         traffic_s = _reduced_s(model, plan, held, whole, own, cover)
         states = held.dense + held.routed
         if plan.sharding > UNSHARDED:
-            states = held.dense / ranks + held.routed / own.ranks
-    optimizer_s = STATE_BYTES * states * model.trainable / (device.memory_b_per_s * device.memory_efficiency)
+            states = held.dense * (1.0 / ranks) + held.routed * (1.0 / own.ranks)
+    memory_s = 1.0 / (device.memory_b_per_s * device.memory_efficiency)
+    optimizer_s = STATE_BYTES * states * model.trainable * memory_s
     return Shared(traffic_s, optimizer_s)
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def _reduced_s(model: Model, plan: Plan, held: Held, whole: Road, own: Road, cover: Cover) -> float:
     """Gradients summed once a step: whole, or scattered and the new weights gathered (ZeRO-1 and 2)."""
     share = model.trainable
@@ -86,14 +87,14 @@ def _reduced_s(model: Model, plan: Plan, held: Held, whole: Road, own: Road, cov
     return exposed_s(back_s, cover.backward_s) + exposed_s(forth_s, cover.forward_s)
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def _gathered(model: Model, plan: Plan, device: Device, held: Held, cover: Cover) -> tuple[float, float]:
     """ZeRO-3, FSDP, HSDP: weights gathered forward and backward, gradients scattered, each micro-batch, by layer."""
     ranks = plan.dp * plan.cp
     shards = min(plan.shard_ranks, ranks) if plan.sharding == HSDP else ranks
     inner: Road = road(device, plan.tp, shards)
     parameters = held.dense + held.routed
-    later_s = (model.layers / plan.pp - 1.0) * inner.latency_s  # latency of the layers after the first
+    later_s = (model.layers * (1.0 / plan.pp) - 1.0) * inner.latency_s  # latency of the layers after the first
     gather = gather_s(2.0 * parameters, inner) + later_s
     scatter = 0.0
     if model.trainable >= 1.0:

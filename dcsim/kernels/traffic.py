@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from numba import njit
-
 from dcsim.kernels.facts import Device
+from dcsim.kernels.inlined import inlined
 
 
 class Road(NamedTuple):
@@ -18,7 +17,7 @@ class Road(NamedTuple):
     latency_s: float  # of one collective
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def road(device: Device, inside: float, ranks: float) -> Road:
     """The road of a group whose neighbours are `inside` accelerators apart; servers are filled in that order.
 
@@ -26,30 +25,28 @@ def road(device: Device, inside: float, ranks: float) -> Road:
     its local ranks own (NCCL), so a rank gets NIC bandwidth times the ranks a domain has of the group, at most that
     of the links. Latency grows with each doubling (trees).
     """
-    link = device.link_b_per_s * device.link_efficiency
-    if ranks <= 1.0:
-        return Road(1.0, 0.0, 0.0)
+    ranks = max(ranks, 1.0)
     local = min(max(device.domain / inside, 1.0), ranks)
-    latency_s = device.link_latency_s * math.log2(local)
-    if local >= ranks:
-        return Road(ranks, 1.0 / link, latency_s)
-    nic = min(device.nic_b_per_s * device.nic_efficiency * local, link)
-    return Road(ranks, 1.0 / nic, latency_s + device.nic_latency_s * math.log2(ranks / local))
+    rate = device.link_b_per_s * device.link_efficiency
+    if local < ranks:
+        rate = min(device.nic_b_per_s * device.nic_efficiency * local, rate)
+    latency_s = device.link_latency_s * math.log2(local) + device.nic_latency_s * math.log2(ranks / local)
+    return Road(ranks, 1.0 / rate, latency_s)
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def gather_s(size_b: float, way: Road) -> float:
     """All-gather to, or reduce-scatter from, `size_b` bytes: (n - 1)/n of them leave each rank, s."""
-    return size_b * (way.ranks - 1.0) / way.ranks * way.b_s + way.latency_s
+    return size_b * (1.0 - 1.0 / way.ranks) * way.b_s + way.latency_s
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def all_reduce_s(size_b: float, way: Road) -> float:
     """Ring all-reduce: a reduce-scatter and an all-gather (Patarasuk and Yuan, JPDC 69, 2009), s."""
     return 2.0 * gather_s(size_b, way)
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def all_to_all_s(size_b: float, device: Device, inside: float, ranks: float) -> float:
     """Every rank sends 1/n of `size_b` to each other one: by links inside the domain, by its own NIC beyond, s."""
     if ranks <= 1.0:
@@ -58,7 +55,7 @@ def all_to_all_s(size_b: float, device: Device, inside: float, ranks: float) -> 
     return _two_levels_s(size_b * (local - 1.0) / ranks, size_b * (ranks - local) / ranks, local, ranks, device)
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def dispatch_s(token_b: float, copies: float, device: Device, ranks: float) -> float:
     """Tokens to `copies` experts each, on ranks picked evenly, and the same way back takes as long, s.
 
@@ -74,7 +71,7 @@ def dispatch_s(token_b: float, copies: float, device: Device, ranks: float) -> f
     return _two_levels_s(token_b * copies * (local - 1.0) / local, away_b, local, ranks, device)
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def _two_levels_s(links_b: float, nics_b: float, local: float, ranks: float, device: Device) -> float:
     links_s = links_b / (device.link_b_per_s * device.link_efficiency)
     nics_s = nics_b / (device.nic_b_per_s * device.nic_efficiency)
@@ -83,7 +80,7 @@ def _two_levels_s(links_b: float, nics_b: float, local: float, ranks: float, dev
     )
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def send_s(size_b: float, device: Device, apart: float) -> float:
     """One message to the rank that is `apart` accelerators away, s."""
     if apart < device.domain:
@@ -91,7 +88,7 @@ def send_s(size_b: float, device: Device, apart: float) -> float:
     return size_b / (device.nic_b_per_s * device.nic_efficiency) + device.nic_latency_s
 
 
-@njit(cache=True, error_model="numpy")
+@inlined
 def exposed_s(traffic_s: float, cover_s: float) -> float:
     """Traffic that computing does not hide when `cover_s` of it can, s."""
     return max(traffic_s - cover_s, 0.0)

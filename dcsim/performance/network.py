@@ -48,6 +48,7 @@ class Training:
     storage_b_per_s: float = math.inf  # share of one worker
     prefetched: bool = True
     variation: float = 0.0  # deviation over mean of step times among workers (log-normal)
+    micro_batches: int = 1  # equal pieces of `batch` that are computed one after the other, gradients adding up
 
 
 @dataclass(frozen=True)
@@ -119,23 +120,25 @@ def network_step(network: Network, device: DeviceRow, training: Training) -> Net
     """The training step of a network on `training.workers` accelerators.
 
     Operations of one stream add; kernels that the host launches too slowly leave the device idle; gradients of
-    dense weights are summed under backward, vectors from spread tables are exchanged both ways; the step ends with
-    the slowest worker, and with its data.
+    dense weights are summed under backward of the last micro-batch, vectors from spread tables are exchanged both
+    ways; the step ends with the slowest worker, and with its data.
     """
-    work = Work(float(training.batch), device.linear_bytes)
+    times = training.micro_batches
+    work = Work(training.batch / times, device.linear_bytes)
     spent = Spent(*kernel.network_steps(rows(network), np.array([work]), device.row)[0])
-    at, busy_s = rates(device.device, device.linear_bytes), spent.forward_s + spent.backward_s
-    launch_s = max(spent.kernels * device.device.launch_s - busy_s, 0.0)
+    at, busy_s = rates(device.device, device.linear_bytes), times * (spent.forward_s + spent.backward_s)
+    launch_s = max(times * spent.kernels * device.device.launch_s - busy_s, 0.0)
     optimizer_s = training.optimizer_b * dense_parameters(network) * at.memory_s
     traffic_s = _traffic_s(network, device.device, training, work, spent.backward_s)
     mean_s = busy_s + launch_s + optimizer_s + traffic_s
+    memory_s = times * spent.memory_s
     ready_s = mean_s
     if training.variation > 0 and training.workers > 1:
         ready_s = slowest_lognormal(mean_s, training.variation, float(training.workers))
     step_s = with_loading_s(ready_s, _load_s(network, training), training.prefetched)
     parts = {
-        "compute_s": busy_s - spent.memory_s,
-        "memory_s": spent.memory_s,
+        "compute_s": busy_s - memory_s,
+        "memory_s": memory_s,
         "launch_s": launch_s,
         "optimizer_s": optimizer_s,
         "traffic_s": traffic_s,
@@ -145,7 +148,7 @@ def network_step(network: Network, device: DeviceRow, training: Training) -> Net
     return NetworkStep(
         step_s=float(step_s),
         samples_per_s=training.batch * training.workers / float(step_s),
-        flop=float(spent.flop) * training.workers,
+        flop=float(spent.flop) * times * training.workers,
         bound=BOUNDS[max(parts, key=lambda name: parts[name])],
         **{name: float(part) for name, part in parts.items()},
     )
@@ -188,7 +191,9 @@ def _traffic_s(network: Network, device: Device, training: Training, work: Work,
     summed_s = all_reduce_s(gradients_b, road(device, 1.0, workers))
     made = map(row, network.operations)
     looked_up_b = work.element_b * work.batch * sum(r.written * r.times for r in made if r.kind == kernel.LOOKUP)
-    exchanged_s = 2.0 * all_to_all_s(looked_up_b, device, 1.0, workers) if looked_up_b else 0.0
+    exchanged_s = 0.0
+    if looked_up_b:
+        exchanged_s = 2.0 * training.micro_batches * all_to_all_s(looked_up_b, device, 1.0, workers)
     return exposed_s(summed_s, device.overlap * backward_s) + exchanged_s
 
 

@@ -141,3 +141,12 @@ def test_steps_are_plain_numbers() -> None:
     values = [v for v in vars(step).values() if not isinstance(v, str)]
     assert all(type(v) is float and math.isfinite(v) for v in values)
     assert not any(isinstance(v, np.floating) for v in values)
+
+
+def test_micro_batches_add_up_and_share_one_optimizer_step_and_one_sum() -> None:
+    whole = network_step(NETWORKS["resnet-50"], DEVICE, Training(64, workers=8))
+    cut = network_step(NETWORKS["resnet-50"], DEVICE, Training(256, workers=8, micro_batches=4))
+    assert cut.compute_s == pytest.approx(4 * whole.compute_s)
+    assert cut.memory_s == pytest.approx(4 * whole.memory_s)
+    assert (cut.optimizer_s, cut.traffic_s) == (whole.optimizer_s, whole.traffic_s)
+    assert cut.flop == pytest.approx(4 * whole.flop)
