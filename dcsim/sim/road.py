@@ -25,7 +25,7 @@ from dcsim.sim.world import Running, World
 @dataclass(frozen=True)
 class Told:
     """The queue, as the loop drives it. `decide, started, ended`: see Queue; None if it does not care. `alone`:
-    whether a job that finds nobody waiting may start without asking the queue."""
+    whether a job that finds nobody waiting may start without asking the queue, and all who come may wait."""
 
     decide: Callable[[bool, Actions], None]
     started: Callable[[int], None] | None
@@ -55,7 +55,7 @@ def walk(world: World, on: Callbacks, queue: Told, until: float) -> None:
     """Run to the end, or to `until`, s; see `Clock.walk`."""
     clock, log, waiting, running, spare = world.clock, world.log, world.waiting, world.running, world.spare
     heap, release, needs, kinds = clock.queue, world.release, world.needs, world.end_kinds
-    hand, decide = Hand(world), queue.decide
+    hand, decide, push = Hand(world), queue.decide, world.on_wait
     start_if_fits, put_time, put_code = hand.start_if_fits, log.put_time, log.put_code
     alone, told_end, told_start = queue.alone, queue.ended, queue.started
     arrivals, i, events, report_at = [*world.facts.submit_s, inf], 0, 0, REPORT_EVERY
@@ -89,7 +89,12 @@ def walk(world: World, on: Callbacks, queue: Told, until: float) -> None:
             else:
                 while arrivals[i] == now:
                     i += 1
-                on.admit(job, i)
+                if alone:
+                    for new in range(job, i):
+                        waiting[new] = None
+                        push(new)
+                else:
+                    on.admit(job, i)
         if waiting:
             freed = world.freed
             world.freed = False
