@@ -142,7 +142,12 @@ def _speed(e: Estimate) -> str:
     one, name = e.plan.tokens_per_s_per_accelerator, "tokens/s"
     if one is None:
         one, name = e.plan.samples_per_s / e.accelerators, "samples/s"
-    return f"{human_count(one * e.accelerators)} {name}, {human_count(one)} an accelerator"
+    beside = f", {_rate(one)} an accelerator" if e.accelerators > 1 else ""
+    return f"{_rate(one * e.accelerators)} {name}{beside}"
+
+
+def _rate(value: float) -> str:
+    return human_count(value) if value >= 100 else f"{value:.3g}"
 
 
 def _shares(e: Estimate) -> str:
