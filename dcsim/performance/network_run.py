@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
 from dcsim.errors import Problem, ScenarioError
-from dcsim.kernels.operations import TABLE_B
+from dcsim.kernels.operations import PASSED, TABLE_B, WEIGHTED, Operation
 from dcsim.performance import network
 from dcsim.performance.answers import TRAFFIC, Length, Paced, Proposal, Proposals
 from dcsim.performance.network_request import NetworkRequest
@@ -25,20 +27,39 @@ from dcsim.units import human_count, human_si
 
 USUAL_SAMPLES = 256  # of an accelerator and step where nobody gives a batch, if so many fit
 FP32_B = 4.0
+INPUT = Operation(WEIGHTED)
 
 
-def memory_b(model: Network, micro_batch: float, workers: int, element_b: float, optimizer_b: float) -> float:
-    """Bytes that training takes on each of `workers` accelerators.
+class Footprint(NamedTuple):
+    """Bytes that training a network takes: on every worker, of all workers together, and for a sample at work."""
 
-    Weights, gradients and optimiser states (`optimizer_b` a parameter, with an fp32 copy of the weights, which those
-    in fp32 do without); a part of the tables; and the result of every operation, which backward reads.
+    states_b: float
+    tables_b: float
+    sample_b: float
+
+    def needed_b(self, micro_batch: int, workers: int) -> float:
+        """Bytes on each of the workers."""
+        return self.states_b + self.tables_b / workers + micro_batch * self.sample_b
+
+
+def footprint(model: Network, element_b: float, optimizer_b: float) -> Footprint:
+    """What training takes with so many bytes an element, and of optimiser states a parameter.
+
+    Weights, gradients and optimiser states (with an fp32 copy of the weights, which those in fp32 do without); the
+    embedding tables, spread over the workers; and the result of every operation, which backward reads, but for
+    activations: frameworks write them over what they read.
     """
     dense = network.dense_parameters(model)
     element_b = max(element_b, 2.0)
     states_b = dense * (2.0 * element_b + optimizer_b - (FP32_B if element_b >= FP32_B else 0.0))
-    tables_b = (network.parameters(model) - dense) * TABLE_B / workers
-    kept = sum(row.written * row.times for row in map(network.row, model.operations))
-    return states_b + tables_b + micro_batch * element_b * kept
+    rows = [network.row(operation) for operation in model.operations]
+    kept = sum(row.written * row.times for before, row in pairwise([INPUT, *rows]) if not _in_place(before, row))
+    return Footprint(states_b, (network.parameters(model) - dense) * TABLE_B, element_b * kept)
+
+
+def _in_place(before: Operation, row: Operation) -> bool:
+    """Whether an operation only changes each element that elementwise work just wrote, as activations do."""
+    return row.kind == before.kind == PASSED and row.read == row.written == before.written
 
 
 class NetworkRun:
@@ -58,6 +79,11 @@ class NetworkRun:
     @property
     def seq_len(self) -> None:
         """Samples are no sequences."""
+
+    @cached_property
+    def _footprint(self) -> Footprint:
+        r = self.request
+        return footprint(r.model, r.device.linear_bytes, r.optimizer_bytes)
 
     @cached_property
     def length(self) -> Length:
@@ -99,7 +125,7 @@ class NetworkRun:
         """A plan for each micro-batch that fits, the fastest first."""
         best, request = self.best(accelerators), self.request
         micros = [int(n) for n in divisors(self._batch // accelerators)] if request.micro_batch is None else []
-        fitting = [n for n in micros if self._needed_b(n, accelerators) <= request.available_b] or [best.micro_batch]
+        fitting = [n for n in micros if self._fits(n, accelerators)] or [best.micro_batch]
         plans = sorted((self._proposal(accelerators, n) for n in fitting), key=lambda plan: plan.step_time_s)
         return Proposals(
             model=self.name,
@@ -138,8 +164,8 @@ class NetworkRun:
             ),
             *(Assumption(note, "calibration", "assumed") for note in request.device.notes),
             Assumption(
-                "what a device sustains comes from transformers: published speeds of ResNet-50 lie between half and "
-                "twice what is said here, those of EfficientNet (depthwise convolutions) at a third of it",
+                "what a device sustains comes from transformers: published speeds of ResNet-50 are 0.7 to 2 times "
+                "what is said here, those of EfficientNet (depthwise convolutions) down to 0.4 times",
                 "benchmarks/RESULTS.md",
                 "weak",
             ),
@@ -155,27 +181,26 @@ class NetworkRun:
         request = self.request
         workers = request.count or request.accelerator.accelerators_per_server or 1
         micro = request.micro_batch or USUAL_SAMPLES
-        while micro > 1 and request.micro_batch is None and self._needed_b(micro, workers) > request.available_b:
+        while micro > 1 and request.micro_batch is None and not self._fits(micro, workers):
             micro //= 2
         return workers * micro
 
-    def _needed_b(self, micro_batch: int, workers: int) -> float:
-        r = self.request
-        return memory_b(r.model, micro_batch, workers, r.device.linear_bytes, r.optimizer_bytes)
+    def _fits(self, micro_batch: int, workers: int) -> bool:
+        return self._footprint.needed_b(micro_batch, workers) <= self.request.available_b
 
     def _micro_batch(self, accelerators: int) -> int | None:
         """The largest micro-batch that divides an accelerator's part of the batch and fits; None if there is none."""
         own = self._batch // accelerators
         given = self.request.micro_batch
         values = divisors(own) if given is None else np.array([given] if own % given == 0 else [], dtype=np.int64)
-        fitting = [int(n) for n in values if self._needed_b(int(n), accelerators) <= self.request.available_b]
+        fitting = [int(n) for n in values if self._fits(int(n), accelerators)]
         return max(fitting, default=None)
 
     def _too_large(self, accelerators: int) -> Problem:
         """Says how many bytes are needed at least and how many there are."""
         r = self.request
         micro = r.micro_batch or 1
-        need_b = self._needed_b(micro, accelerators)
+        need_b = self._footprint.needed_b(micro, accelerators)
         samples = "1 sample" if micro == 1 else f"{micro} samples"
         return Problem(
             r.where,
@@ -207,7 +232,7 @@ class NetworkRun:
             samples_per_s=self._batch / waited.step_s,
             tokens_per_s_per_accelerator=None,
             mfu=flop_per_s / r.device.device.linear_flop_per_s,
-            memory_b=self._needed_b(micro_batch, accelerators),
+            memory_b=self._footprint.needed_b(micro_batch, accelerators),
             shares=shares,
             bound=waited.bound(largest_s, step.bound),
         )
