@@ -4,7 +4,8 @@
 2023, artifact github.com/hkust-adsl/kubernetes-scheduler-simulator). Prints a table, and one JSON object as the last
 line.
 
-`memory`: predicted memory against published runs (benchmarks/memory_accuracy.py).
+`memory`: predicted memory against published runs (benchmarks/memory_accuracy.py). `networks`: predicted speed of
+networks that are no transformers (benchmarks/network_accuracy.py; `--data` as for `fgd`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import memory_accuracy, training_accuracy
+from benchmarks import memory_accuracy, network_accuracy, training_accuracy
 from dcsim.run import Run, run
 
 SCENARIOS = Path(__file__).resolve().parent.parent / "scenarios"
@@ -89,7 +90,7 @@ def main() -> None:
     """Parse and hand over; the last line of each command is one JSON object."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description=__doc__.splitlines()[0])
     kinds = parser.add_subparsers(dest="what", required=True)
-    for name in ("fgd", "memory"):
+    for name in ("fgd", "memory", "networks"):
         sub = kinds.add_parser(name)
         sub.add_argument("--data", type=Path, required=True, metavar="DIR", help="the folder of the data")
         if name == "fgd":
@@ -100,6 +101,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.what == "memory":
         memory_accuracy.report(arguments.data)
+    elif arguments.what == "networks":
+        network_accuracy.report(arguments.data)
     elif arguments.what == "training":
         training_accuracy.main(arguments)
     else:

@@ -17,6 +17,7 @@ MINUTE = 60.0
 HOUR = 3600.0
 DAY = 24 * HOUR
 WEEK = 7 * DAY
+YEAR = 365 * DAY
 
 MILLI = 1000  # thousandths in a whole: ms, milli-cores, milli-GPUs; divide by it, so that 700 becomes 0.7 exactly
 
@@ -32,7 +33,7 @@ def _si(symbol: str, prefixes: str = " k M G T P E") -> dict[str, float]:
 
 
 _BYTES = _si("B") | {f"{p}B": f for p, f in _BINARY.items()}
-_TIME = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "min": MINUTE, "h": HOUR, "d": DAY, "w": WEEK, "y": 365 * DAY}
+_TIME = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "min": MINUTE, "h": HOUR, "d": DAY, "w": WEEK, "y": YEAR}
 
 
 @dataclass(frozen=True)
@@ -164,11 +165,16 @@ PerSecond = Annotated[float, RATE]
 
 
 def human_time(seconds: float) -> str:
-    """A duration for people: `47 s`, `12 min`, `3.4 h`, `2.1 d`; three significant digits at most."""
-    for unit, factor in (("d", DAY), ("h", HOUR), ("min", MINUTE)):
+    """A duration for people: `47 s`, `12 min`, `3.4 h`, `2.1 d`, `18.2 years`; three significant digits at most."""
+    for unit, factor in (("years", YEAR), ("d", DAY), ("h", HOUR), ("min", MINUTE)):
         if abs(seconds) >= 2 * factor:
-            return f"{seconds / factor:.3g} {unit}"
+            return f"{_three_digits(seconds / factor)} {unit}"
     return f"{seconds:.3g} s"
+
+
+def _three_digits(value: float) -> str:
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:,.0f}" if abs(rounded) >= 1000 else f"{value:.3g}"
 
 
 def human_count(value: float) -> str:
@@ -178,5 +184,6 @@ def human_count(value: float) -> str:
 
 def human_si(value: float, symbol: str) -> str:
     """A quantity for people, three significant digits and an SI prefix: `5.67 TB`, `3.8e+25 FLOP`."""
-    prefix, factor = next(((p, f) for p, f in reversed(_PREFIX.items()) if abs(value) >= f), ("", 1.0))
+    rounded = abs(float(f"{value:.3g}"))  # 999,900 is 1 M, not 1,000 k
+    prefix, factor = next(((p, f) for p, f in reversed(_PREFIX.items()) if rounded >= f), ("", 1.0))
     return f"{value / factor:.3g} {prefix}{symbol}"

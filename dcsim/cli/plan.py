@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from dcsim.cli.tables import aligned
 from dcsim.units import TIME, human_count, human_si
 
 if TYPE_CHECKING:
-    from dcsim.performance.planner import Proposal, Proposals
+    from dcsim.performance.answers import Proposal, Proposals
 
 COLUMNS = ("tp", "pp", "vpp", "cp", "dp", "ep", "micro", "recompute", "sharding")
 
@@ -28,8 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Search and print."""
+    from dcsim.performance.ask import read
     from dcsim.performance.planner import NEEDS, proposals
-    from dcsim.performance.request import read
 
     request = read(arguments.model, arguments.accelerator, options_of(arguments, "top"), WHERE, NEEDS)
     start = time.perf_counter()
@@ -43,35 +43,47 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _screen(found: Proposals, wall_s: float) -> Iterator[str]:
     """A head, a row a plan, and what the columns mean."""
-    tokens = human_si(found.global_batch * found.seq_len, "").strip()
     yield (
-        f"{found.model} on {human_count(found.accelerators)} x {found.accelerator}, {found.precision}, "
-        f"{human_count(found.global_batch)} sequences of {human_count(found.seq_len)} tokens "
-        f"({tokens} tokens) a step"
+        f"{found.model} on {human_count(found.accelerators)} x {found.accelerator}, {found.precision}, {_batch(found)}"
     )
+    shown = "the best of each tp, pp, ep" if found.seq_len else "by micro-batch"
     yield (
         f"{human_count(found.evaluated)} legal plans, {human_count(found.fitting)} fit into "
-        f"{human_si(found.memory_available_b, 'B')} a device; searched in {wall_s:.2f} s; the best of each tp, pp, ep:"
+        f"{human_si(found.memory_available_b, 'B')} a device; searched in {wall_s:.2f} s; {shown}:"
     )
     yield ""
-    head = [*COLUMNS, "step", "tokens/s", "MFU", "memory", "bubble", "exposed", "bound by"]
-    yield from aligned([head, *map(_row, found.plans)], ">" * 7 + "<<" + ">" * 6)
+    columns = COLUMNS if found.seq_len else ("dp", "micro")
+    speed = "tokens/s" if found.seq_len else "samples/s"
+    head = [*columns, "step", speed, "MFU", "memory", "bubble", "exposed", "bound by"]
+    yield from aligned([head, *(_row(plan, columns) for plan in found.plans)], _sides(head))
     yield ""
     yield (
-        f"tokens/s of one accelerator; MFU of {human_si(found.peak_flop_per_s, 'FLOP/s')}, attention not halved; "
-        "exposed: traffic that is waited for"
+        f"{speed} of one accelerator; MFU of {human_si(found.peak_flop_per_s, 'FLOP/s')}"
+        f"{', attention not halved' if found.seq_len else ''}; exposed: traffic that is waited for"
     )
     yield from (f"note: {note}" for note in found.notes)
 
 
-def _row(plan: Proposal) -> list[str]:
-    degrees = (plan.tp, plan.pp, plan.vpp, plan.cp, plan.dp, plan.ep, plan.micro_batch)
+def _batch(found: Proposals) -> str:
+    if found.seq_len is None:
+        return f"{human_count(found.global_batch)} samples a step"
+    tokens = human_si(found.global_batch * found.seq_len, "").strip()
+    return (
+        f"{human_count(found.global_batch)} sequences of {human_count(found.seq_len)} tokens ({tokens} tokens) a step"
+    )
+
+
+def _sides(head: Sequence[str]) -> str:
+    return "".join("<" if name in ("recompute", "sharding", "bound by") else ">" for name in head)
+
+
+def _row(plan: Proposal, columns: Sequence[str]) -> list[str]:
+    known = asdict(plan) | {"micro": plan.micro_batch}
+    one = plan.tokens_per_s_per_accelerator
     return [
-        *map(str, degrees),
-        plan.recompute,
-        plan.sharding,
+        *(str(known[name]) for name in columns),
         step_time(plan.step_time_s),
-        human_count(plan.tokens_per_s_per_accelerator),
+        human_count(plan.samples_per_s / plan.dp if one is None else one),
         percent(plan.mfu),
         human_si(plan.memory_b, "B"),
         percent(plan.shares["bubble"]),
@@ -92,7 +104,7 @@ def percent(share: float) -> str:
 
 
 def bound(plan: Proposal) -> str:
-    """What a plan is bound by, and the largest part that is exposed beside it."""
-    others = {name: share for name, share in plan.shares.items() if name not in ("compute", "bubble", "optimizer")}
-    name, share = max(others.items(), key=lambda item: item[1])
-    return plan.bound if share < 0.001 else f"{plan.bound}; {name} {percent(share)}"
+    """What a plan is bound by, and what else is waited for most, if it is a thousandth of the step."""
+    waits = {name: share for name, share in plan.shares.items() if name not in ("compute", "optimizer")}
+    name, share = max(waits.items(), key=lambda item: item[1])
+    return plan.bound if share < 0.001 else f"{plan.bound}, then {name} {percent(share)}"

@@ -14,9 +14,15 @@ DEGREES = {
     "dp": "data-parallel degree",
     "cp": "context-parallel degree",
     "ep": "expert-parallel degree",
-    "micro-batch": "sequences a micro-batch",
+    "micro-batch": "samples a micro-batch",
 }
-NAMES = ("count", "global_batch", "seq_len", "precision", "recompute", "sharding")
+WAITING = {
+    "jitter": ("SHARE", "deviation of an accelerator's step time over its mean, such as 0.05"),
+    "sample-size": ("SIZE", "one sample as it is loaded (default: the model's, or its token ids)"),
+    "loader-rate": ("RATE", 'of the data loader of one accelerator, such as "200 MB/s" (default: no bound)'),
+    "storage-bandwidth": ("RATE", "of the storage that all loaders share (default: no bound)"),
+}
+NAMES = ("count", "global_batch", "seq_len", "precision", "recompute", "sharding", "optimizer")
 
 
 def add_question(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +31,7 @@ def add_question(parser: argparse.ArgumentParser) -> None:
     parser._negative_number_matcher = re.compile(r"-(\d|\.\d|inf|nan)", re.IGNORECASE)
     parser.add_argument("--accelerator", metavar="NAME", help="accelerator preset, or a TOML file of its keys")
     parser.add_argument("--count", metavar="N", help="number of accelerators")
-    parser.add_argument("--global-batch", metavar="N", help="sequences a step")
+    parser.add_argument("--global-batch", metavar="N", help="samples (sequences, images, ...) a step")
     parser.add_argument("--seq-len", metavar="N", help="tokens a sequence (default: the model's, at most the usual)")
     parser.add_argument("--precision", metavar="NAME", help="of linear layers: bf16, fp16, tf32, fp32, fp8, fp4")
     fixed = parser.add_argument_group("fix a part of the plan; what is left out is searched")
@@ -33,10 +39,14 @@ def add_question(parser: argparse.ArgumentParser) -> None:
         fixed.add_argument(f"--{name}", metavar="N", help=meaning)
     fixed.add_argument("--recompute", metavar="NAME", help="activations computed again: none, selective, full")
     fixed.add_argument("--sharding", metavar="NAME", help="over data ranks: none, zero1, zero2, zero3, hsdp")
+    parser.add_argument("--optimizer", metavar="NAME", help="adam (default of transformers), or sgd with momentum")
+    waiting = parser.add_argument_group("what a step waits for beside its own work")
+    for name, (metavar, meaning) in WAITING.items():
+        waiting.add_argument(f"--{name}", metavar=metavar, help=meaning)
     parser.add_argument("--json", action="store_true", help="print one JSON object, in base units")
 
 
 def options_of(arguments: argparse.Namespace, *more: str) -> dict[str, Any]:
     """The options as `performance.request` wants them; `more` are names of a command's own."""
-    names = [name.replace("-", "_") for name in DEGREES]
+    names = [name.replace("-", "_") for name in (*DEGREES, *WAITING)]
     return {name: getattr(arguments, name) for name in (*NAMES, *names, *more)}

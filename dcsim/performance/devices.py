@@ -18,6 +18,7 @@ from dcsim.errors import Problem, ScenarioError
 from dcsim.kernels.facts import Device
 from dcsim.scenario import presets
 from dcsim.scenario.spec import Accelerator
+from dcsim.units import human_si
 
 FIELDS = {name: number for number, name in enumerate(Device._fields)}
 CALIBRATED = tuple(name for name in Device._fields[FIELDS["product_efficiency"] :] if name != "clock")
@@ -157,7 +158,7 @@ def datasheet(
 
 
 def _assume(what: str, value: float, notes: list[str]) -> float:
-    notes.append(f"{what} not in the preset: {value:.3g} assumed")
+    notes.append(f"{what} not in the preset: {human_si(value, 'B' if what == 'memory' else 'B/s')} assumed")
     return value
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Unpack
 
 import numpy as np
@@ -11,58 +10,17 @@ import numpy as np
 from dcsim.errors import Problem
 from dcsim.kernels import facts
 from dcsim.performance import models
+from dcsim.performance.answers import TRAFFIC, Proposal, Proposals
+from dcsim.performance.ask import read
+from dcsim.performance.network_request import NetworkRequest
+from dcsim.performance.network_run import NetworkRun
 from dcsim.performance.plans import DEGREES, RECOMPUTE, SHARDING, Setting, legal_shapes, option, word_of
-from dcsim.performance.request import Options, Request, read, refuse
+from dcsim.performance.request import Options, Request, refuse
 from dcsim.performance.search import Found, Question, search
 from dcsim.units import human_count, human_si
 
 LAYOUT = ("tp", "pp", "ep")  # plans that are shown beside one another differ in one of these
 NEEDS = ("count", "global_batch")  # options that a question for plans must have
-TRAFFIC = ("tp", "pp", "dp", "cp", "ep")
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """A plan with what it comes to. `shares` are parts of the step that are exposed; they add up to about 1."""
-
-    tp: int
-    pp: int
-    vpp: int
-    cp: int
-    dp: int
-    ep: int
-    micro_batch: int
-    recompute: str
-    sharding: str
-    step_time_s: float
-    tokens_per_s_per_accelerator: float
-    mfu: float
-    memory_b: float
-    shares: dict[str, float]
-    bound: str
-
-    @property
-    def traffic_share(self) -> float:
-        """Share of the step in which accelerators wait for communication."""
-        return sum(self.shares[name] for name in TRAFFIC)
-
-
-@dataclass(frozen=True)
-class Proposals:
-    """The best plans, best first, and what was searched."""
-
-    model: str
-    accelerator: str
-    precision: str
-    accelerators: int
-    global_batch: int
-    seq_len: int
-    evaluated: int
-    fitting: int
-    memory_available_b: float
-    peak_flop_per_s: float
-    plans: tuple[Proposal, ...]
-    notes: tuple[str, ...]
 
 
 def plan(model: str, accelerator: str, **options: Unpack[Options]) -> Proposals:
@@ -70,14 +28,17 @@ def plan(model: str, accelerator: str, **options: Unpack[Options]) -> Proposals:
 
     plan("llama-3-70b", "H100-SXM", count=512, global_batch=2048).plans[0].tp
 
-    Layouts differ in tp, pp or ep. Raises ScenarioError with every mistake, and where no plan fits.
+    Layouts differ in tp, pp or ep; a network that is no transformer has one plan for each micro-batch. Raises
+    ScenarioError with every mistake, and where no plan fits.
     """
     return proposals(read(model, accelerator, options, "plan", NEEDS))
 
 
-def proposals(request: Request) -> Proposals:
+def proposals(request: Request | NetworkRequest) -> Proposals:
     """The best plans for a question that has `NEEDS`."""
     assert request.count is not None
+    if isinstance(request, NetworkRequest):
+        return NetworkRun(request).proposals(request.count)
     found = best(request, request.count, request.top, LAYOUT)
     return Proposals(
         model=request.model.name,
@@ -112,24 +73,34 @@ def question(request: Request, setting: Setting) -> Question:
 
 
 def proposal(plan: facts.Plan, step: facts.Step, request: Request) -> Proposal:
-    """A plan and its result in words."""
-    ranks = plan.tp * plan.pp * plan.cp * plan.dp
+    """A plan and its result in words, with all that the step waits for."""
+    ranks = int(plan.tp * plan.pp * plan.cp * plan.dp)
+    waited = request.input.waited(float(step.step_s), plan.global_batch, ranks)
     exposed = {name: getattr(step, f"{name}_s") for name in (*TRAFFIC, "bubble", "optimizer")}
-    shares = {name: float(time_s / step.step_s) for name, time_s in exposed.items()}
-    tokens_per_s = float(plan.global_batch * plan.seq_len / step.step_s / ranks)
+    exposed |= {"stragglers": waited.stragglers_s, "loading": waited.loading_s}
+    shares = {name: float(time_s / waited.step_s) for name, time_s in exposed.items()}
+    tokens_per_s = float(plan.global_batch * plan.seq_len / waited.step_s / ranks)
     flop_per_s = tokens_per_s * models.flop_per_token(models.model_row(request.model), request.seq_len)
     shares["compute"] = 1.0 - sum(shares.values())
     return Proposal(
         **{name: int(getattr(plan, name)) for name in ("tp", "pp", "vpp", "cp", "dp", "ep", "micro_batch")},
         recompute=word_of(RECOMPUTE, plan.recompute),
         sharding=word_of(SHARDING, plan.sharding),
-        step_time_s=float(step.step_s),
+        step_time_s=waited.step_s,
+        samples_per_s=float(plan.global_batch / waited.step_s),
         tokens_per_s_per_accelerator=tokens_per_s,
         mfu=flop_per_s / request.device.device.linear_flop_per_s,
         memory_b=float(step.memory_b),
         shares=shares,
-        bound=facts.BOUNDS[int(step.bound)],
+        bound=waited.bound(largest_s(step), facts.BOUNDS[int(step.bound)]),
     )
+
+
+def largest_s(step: facts.Step) -> float:
+    """The part of a step that its bound names, s."""
+    computing_s = step.compute_s - step.launch_s - step.memory_bound_s
+    traffic_s = (step.tp_s, step.pp_s, step.dp_s, step.cp_s, step.ep_s)
+    return float(max(computing_s, step.memory_bound_s, step.launch_s, *traffic_s, step.bubble_s, step.optimizer_s))
 
 
 def illegal(request: Request, setting: Setting) -> Problem:

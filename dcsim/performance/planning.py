@@ -61,11 +61,6 @@ def usual_batch(flop: float, seq_len: int) -> int:
     return int(2 ** math.floor(math.log2(min(max(tokens / seq_len, 1.0), MOST_SEQUENCES))))
 
 
-def dataset_bytes(tokens: float, vocab: float) -> float:
-    """Bytes of a data set of token ids: two a token for vocabularies of at most 65,536 ids, else four."""
-    return tokens * token_bytes(vocab)
-
-
 def token_bytes(vocab: float) -> float:
     """Bytes of one stored token id."""
     return 2.0 if vocab <= SHORT_IDS else 4.0
@@ -103,7 +98,7 @@ def cost_usd(accelerator: Accelerator, count: int, time_s: float) -> float | Non
     return None if accelerator.rent is None else count * time_s * accelerator.rent
 
 
-def run_assumptions(accelerator: Accelerator, vocab: float) -> list[Assumption]:
+def run_assumptions(accelerator: Accelerator) -> list[Assumption]:
     """What the formulas of this file take for granted."""
     known = usual()
     mtbf = f"{human_count(known.accelerator_mtbf_s / TIME.factor('h'))} h"
@@ -116,9 +111,8 @@ def run_assumptions(accelerator: Accelerator, vocab: float) -> list[Assumption]:
             f"{human_time(known.checkpoint_interval_most_s)}; lost work costs at most as much again",
         ),
         Assumption(
-            f"checkpoint {CHECKPOINT_BYTES:.0f} B a parameter (weights, master weights, two moments); data set "
-            f"{token_bytes(vocab):.0f} B a token",
-            "Rajbhandari 2020, arXiv 1910.02054; token ids as Megatron-LM stores them",
+            f"checkpoint {CHECKPOINT_BYTES:.0f} B a parameter (weights, master weights, two moments)",
+            "Rajbhandari 2020, arXiv 1910.02054",
             "paper",
         ),
     ]

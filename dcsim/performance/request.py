@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypedDict
 
-from dcsim.errors import Problem, ScenarioError
+from dcsim.errors import Problem, ScenarioError, nearest
 from dcsim.kernels import facts
-from dcsim.performance import models
+from dcsim.performance import models, planning
 from dcsim.performance.devices import ELEMENT_B, DeviceRow, device_row
 from dcsim.performance.memory import available_b
 from dcsim.performance.plans import DEGREES, MOST_VALUES, RECOMPUTE, SHAPE, SHARDING, Setting, option, problems, written
+from dcsim.performance.waiting import Input
 from dcsim.scenario import presets, source
 from dcsim.scenario.model import Network, Transformer
 from dcsim.scenario.scaling_law import ScalingLaw
 from dcsim.scenario.spec import Accelerator
-from dcsim.units import TIME
+from dcsim.units import BANDWIDTH, SIZE, TIME, Dimension
 
 MOST_TOKENS = 1e18
+MOST_JITTER = 1.0
+STATES_B = {"adam": 12.0, "sgd": 8.0}  # bytes of optimiser states a parameter, fp32 master weights included
 USUAL_LAW = "chinchilla-corrected"
 MOST_PLANS, USUAL_PLANS = 100, 5
 PRECISIONS = tuple(name for name in ELEMENT_B if name != "int8")
@@ -30,6 +33,8 @@ class Options(TypedDict, total=False):
     """What a question may say, as numbers or as text in the manner of the command line (`"60 d"`, `"15e12"`)."""
 
     tokens: float | str | None
+    samples: float | str | None
+    """Sequences or other samples to train on, each as often as it is; as text also a product: `"1.28e6*90"`."""
     target_loss: float | str | None
     count: int | str | None
     deadline: float | str | None
@@ -49,6 +54,16 @@ class Options(TypedDict, total=False):
     sharding: str | None
     law: str | None
     """Name of a scaling-law preset, or a TOML file of its coefficients."""
+    optimizer: str | None
+    """`adam`, or `sgd` with momentum."""
+    jitter: float | str | None
+    """Deviation of an accelerator's step time over its mean."""
+    sample_size: float | str | None
+    """One sample as it is loaded, bytes or text with a unit."""
+    loader_rate: float | str | None
+    """Of the data loader of one accelerator, B/s or text with a unit."""
+    storage_bandwidth: float | str | None
+    """Of the storage that all loaders share, B/s or text with a unit."""
     top: int | str | None
     """How many plans to name."""
 
@@ -74,6 +89,8 @@ class Request:
     top: int
     optimizer_bytes: float = 12.0
     """Bytes of optimiser states a parameter."""
+    samples: float | None = None
+    input: Input = field(default_factory=Input)
 
     @property
     def available_b(self) -> float:
@@ -136,25 +153,36 @@ class Reader:
         given = self.options.get(name)
         if given is None:
             return None
-        try:
-            value = float(given) if not isinstance(given, bool) else math.nan
-        except (TypeError, ValueError):
-            value = math.nan
-        if math.isfinite(value) and 0 < value <= most:
+        value = _number(given)
+        if value is not None and math.isfinite(value) and 0 < value <= most:
             return value
         if most < math.inf:
             expected += f", at most {most:g}"
-        what = "must be finite" if not math.isfinite(value) else "must be > 0" if value <= 0 else "out of range"
-        self.wrong(name, what if _numeric(given) else "is no number", given, expected)
+        if value is None:
+            what = "is no number"
+        else:
+            what = "must be finite" if not math.isfinite(value) else "must be > 0" if value <= 0 else "out of range"
+        self.wrong(name, what, given, expected)
         return None
 
-    def seconds(self, name: str) -> float | None:
-        """A time, text with a unit or seconds, None if it is not given or wrong."""
+    def product(self, name: str, most: float = math.inf) -> float | None:
+        """A number as by `number`, or text with several that are multiplied, such as `"1.28e6*90"`."""
+        given = self.options.get(name)
+        if not isinstance(given, str) or "*" not in given:
+            return self.number(name, most=most)
+        factors = [_number(part) or 0.0 for part in given.split("*")]
+        if min(factors) > 0 and math.prod(factors) <= most:
+            return math.prod(factors)
+        self.wrong(name, "is no product of numbers > 0", given, f"such as 1.28e6*90, at most {most:g}")
+        return None
+
+    def quantity(self, name: str, dimension: Dimension) -> float | None:
+        """Text with a unit, or a number in the base unit; above zero; None if it is not given or wrong."""
         given = self.options.get(name)
         if given is None or not isinstance(given, str):
-            return self.number(name, "seconds > 0")
+            return self.number(name, f"{dimension.base} > 0")
         try:
-            value = TIME.parse(given)
+            value = dimension.parse(given)
         except ValueError as error:
             self.problems.append(Problem(self.where, option(self.where, name), str(error), f"'{given}'"))
             return None
@@ -166,9 +194,9 @@ class Reader:
     def word(self, name: str, known: Mapping[str, float]) -> float | None:
         """The code of one of the known words, None if it is not given or wrong."""
         given = self.options.get(name)
-        if given is None or given in known:
+        if given is None or (isinstance(given, str) and given in known):
             return None if given is None else known[given]
-        self.wrong(name, "is unknown", given, f"one of {', '.join(known)}")
+        self.wrong(name, "is unknown", given, f"one of {', '.join(known)}", nearest(str(given), known))
         return None
 
     def named(self, key: str, name: str | None, find: Callable[[str], Any]) -> Any:
@@ -176,6 +204,9 @@ class Reader:
         shown = "MODEL" if key == "model" and self.where == "command line" else option(self.where, key)
         if not name:
             self.problems.append(Problem(self.where, shown, "is missing"))
+            return None
+        if not isinstance(name, str):
+            self.problems.append(Problem(self.where, shown, "must be a name or a path", f"'{name}'"))
             return None
         try:
             return find(name)
@@ -186,32 +217,16 @@ class Reader:
         return None
 
 
-def _numeric(given: object) -> bool:
+def _number(given: object) -> float | None:
+    """A number as it is given, None for anything else; too large a whole number is infinite."""
+    if isinstance(given, bool) or not isinstance(given, str | int | float):
+        return None
     try:
-        float(given)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return False
-    return not isinstance(given, bool)
-
-
-def read(
-    model: str | None,
-    accelerator: str | None,
-    options: Mapping[str, Any],
-    where: str = "estimate",
-    needs: Iterable[str] = (),
-) -> Request:
-    """The question that names and options make; ScenarioError with every mistake in them.
-
-    `model` and `accelerator` are names of presets, or paths of TOML files that end with `.toml`. `needs` are the
-    options that must be given.
-    """
-    reader = Reader(where, options)
-    net = reader.named("model", model, lambda name: _found(name, presets.model, presets.model_of))
-    chip = reader.named("accelerator", accelerator, lambda n: _found(n, presets.accelerator, presets.accelerator_of))
-    if isinstance(net, Network):
-        reader.named("model", model, _refused_network)
-    return asked(reader, net, chip, needs)
+        return float(given)
+    except ValueError:
+        return None
+    except OverflowError:
+        return math.inf
 
 
 def asked(
@@ -221,17 +236,19 @@ def asked(
     where, options = reader.where, reader.options
     precision, seq_len = precision_of(reader, chip), _seq_len(reader, net)
     laws = reader.named(
-        "law", options.get("law") or USUAL_LAW, lambda n: _found(n, presets.scaling_law, presets.scaling_law_of)
+        "law", options.get("law") or USUAL_LAW, lambda n: found(n, presets.scaling_law, presets.scaling_law_of)
     )
-    plain = _plain(reader)
+    plain = plain_numbers(reader)
     for name in needs:
         if options.get(name) is None:
-            reader.problems.append(_missing(where, name))
+            reader.problems.append(missing(where, name))
     fixed = {name: value for name in SHAPE if (value := reader.whole(name)) is not None}
     if set(DEGREES) <= set(fixed):  # which leaves no choice
         plain["count"] = plain["count"] or math.prod(fixed[name] for name in DEGREES)
     kinds = {"recompute": reader.word("recompute", RECOMPUTE), "sharding": reader.word("sharding", SHARDING)}
     chosen = {name: code for name, code in kinds.items() if code is not None}
+    sample_b = seq_len * planning.token_bytes(net.vocab) if isinstance(net, Transformer) and seq_len else 0.0
+    plain["input"] = input_of(reader, sample_b)
     if isinstance(net, Transformer):
         setting = Setting(models.model_row(net), plain["global_batch"] or 0, seq_len or 0, plain["count"])
         whole = {name: int(code) for name, code in chosen.items()}
@@ -242,30 +259,41 @@ def asked(
     return Request(where, net, chip, device_row(chip, precision), precision, seq_len, fixed, choices, laws, **plain)
 
 
-def _missing(where: str, name: str) -> Problem:
+def found(name: str, preset: Callable[[str], Any], of: Callable[[source.Document], Any]) -> Any:
+    """The facts of a preset, or of a TOML file where the name ends with `.toml`."""
+    return of(source.read(Path(name), name)) if name.endswith(".toml") else preset(name)
+
+
+def missing(where: str, name: str) -> Problem:
+    """Says that an option must be given."""
     example = {"count": 512, "global_batch": 2048}[name]
     return Problem(where, option(where, name), "is missing", fix=f"write e.g. {written(where, name, example)}")
 
 
-def _plain(reader: Reader) -> dict[str, Any]:
-    """The plain numbers of a question."""
+def plain_numbers(reader: Reader) -> dict[str, Any]:
+    """The plain numbers of a question, by field of a request."""
     return {
-        "tokens": reader.number("tokens", most=MOST_TOKENS),
+        "tokens": reader.product("tokens", MOST_TOKENS),
+        "samples": reader.product("samples", MOST_TOKENS),
         "target_loss": reader.number("target_loss"),
         "count": reader.whole("count"),
-        "deadline_s": reader.seconds("deadline"),
+        "deadline_s": reader.quantity("deadline", TIME),
         "global_batch": reader.whole("global_batch"),
         "top": reader.whole("top", MOST_PLANS) or USUAL_PLANS,
+        "optimizer_bytes": reader.word("optimizer", STATES_B) or STATES_B["adam"],
     }
 
 
-def _found(name: str, preset: Callable[[str], Any], of: Callable[[source.Document], Any]) -> Any:
-    return of(source.read(Path(name), name)) if name.endswith(".toml") else preset(name)
-
-
-def _refused_network(name: str) -> None:
-    what = "is no transformer: parallel plans and tokens are for transformers only"
-    raise ScenarioError(Problem(name, "", what, fix="name another model (dcsim list models)"))
+def input_of(reader: Reader, sample_b: float | None) -> Input:
+    """Jitter and data as asked; `sample_b`: bytes of one sample where nobody says otherwise, None if unknown."""
+    rates = [reader.quantity(name, BANDWIDTH) for name in ("loader_rate", "storage_bandwidth")]
+    size_b = reader.quantity("sample_size", SIZE) or sample_b
+    if size_b is None and any(rates):
+        what = "is missing: the model does not say how large a sample is"
+        fix = f"write e.g. {written(reader.where, 'sample_size', '110 kB')}"
+        reader.problems.append(Problem(reader.where, option(reader.where, "sample_size"), what, fix=fix))
+    jitter = reader.number("jitter", "a share of the step time", MOST_JITTER) or 0.0
+    return Input(jitter, size_b or 0.0, *(rate or math.inf for rate in rates))
 
 
 def precision_of(reader: Reader, chip: Accelerator | None) -> str | None:

@@ -157,3 +157,39 @@ def test_a_number_that_fills_no_server_can_be_asked_for():
     assert found.accelerators == 12
     assert found.fewest_that_fit is None
     assert [size.accelerators for size in found.sizes] == [12]
+
+
+def test_an_open_question_shows_eight_numbers_from_the_fewest_up():
+    found = gpt_3()
+    counts = [size.accelerators for size in found.sizes]
+    assert found.open
+    assert len(counts) == 8
+    assert counts[0] == found.fewest_that_fit
+    assert all(count == 2 ** round(math.log2(count)) for count in counts[1:])
+    times = [size.time_s for size in found.sizes]
+    assert times == sorted(times, reverse=True)
+    assert not gpt_3(count=1024).open
+
+
+def test_samples_are_sequences():
+    assert estimate("bert-large", "H100-SXM", samples="1e6*3", seq_len=512, count=8).tokens == 3e6 * 512
+
+
+def test_late_data_make_every_number_of_accelerators_equally_fast():
+    # 1,536 samples of 1 GB from 10 GB/s: 153.6 s a step, more than any of these numbers of accelerators computes.
+    found = gpt_3(count=1024, sample_size="1 GB", storage_bandwidth="10 GB/s")
+    assert found.plan.bound == "data loading"
+    assert found.plan.step_time_s == pytest.approx(153.6)
+    assert {round(size.time_s) for size in found.sizes if size.accelerators >= 512} == {round(found.time_s)}
+    assert found.read_b_per_s == pytest.approx(10e9, rel=1e-3)
+
+
+def test_jitter_stretches_a_step_by_the_slowest_of_all_accelerators(on_1024: Estimate):
+    found = gpt_3(count=1024, jitter=0.05)
+    late = found.plan.step_time_s / on_1024.plan.step_time_s
+    assert 1.1 < late < 1.25  # some 3.2 deviations above the mean, of a distribution with a longer tail than the normal
+    assert found.plan.shares["stragglers"] == pytest.approx(1 - 1 / late)
+
+
+def test_comparisons_say_that_the_batch_stays(on_1024: Estimate):
+    assert any("the same batches of 1,536" in a.what for a in on_1024.assumptions)

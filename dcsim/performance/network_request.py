@@ -1,0 +1,92 @@
+"""A planner's question about a network that is a list of operations, read and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dcsim.errors import Problem, ScenarioError
+from dcsim.performance import network
+from dcsim.performance.devices import DeviceRow, device_row
+from dcsim.performance.memory import available_b
+from dcsim.performance.plans import option, written
+from dcsim.performance.request import STATES_B, Reader, input_of, missing, plain_numbers, precision_of
+from dcsim.performance.waiting import Input
+from dcsim.scenario.model import Network
+from dcsim.scenario.spec import Accelerator
+
+OF_TRANSFORMERS = ("tokens", "target_loss", "law", "seq_len", "recompute", "sharding")
+DEGREES = ("tp", "pp", "vpp", "dp", "cp", "ep")
+TRAFFIC_B = {STATES_B["adam"]: network.ADAM_B, STATES_B["sgd"]: network.SGD_B}
+
+
+@dataclass(frozen=True)
+class NetworkRequest:
+    """A question without mistakes about a network that is trained data-parallel."""
+
+    where: str
+    model: Network
+    accelerator: Accelerator
+    device: DeviceRow
+    precision: str
+    samples: float | None
+    count: int | None
+    deadline_s: float | None
+    global_batch: int | None
+    micro_batch: int | None
+    top: int
+    optimizer_bytes: float
+    input: Input
+
+    @property
+    def available_b(self) -> float:
+        """Bytes of a device's memory that a step may use."""
+        return available_b(self.device.device.memory_b)
+
+    @property
+    def optimizer_traffic_b(self) -> float:
+        """Bytes that an optimiser step reads and writes for each parameter."""
+        return TRAFFIC_B[self.optimizer_bytes]
+
+
+def asked(reader: Reader, net: Network, chip: Accelerator | None, needs: Iterable[str] = ()) -> NetworkRequest:
+    """The question that facts and a reader's options make; ScenarioError with the reader's mistakes and its own."""
+    precision, numbers = precision_of(reader, chip), plain_numbers(reader)
+    for name in needs:
+        if reader.options.get(name) is None:
+            reader.problems.append(missing(reader.where, name))
+    _refuse_others(reader, net)
+    micro, count, batch = reader.whole("micro_batch"), numbers["count"], numbers["global_batch"]
+    if reader.options.get("optimizer") is None:
+        numbers["optimizer_bytes"] = STATES_B["sgd"]
+    given = input_of(reader, net.sample_size)
+    reader.problems += _indivisible(reader.where, count, batch, micro)
+    if reader.problems or chip is None or precision is None:
+        raise ScenarioError(reader.problems)
+    for name in ("tokens", "target_loss"):
+        del numbers[name]
+    row = device_row(chip, precision)
+    return NetworkRequest(reader.where, net, chip, row, precision, micro_batch=micro, input=given, **numbers)
+
+
+def _refuse_others(reader: Reader, net: Network) -> None:
+    """Options that a network has no use for."""
+    for name in (*OF_TRANSFORMERS, *DEGREES):
+        given = reader.options.get(name)
+        if given is not None:
+            what = f"{net.name} is no transformer: every accelerator holds the whole network, and batches are divided"
+            example = written(reader.where, "samples", "1.28e6*90")
+            fix = f"write {example}" if name in ("tokens", "target_loss") else "leave it out"
+            reader.wrong(name, what, given, fix=fix)
+
+
+def _indivisible(where: str, count: int | None, batch: int | None, micro: int | None) -> Iterable[Problem]:
+    """Batches that cannot be divided."""
+    pieces = (count or 1) * (micro or 1)
+    if batch is None or batch % pieces == 0:
+        return
+    key = option(where, "global_batch")
+    near = sorted({max(batch // pieces, 1) * pieces, (batch // pieces + 1) * pieces})
+    fix = " or ".join(written(where, "global_batch", value) for value in near)
+    words = " x ".join(f"{name} {value}" for name, value in (("count", count), ("micro-batch", micro)) if value)
+    yield Problem(where, key, "is not divisible", str(batch), f"a multiple of {words}", f"write {fix}")

@@ -1,0 +1,238 @@
+"""Training a network that is a list of operations: memory, micro-batches, and the pace on any number of accelerators.
+
+Every accelerator holds all weights but its part of the embedding tables, and takes an equal part of the batch, in as
+few micro-batches as its memory allows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from dcsim.errors import Problem, ScenarioError
+from dcsim.kernels.operations import PASSED, TABLE_B, WEIGHTED, Operation
+from dcsim.performance import network
+from dcsim.performance.answers import TRAFFIC, Length, Paced, Proposal, Proposals
+from dcsim.performance.network_request import NetworkRequest
+from dcsim.performance.planning import Assumption
+from dcsim.performance.plans import divisors, option, written
+from dcsim.performance.request import refuse
+from dcsim.scenario.model import Network
+from dcsim.units import human_count, human_si
+
+USUAL_SAMPLES = 256  # of an accelerator and step where nobody gives a batch, if so many fit
+FP32_B = 4.0
+INPUT = Operation(WEIGHTED)
+
+
+class Footprint(NamedTuple):
+    """Bytes that training a network takes: on every worker, of all workers together, and for a sample at work."""
+
+    states_b: float
+    tables_b: float
+    sample_b: float
+
+    def needed_b(self, micro_batch: int, workers: int) -> float:
+        """Bytes on each of the workers."""
+        return self.states_b + self.tables_b / workers + micro_batch * self.sample_b
+
+
+def footprint(model: Network, element_b: float, optimizer_b: float) -> Footprint:
+    """What training takes with so many bytes an element, and of optimiser states a parameter.
+
+    Weights, gradients and optimiser states (with an fp32 copy of the weights, which those in fp32 do without); the
+    embedding tables, spread over the workers; and the result of every operation, which backward reads, but for
+    activations: frameworks write them over what they read.
+    """
+    dense = network.dense_parameters(model)
+    element_b = max(element_b, 2.0)
+    states_b = dense * (2.0 * element_b + optimizer_b - (FP32_B if element_b >= FP32_B else 0.0))
+    rows = [network.row(operation) for operation in model.operations]
+    kept = sum(row.written * row.times for before, row in pairwise([INPUT, *rows]) if not _in_place(before, row))
+    return Footprint(states_b, (network.parameters(model) - dense) * TABLE_B, element_b * kept)
+
+
+def _in_place(before: Operation, row: Operation) -> bool:
+    """Whether an operation only changes each element that elementwise work just wrote, as activations do."""
+    return row.kind == before.kind == PASSED and row.read == row.written == before.written
+
+
+class NetworkRun:
+    """A training run of a network; see `answers.Run`."""
+
+    def __init__(self, request: NetworkRequest) -> None:
+        self.given_batch = request.global_batch is not None
+        self.request = request
+        if not self.given_batch:
+            self.request = replace(request, global_batch=self._usual_batch())
+
+    @property
+    def name(self) -> str:
+        """Of the model."""
+        return self.request.model.name
+
+    @property
+    def seq_len(self) -> None:
+        """Samples are no sequences."""
+
+    @cached_property
+    def _footprint(self) -> Footprint:
+        r = self.request
+        return footprint(r.model, r.device.linear_bytes, r.optimizer_bytes)
+
+    @cached_property
+    def length(self) -> Length:
+        """How long training is."""
+        model, samples = self.request.model, self.request.samples or 0.0
+        weights = network.parameters(model)
+        flop = 3.0 * network.forward_flop(model) * samples
+        return Length(weights, weights, samples, None, None, flop, self.request.input.sample_b or None)
+
+    def paces(self) -> list[Paced]:
+        """Numbers of accelerators that divide the batch into parts that fit, ascending; whole servers or parts."""
+        server = self.request.accelerator.accelerators_per_server or 1
+        counts = divisors(self._batch)
+        whole = counts[(counts % server == 0) | (server % counts == 0)]
+        if self.request.count is None and not any(self._micro_batch(count) for count in map(int, whole)):
+            refuse([self._too_large(int(whole[-1]))])
+        return [pace for count in map(int, whole) if (pace := self.pace(count)) is not None]
+
+    def pace(self, accelerators: int) -> Paced | None:
+        """That of one number of accelerators, None where it does not divide the batch or memory is too small."""
+        micro = self._micro_batch(accelerators) if self._batch % accelerators == 0 else None
+        return None if micro is None else Paced(accelerators, self._proposal(accelerators, micro).step_time_s)
+
+    def best(self, accelerators: int) -> Proposal:
+        """The plan with the largest micro-batch that fits; ScenarioError where none does."""
+        if self._batch % accelerators:
+            values = divisors(self._batch)
+            near = [*values[values < accelerators][-1:], *values[values > accelerators][:1]]
+            fix = " or ".join(written(self.request.where, "count", int(n)) for n in near)
+            key = option(self.request.where, "count")
+            what = f"does not divide the batch of {self._batch}"
+            refuse([Problem(self.request.where, key, what, str(accelerators), fix=f"write {fix}")])
+        micro = self._micro_batch(accelerators)
+        if micro is None:
+            raise ScenarioError(self._too_large(accelerators))
+        return self._proposal(accelerators, micro)
+
+    def proposals(self, accelerators: int) -> Proposals:
+        """A plan for each micro-batch that fits, the fastest first."""
+        best, request = self.best(accelerators), self.request
+        micros = [int(n) for n in divisors(self._batch // accelerators)] if request.micro_batch is None else []
+        fitting = [n for n in micros if self._fits(n, accelerators)] or [best.micro_batch]
+        plans = sorted((self._proposal(accelerators, n) for n in fitting), key=lambda plan: plan.step_time_s)
+        return Proposals(
+            model=self.name,
+            accelerator=request.accelerator.name,
+            precision=request.precision,
+            accelerators=accelerators,
+            global_batch=self._batch,
+            seq_len=None,
+            evaluated=max(len(micros), 1),
+            fitting=len(fitting),
+            memory_available_b=request.available_b,
+            peak_flop_per_s=request.device.device.linear_flop_per_s,
+            plans=tuple(plans[: request.top]),
+            notes=request.device.notes,
+        )
+
+    def assumptions(self) -> Sequence[Assumption]:
+        """What is taken for granted."""
+        request = self.request
+        optimizer = "SGD with momentum" if request.optimizer_traffic_b == network.SGD_B else "Adam"
+        found = []
+        if not self.given_batch:
+            words = f"{human_count(self._batch)} samples a step: {USUAL_SAMPLES} an accelerator, or what fits"
+            found.append(Assumption(f"{words} ({option(request.where, 'global_batch')})", "usual practice", "assumed"))
+        found += [
+            Assumption(
+                "data-parallel: each accelerator holds the network and its part of embedding tables; gradients are "
+                "summed under the last backward pass",
+                "Goyal 2017, arXiv 1706.02677",
+                "paper",
+            ),
+            Assumption(
+                f"memory: {optimizer} ({request.optimizer_bytes:.0f} B a parameter), and every operation's result kept",
+                "definition",
+                "assumed",
+            ),
+            *(Assumption(note, "calibration", "assumed") for note in request.device.notes),
+            Assumption(
+                "what a device sustains comes from transformers: published speeds of ResNet-50 are 0.7 to 2 times "
+                "what is said here, those of EfficientNet (depthwise convolutions) down to 0.4 times",
+                "benchmarks/RESULTS.md",
+                "weak",
+            ),
+        ]
+        return found
+
+    @property
+    def _batch(self) -> int:
+        assert self.request.global_batch is not None
+        return self.request.global_batch
+
+    def _usual_batch(self) -> int:
+        request = self.request
+        workers = request.count or request.accelerator.accelerators_per_server or 1
+        micro = request.micro_batch or USUAL_SAMPLES
+        while micro > 1 and request.micro_batch is None and not self._fits(micro, workers):
+            micro //= 2
+        return workers * micro
+
+    def _fits(self, micro_batch: int, workers: int) -> bool:
+        return self._footprint.needed_b(micro_batch, workers) <= self.request.available_b
+
+    def _micro_batch(self, accelerators: int) -> int | None:
+        """The largest micro-batch that divides an accelerator's part of the batch and fits; None if there is none."""
+        own = self._batch // accelerators
+        given = self.request.micro_batch
+        values = divisors(own) if given is None else np.array([given] if own % given == 0 else [], dtype=np.int64)
+        fitting = [int(n) for n in values if self._fits(int(n), accelerators)]
+        return max(fitting, default=None)
+
+    def _too_large(self, accelerators: int) -> Problem:
+        """Says how many bytes are needed at least and how many there are."""
+        r = self.request
+        micro = r.micro_batch or 1
+        need_b = self._footprint.needed_b(micro, accelerators)
+        samples = "1 sample" if micro == 1 else f"{micro} samples"
+        return Problem(
+            r.where,
+            option(r.where, "micro_batch" if r.micro_batch else "accelerator"),
+            f"{r.model.name} does not fit into {r.accelerator.name} on {human_count(accelerators)}: {samples} at once",
+            f"{need_b:.0f} B ({human_si(need_b, 'B')}) a device",
+            f"at most {r.available_b:.0f} B ({human_si(r.available_b, 'B')})",
+            "use another accelerator" if micro == 1 else "use smaller micro-batches",
+        )
+
+    def _proposal(self, accelerators: int, micro_batch: int) -> Proposal:
+        r, own = self.request, self._batch // accelerators
+        how = network.Training(own, accelerators, r.optimizer_traffic_b, micro_batches=own // micro_batch)
+        step = network.network_step(r.model, r.device, how)
+        waited = r.input.waited(step.step_s, self._batch, accelerators)
+        exposed = dict.fromkeys((*TRAFFIC, "bubble"), 0.0) | {"dp": step.traffic_s, "optimizer": step.optimizer_s}
+        exposed |= {"stragglers": waited.stragglers_s, "loading": waited.loading_s}
+        shares = {name: time_s / waited.step_s for name, time_s in exposed.items()}
+        shares["compute"] = 1.0 - sum(shares.values())
+        largest_s = max(getattr(step, name) for name in network.BOUNDS)
+        flop_per_s = 3.0 * network.forward_flop(r.model) * own / waited.step_s
+        return Proposal(
+            **dict.fromkeys(("tp", "pp", "vpp", "cp", "ep"), 1),
+            dp=accelerators,
+            micro_batch=micro_batch,
+            recompute="none",
+            sharding="none",
+            step_time_s=waited.step_s,
+            samples_per_s=self._batch / waited.step_s,
+            tokens_per_s_per_accelerator=None,
+            mfu=flop_per_s / r.device.device.linear_flop_per_s,
+            memory_b=self._footprint.needed_b(micro_batch, accelerators),
+            shares=shares,
+            bound=waited.bound(largest_s, step.bound),
+        )
