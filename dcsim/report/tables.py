@@ -131,7 +131,7 @@ def shares(run: Run) -> Shares | None:
     if names.codes is None:
         return None
     held = stretches(run.log, run.end_s)
-    used_s = held.length_s * held.rate * jobs.demand[held.job]
+    used_s = held.length_s * held.share * jobs.demand[held.job]
     hours = np.bincount(held.job, used_s, len(jobs)) / HOUR
     order, group = _groups(names, hours)
     labels = [*(names.names[code] if code >= 0 else "(none)" for code in order[:MOST_TENANTS])]

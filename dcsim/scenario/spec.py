@@ -124,6 +124,8 @@ class Pool(Facts):
     """CPU cores in each node; without it, CPU requests of jobs are not looked at."""
     memory_per_node: Bytes | None = None
     """Host memory of each node; without it, memory requests of jobs are not looked at."""
+    clock: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] = 1.0
+    """Core clock as a share of the nominal one: what computing bounds runs that much slower (or faster)."""
 
 
 class PluginTable(BaseModel):

@@ -26,6 +26,7 @@ from dcsim.sim.clock import Callbacks
 from dcsim.sim.facts import JobFacts, requested_times
 from dcsim.sim.fleet import Fleet, fleet_for
 from dcsim.sim.rng import stream
+from dcsim.sim.speeds import Speeds
 from dcsim.sim.view import WorldView
 from dcsim.sim.world import World
 
@@ -73,10 +74,17 @@ class Engine:
     """One run. The clock calls the world for completions, then `_admit` for arrivals, then `_instant`.
 
     `plain_road = False` keeps to the general walk of the clock where the plain road would do, for comparison.
+    `speeds`: who says how fast jobs run where; None where all run at rate 1.
     """
 
     def __init__(
-        self, scenario: Scenario, jobs: JobTable, scheduler: Any, placement: Placement, plain_road: bool = True
+        self,
+        scenario: Scenario,
+        jobs: JobTable,
+        scheduler: Any,
+        placement: Placement,
+        plain_road: bool = True,
+        speeds: Speeds | None = None,
     ) -> None:
         self._scenario = scenario
         # The plain road does not check what a placement says: it is for dcsim's own.
@@ -88,7 +96,7 @@ class Engine:
         service_s: list[float] = jobs.service_s.tolist()
         facts = JobFacts(jobs, requested_times(jobs, service_s, scenario.estimates, scenario.seed), scenario.pools)
         ends = [] if jobs.end_state is None else [(COMPLETE, FAIL, CANCEL)[s] for s in jobs.end_state.tolist()]
-        self._world = World(facts, service_s, ends, fleet, scenario.overheads)
+        self._world = World(facts, service_s, ends, fleet, scenario.overheads, speeds)
         self._world.policy, self._world.job_id = scenario.scheduler.use, jobs.job_id
         self._unfit = {n: text for n, r in enumerate(facts.requests) if (text := _why_never(fleet, r, scenario))}
         if self._unfit and not scenario.reject_oversize:
@@ -101,6 +109,7 @@ class Engine:
         self._told = road.Told(queue.decide, started, ended, not self._always and not self._unfit)
         self._world.on_end = ended
         self._world.on_wait = queue.push
+        self._world.on_rate = getattr(queue, "rerated", self._world.on_rate)
 
     def run(self, progress: Callable[[Progress], None] | None = None) -> Outcome:
         """Simulate to the end, or to the horizon; `progress` is called now and then."""

@@ -39,6 +39,7 @@ class Fleet:
         # Whether a job of up to a node's accelerators goes on the fullest node of the one pool: see Placement.
         self.best_fit = placement.best_fit and not shared and len(pools) == 1
         self.capacity = sum(p.nodes * p.width for p in self.pools)
+        self.clocks = [p.clock for p in pools]
         self._empty: list[Any] = [pool.scratch() for pool in self.pools]
 
     def need(self, request: Request) -> int | Request:

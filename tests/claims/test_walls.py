@@ -208,6 +208,15 @@ def with_parts(**facts):
     return (Pool(name="a", accelerator=V100, nodes=2, accelerators_per_node=4, **facts),)
 
 
+class ByClock:
+    """Jobs that computing alone bounds."""
+
+    shared_nics = ()
+
+    def rate(self, job, allocation, clock, crowd):
+        return clock
+
+
 PARTS = replace(gangs(), accelerators=np.ones(60, np.int32), cpus=np.full(60, 2.0), memory_b=np.full(60, 8e9))
 NARROW = replace(gangs(), accelerators=np.full(60, 3, np.int32))
 FIRST = replace(gangs(), pool=Names.of(["a"] * 60))
@@ -225,6 +234,13 @@ CHANGES = {
     "pools.accelerators_per_node": (gangs(), "fifo", "pack", {}, {"pools": pools((3, 5))}),
     "pools.cpus_per_node": (PARTS, "fifo", "pack", {}, {"pools": with_parts(cpus_per_node=4.0)}),
     "pools.memory_per_node": (PARTS, "fifo", "pack", {}, {"pools": with_parts(memory_per_node=16e9)}),
+    "pools.clock": (
+        gangs(),
+        "fifo",
+        "pack",
+        {"speeds": ByClock()},
+        {"pools": (pools((3, 4))[0].model_copy(update={"clock": 0.5}),)},
+    ),
     "pools.accelerator.name": (
         ON_V100,
         "fifo",
