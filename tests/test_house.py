@@ -20,7 +20,7 @@ LAYERS = [
     {"plugins", "eventlog"},
     {"scenario", "policies"},
     {"workloads", "metrics", "performance"},
-    {"sim"},
+    {"sim", "speeds"},
     {"run", "tables", "results", "contract"},
     {"report"},
     {"cli", "__main__"},

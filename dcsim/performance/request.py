@@ -72,6 +72,8 @@ class Request:
     deadline_s: float | None
     global_batch: int | None
     top: int
+    optimizer_bytes: float = 12.0
+    """Bytes of optimiser states a parameter."""
 
     @property
     def available_b(self) -> float:
@@ -95,7 +97,7 @@ class Request:
         """A plan with the columns that are not searched."""
         assert self.global_batch is not None
         plan = facts.Plan(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, float(self.global_batch), float(self.seq_len))
-        return plan._replace(linear_bytes=self.device.linear_bytes)
+        return plan._replace(linear_bytes=self.device.linear_bytes, optimizer_bytes=self.optimizer_bytes)
 
 
 def refuse(found: Iterable[Problem]) -> None:
@@ -209,27 +211,35 @@ def read(
     chip = reader.named("accelerator", accelerator, lambda n: _found(n, presets.accelerator, presets.accelerator_of))
     if isinstance(net, Network):
         reader.named("model", model, _refused_network)
-    precision, seq_len = _precision(reader, chip), _seq_len(reader, net)
+    return asked(reader, net, chip, needs)
+
+
+def asked(
+    reader: Reader, net: Transformer | Network | None, chip: Accelerator | None, needs: Iterable[str] = ()
+) -> Request:
+    """The question that facts and a reader's options make; ScenarioError with the reader's mistakes and its own."""
+    where, options = reader.where, reader.options
+    precision, seq_len = precision_of(reader, chip), _seq_len(reader, net)
     laws = reader.named(
         "law", options.get("law") or USUAL_LAW, lambda n: _found(n, presets.scaling_law, presets.scaling_law_of)
     )
-    asked = _asked(reader)
+    plain = _plain(reader)
     for name in needs:
         if options.get(name) is None:
             reader.problems.append(_missing(where, name))
     fixed = {name: value for name in SHAPE if (value := reader.whole(name)) is not None}
     if set(DEGREES) <= set(fixed):  # which leaves no choice
-        asked["count"] = asked["count"] or math.prod(fixed[name] for name in DEGREES)
+        plain["count"] = plain["count"] or math.prod(fixed[name] for name in DEGREES)
     kinds = {"recompute": reader.word("recompute", RECOMPUTE), "sharding": reader.word("sharding", SHARDING)}
     chosen = {name: code for name, code in kinds.items() if code is not None}
     if isinstance(net, Transformer):
-        setting = Setting(models.model_row(net), asked["global_batch"] or 0, seq_len or 0, asked["count"])
+        setting = Setting(models.model_row(net), plain["global_batch"] or 0, seq_len or 0, plain["count"])
         whole = {name: int(code) for name, code in chosen.items()}
         reader.problems += problems(fixed | whole, setting, where)
-    if reader.problems or net is None or chip is None or precision is None or seq_len is None:
+    if reader.problems or not isinstance(net, Transformer) or chip is None or precision is None or seq_len is None:
         raise ScenarioError(reader.problems)
     choices: dict[str, Iterable[float]] = {name: [value] for name, value in (fixed | chosen).items()}
-    return Request(where, net, chip, device_row(chip, precision), precision, seq_len, fixed, choices, laws, **asked)
+    return Request(where, net, chip, device_row(chip, precision), precision, seq_len, fixed, choices, laws, **plain)
 
 
 def _missing(where: str, name: str) -> Problem:
@@ -237,7 +247,7 @@ def _missing(where: str, name: str) -> Problem:
     return Problem(where, option(where, name), "is missing", fix=f"write e.g. {written(where, name, example)}")
 
 
-def _asked(reader: Reader) -> dict[str, Any]:
+def _plain(reader: Reader) -> dict[str, Any]:
     """The plain numbers of a question."""
     return {
         "tokens": reader.number("tokens", most=MOST_TOKENS),
@@ -258,7 +268,7 @@ def _refused_network(name: str) -> None:
     raise ScenarioError(Problem(name, "", what, fix="name another model (dcsim list models)"))
 
 
-def _precision(reader: Reader, chip: Accelerator | None) -> str | None:
+def precision_of(reader: Reader, chip: Accelerator | None) -> str | None:
     """The precision of linear layers: as asked, else the first 16-bit one that the device has."""
     given = reader.options.get("precision")
     if chip is None:

@@ -64,7 +64,7 @@ def _facts(run: Run) -> str:
         f"{human_count(p.nodes)} x {p.accelerators_per_node} {p.accelerator.name} ({p.name})" for p in scenario.pools
     )
     return (
-        f"{counted(len(run.jobs), 'job')} from {scenario.workload.use}, scheduler {scenario.scheduler.use}, "
+        f"{counted(len(run.jobs), 'job')} from {tables.jobs_from(run)}, scheduler {scenario.scheduler.use}, "
         f"placement {scenario.placement.use}, on {pools}; {human_time(run.end_s)} simulated."
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dcsim.report.markup import folded, in_html, section, table
+from dcsim.report.tables import jobs_from
 
 if TYPE_CHECKING:
     from dcsim.run import Run
@@ -21,7 +22,7 @@ def sources(run: Run) -> str:
 def _trace(run: Run) -> str:
     origin = [(str(key), str(value)) for key, value in run.jobs.origin.items()]
     if not origin:
-        return f"<p>The jobs were made by the workload {in_html(run.scenario.workload.use)}.</p>"
+        return f"<p>The jobs were made by the workload {in_html(jobs_from(run))}.</p>"
     return f"<h3>Jobs</h3>\n{table(('What', 'Value'), origin, 'words')}"
 
 

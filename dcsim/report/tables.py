@@ -34,6 +34,12 @@ class Card(NamedTuple):
     note: str = ""
 
 
+def jobs_from(run: Run) -> str:
+    """Where the jobs came from: the workload, the scenario's own training jobs, or both."""
+    workload = [run.scenario.workload.use] if run.scenario.workload else []
+    return " and ".join([*workload, *["the scenario's training jobs"] * bool(run.scenario.jobs)])
+
+
 def cards(run: Run) -> list[Card]:
     """The headline figures, those that answer first."""
     s = run.summary

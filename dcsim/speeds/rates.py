@@ -1,0 +1,66 @@
+"""Rates of all jobs of a run: what the simulator asks, answered from models and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dcsim.policies.decisions import Allocation
+from dcsim.scenario.jobs import JobTable
+from dcsim.scenario.spec import Pool
+from dcsim.speeds.base import TraceSpeeds
+
+if TYPE_CHECKING:
+    from dcsim.performance.training import Training
+
+
+class Rates:
+    """`sim.speeds.Speeds` of a scenario: training jobs by their step times, others by the trace's speeds.
+
+    Answers are kept by job class, place, clock and crowd, since many jobs ask the same.
+    """
+
+    def __init__(
+        self, jobs: JobTable, pools: Sequence[Pool], trainings: Sequence[Training], trace: TraceSpeeds | None
+    ) -> None:
+        self._pools = pools
+        self._trainings = trainings
+        self._needs: list[int] = jobs.accelerators.tolist()
+        self._training: list[int] = [-1] * len(jobs) if jobs.training is None else jobs.training.tolist()
+        self._ratio: list[list[float]] = [] if trace is None else trace.ratio.tolist()
+        self._core_share: list[list[float]] = [] if trace is None else trace.core_share.tolist()
+        self._kind = self._kinds(trace)
+        self._known: dict[tuple[object, ...], float] = {}
+        few = (n for n, p in enumerate(pools) if p.nics_per_node and p.nics_per_node < p.accelerators_per_node)
+        self.shared_nics = frozenset(few if trainings else ())
+
+    def _kinds(self, trace: TraceSpeeds | None) -> list[int]:
+        """Class of each job of the trace, by job number; those of training jobs mean nothing."""
+        kinds = np.zeros(len(self._training), np.intp)
+        if trace is not None:
+            kinds[np.array(self._training) < 0] = trace.kind
+        found: list[int] = kinds.tolist()
+        return found
+
+    def rate(self, job: int, allocation: Allocation, clock: float, crowd: int) -> float:
+        """Service per second; see `sim.speeds.Speeds`."""
+        number, pool = self._training[job], allocation[0]
+        if number < 0:
+            share = self._core_share[self._kind[job]][pool]
+            return self._ratio[self._kind[job]][pool] / (1.0 - share + share / clock)
+        from dcsim.performance.placed import Place, nic_b_per_s, packed, spread
+
+        training = self._trainings[number]
+        size = sum(allocation[2]) or self._needs[job]
+        here = self._pools[pool]
+        counts = spread(here, allocation[1], allocation[2]) if allocation[1] else packed(here, size)
+        key = (number, pool, counts, clock, crowd)
+        rate = self._known.get(key)
+        if rate is None:
+            place = Place(counts, nic_b_per_s(here, crowd))
+            step_s = training.step(pool, size, place).step_s(clock)
+            own_s = training.best_step(training.reference, training.sizes[0]).step_s()
+            rate = self._known[key] = own_s / step_s
+        return rate
