@@ -158,5 +158,7 @@ def run(
     scheduler = build("scheduler", scenario.scheduler, source)
     placement = build("placement", scenario.placement, source)
     outcome = Engine(scenario, jobs, scheduler, placement, speeds=speeds).run(progress)
+    if speeds is not None and speeds.sizes:  # elastic jobs have the size on which they started
+        jobs = replace(jobs, accelerators=np.array(outcome.world.facts.accelerators, np.int32))
     wall_s = time.perf_counter() - begun
     return Run(scenario, jobs, outcome.log, outcome.end_s, outcome.events, wall_s, source.source, trained)

@@ -18,9 +18,19 @@ from dcsim.metrics.jobs import STATES
 from dcsim.run import Run
 from dcsim.scenario.jobs import JobTable, Names
 
-ASKED = ("priority", "cpus", "memory_b")
-ASKED_NAMES = {"requested_pool": "pool", "accelerator_names": "accelerator_names"}  # column: field of JobTable
-REPEATED = ["user", "tenant", "kind", "state", "pool", *ASKED_NAMES]  # columns of jobs.parquet with few values
+ASKED = ("priority", "cpus", "memory_b", "training")
+ASKED_NAMES = {"requested_pool": "pool", "accelerator_names": "accelerator_names", "model": "model"}
+"""Column of jobs.parquet and field of JobTable."""
+REPEATED = [
+    "user",
+    "tenant",
+    "kind",
+    "state",
+    "pool",
+    "plan",
+    "bound",
+    *ASKED_NAMES,
+]  # columns of jobs.parquet with few values
 
 
 def job_table(run: Run) -> Any:
@@ -58,6 +68,7 @@ def job_table(run: Run) -> Any:
             "cost_usd": nothing,
         }
         | _asked(jobs)
+        | _trained(run)
     )
 
 
@@ -68,6 +79,25 @@ def _asked(jobs: JobTable) -> dict[str, Any]:
     return {column: _numbers(values) for column, values in numbers.items() if values is not None} | {
         column: _names(values, len(jobs)) for column, values in names.items() if values.codes is not None
     }
+
+
+def _trained(run: Run) -> dict[str, Any]:
+    """Columns of the training jobs, where there are any: empty for others."""
+    if not run.trained:
+        return {}
+    rows = len(run.jobs)
+    at = [told.job for told in run.trained]
+    columns: dict[str, Any] = {}
+    for column, field in (("step_time_s", "step_s"), ("mfu", "mfu"), ("samples_per_s", "samples_per_s")):
+        values = np.full(rows, np.nan)
+        values[at] = [getattr(told, field) for told in run.trained]
+        columns[column] = _gaps(values)
+    for column in ("plan", "bound"):
+        texts: list[str | None] = [None] * rows
+        for told in run.trained:
+            texts[told.job] = getattr(told, column)
+        columns[column] = _names(Names.of(texts), rows)
+    return columns
 
 
 def event_table(run: Run) -> Any:

@@ -102,8 +102,10 @@ class ConservativeQueue:
                 self._stale = True
                 continue
             del self._waiting[job]
-            self._stale |= allocation.pool != self._pool_of[job]
+            size = self._view.facts.accelerators[job]
             act.start(job, allocation)
+            # A larger gang than was reserved for: an elastic job takes what fits.
+            self._stale |= allocation.pool != self._pool_of[job] or size != self._view.facts.accelerators[job]
             self._expected[job] = self._view.expected_end_s(job)
 
     def _plan(self, now: float) -> None:

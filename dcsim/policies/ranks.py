@@ -45,11 +45,12 @@ class Ranks:
         job = seen.job
         still = self._key_of[job] = self._still(key, at_s) if self._rate else key
         insort(self._sorted, (still, job))
-        if not self.jumps or not seen.accelerators:  # a job without accelerators attains nothing
+        accelerators = self._view.facts.accelerators[job]  # of an elastic job: those on which it has started
+        if not self.jumps or not accelerators:  # a job without accelerators attains nothing
             return
         change = self._scheduler.next_change(seen)
         if change is not None:
-            jump = at_s + (change - seen.attained_s) / seen.accelerators
+            jump = at_s + (change - seen.attained_s) / accelerators
             if jump <= at_s:  # by rounding, and then for ever
                 jump = nextafter(at_s, inf)
             heappush(self._changes, (jump, job))

@@ -21,7 +21,8 @@ class Request:
     """What a job needs: the same object for all jobs with the same needs.
 
     `accelerators`: gang size; `share`: share of each accelerator, below 1 for one fractional accelerator;
-    `cpus`, `memory_b`: needed on each node, 0 where not asked for; `pools`: numbers of the pools it may use.
+    `cpus`, `memory_b`: needed on each node, 0 where not asked for; `pools`: numbers of the pools it may use. `sizes`:
+    all gang sizes of an elastic job, largest first, whose least is `accelerators`; empty for others.
     """
 
     accelerators: int
@@ -29,6 +30,7 @@ class Request:
     cpus: float = 0.0
     memory_b: float = 0.0
     pools: tuple[int, ...] = (0,)
+    sizes: tuple[int, ...] = ()
 
 
 class PoolView(Protocol):

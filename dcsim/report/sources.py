@@ -9,13 +9,15 @@ from dcsim.report.tables import jobs_from
 
 if TYPE_CHECKING:
     from dcsim.run import Run
+    from dcsim.scenario.model import Network, Transformer
     from dcsim.scenario.spec import Accelerator
 
 
 def sources(run: Run) -> str:
     """The section on sources, as HTML."""
-    devices = {pool.accelerator.name: pool.accelerator for pool in run.scenario.pools}
-    inside = [_trace(run), *(_preset(device) for device in devices.values()), _warnings(run)]
+    facts = [*(pool.accelerator for pool in run.scenario.pools), *(job.model for job in run.scenario.jobs)]
+    named = {preset.name: preset for preset in facts}
+    inside = [_trace(run), *(_preset(preset) for preset in named.values()), _warnings(run)]
     return section("Where the numbers come from", "", "\n".join(inside))
 
 
@@ -26,7 +28,7 @@ def _trace(run: Run) -> str:
     return f"<h3>Jobs</h3>\n{table(('What', 'Value'), origin, 'words')}"
 
 
-def _preset(device: Accelerator) -> str:
+def _preset(device: Accelerator | Transformer | Network) -> str:
     """Every value of a preset with its source and grade."""
     values = device.model_dump(mode="json", exclude={"provenance"}, exclude_none=True)
     rows = [

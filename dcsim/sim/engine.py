@@ -25,6 +25,7 @@ from dcsim.sim import road
 from dcsim.sim.clock import Callbacks
 from dcsim.sim.facts import JobFacts, requested_times
 from dcsim.sim.fleet import Fleet, fleet_for
+from dcsim.sim.gangs import Gangs
 from dcsim.sim.rng import stream
 from dcsim.sim.speeds import Speeds
 from dcsim.sim.view import WorldView
@@ -95,8 +96,14 @@ class Engine:
         fleet = fleet_for(jobs, scenario.pools, placement, (scenario.name, scenario.placement.use))
         service_s: list[float] = jobs.service_s.tolist()
         facts = JobFacts(jobs, requested_times(jobs, service_s, scenario.estimates, scenario.seed), scenario.pools)
+        gangs = None
+        if speeds is not None and speeds.sizes:
+            _refuse_without_walls(scenario, placement)
+            gangs = Gangs(facts, speeds.sizes)
+            fleet.stretch()
         ends = [] if jobs.end_state is None else [(COMPLETE, FAIL, CANCEL)[s] for s in jobs.end_state.tolist()]
         self._world = World(facts, service_s, ends, fleet, scenario.overheads, speeds)
+        self._world.gangs = gangs
         self._world.policy, self._world.job_id = scenario.scheduler.use, jobs.job_id
         self._unfit = {n: text for n, r in enumerate(facts.requests) if (text := _why_never(fleet, r, scenario))}
         if self._unfit and not scenario.reject_oversize:
@@ -168,6 +175,13 @@ class Engine:
             Problem(self._scenario.name, "workload", f"job {jobs.job_id(job)} {self._unfit[facts.request_class[job]]}")
             for job in which
         )
+
+
+def _refuse_without_walls(scenario: Scenario, placement: Placement) -> None:
+    """The log tells a gang's size by its nodes."""
+    if placement.ignores_nodes:
+        what, got = "elastic jobs need a placement that looks at nodes", f"'{scenario.placement.use}'"
+        raise ScenarioError(Problem(scenario.name, "placement.use", what, got=got, fix="use 'pack' or 'spread'"))
 
 
 def _why_never(fleet: Fleet, request: Request, scenario: Scenario) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from dcsim.policies.decisions import Allocation
@@ -18,6 +18,11 @@ class Speeds(Protocol):
     @property
     def shared_nics(self) -> Collection[int]:
         """Numbers of the pools whose nodes have fewer NICs than accelerators, so that gangs share them."""
+        ...
+
+    @property
+    def sizes(self) -> Mapping[int, tuple[int, ...]]:
+        """Gang sizes that elastic jobs may have, largest first, by number of the job; others have one size."""
         ...
 
     def rate(self, job: int, allocation: Allocation, clock: float, crowd: int) -> float:

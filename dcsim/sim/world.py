@@ -15,6 +15,7 @@ from dcsim.scenario.spec import Overheads
 from dcsim.sim.clock import COMPLETION, TIMER, Clock, Moment
 from dcsim.sim.facts import JobFacts
 from dcsim.sim.fleet import Fleet
+from dcsim.sim.gangs import Gangs
 from dcsim.sim.speeds import Crowds, Speeds
 from dcsim.sim.work import Checkpoints
 
@@ -68,6 +69,7 @@ class World:
         "facts",
         "fleet",
         "freed",
+        "gangs",
         "held_s",
         "job_id",
         "log",
@@ -111,6 +113,7 @@ class World:
         self.saving: dict[int, Running] = {}
         self.done_s: dict[int, float] = {}  # work kept by jobs that were preempted, s of service
         self.held_s: dict[int, float] = {}  # time for which they held accelerators, s
+        self.gangs: Gangs | None = None  # the sizes of elastic jobs, if there are any
         self.submitted = 0
         self.on_end: Callable[[int], None] | None = None  # told of runs that end, if the queue wants to know
         self.on_wait: Callable[[int], object] = _nobody  # told of preempted jobs that wait again
@@ -201,6 +204,8 @@ class World:
             elif self._several and allocation[0] not in self.facts.requests[self.facts.request_class[job]].pools:
                 raise ValueError(f"pool {allocation[0]}, which it may not use")
             else:
+                if self.gangs is not None:
+                    self.gangs.start(job, allocation, self.needs)
                 self.occupy[allocation[0]](allocation, self.needs[job])
         except (IndexError, TypeError, ValueError) as error:
             rule = "no such pool" if isinstance(error, IndexError) else error
@@ -276,6 +281,8 @@ class World:
         kept = min(self.checkpoints.kept_after(now - run.since_s, run.rate), useful)
         self.done_s[job] = self.service_s[job] - run.left_s + kept
         self.held_s[job] = self.held_s.get(job, 0.0) + now - run.started_s
+        if self.gangs is not None:
+            self.gangs.wait_again(job)
         saves = self.overheads.preemption > 0.0
         self.log.row(now, SAVE if saves else PREEMPT, job, useful - kept, reason)
         if saves:

@@ -36,6 +36,12 @@ class Rates:
         few = (n for n, p in enumerate(pools) if p.nics_per_node and p.nics_per_node < p.accelerators_per_node)
         self.shared_nics = frozenset(few if trainings else ())
 
+        self.sizes = {
+            job: trainings[number].sizes[::-1]
+            for job, number in enumerate(self._training)
+            if number >= 0 and len(trainings[number].sizes) > 1
+        }
+
     def _kinds(self, trace: TraceSpeeds | None) -> list[int]:
         """Class of each job of the trace, by job number; those of training jobs mean nothing."""
         kinds = np.zeros(len(self._training), np.intp)

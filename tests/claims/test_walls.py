@@ -212,6 +212,7 @@ class ByClock:
     """Jobs that computing alone bounds."""
 
     shared_nics = ()
+    sizes = ()
 
     def rate(self, job, allocation, clock, crowd):
         return clock

@@ -25,6 +25,7 @@ class ByPool:
     rates: tuple[float, ...]
     shared_nics: tuple[int, ...] = ()
     width: int = 4
+    sizes: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
     def rate(self, job: int, allocation: Allocation, clock: float, crowd: int) -> float:
         return self.rates[allocation.pool] * clock * (self.width / crowd if crowd > self.width else 1.0)
