@@ -25,9 +25,9 @@ from dcsim.scenario.spec import PluginTable, Scenario
 from dcsim.sim.engine import Engine, Progress
 from dcsim.sim.rng import stream
 from dcsim.speeds.base import SpeedContext
-from dcsim.speeds.jobs import training_table
-from dcsim.speeds.rates import Rates
-from dcsim.speeds.told import Trained, trained
+from dcsim.training.jobs import training_table
+from dcsim.training.rates import Rates
+from dcsim.training.told import Trained, trained
 from dcsim.workloads.base import WorkloadContext
 
 if TYPE_CHECKING:

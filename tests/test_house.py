@@ -20,13 +20,20 @@ LAYERS = [
     {"plugins", "eventlog"},
     {"scenario", "policies"},
     {"workloads", "metrics", "performance"},
-    {"sim", "speeds"},
+    {"sim", "speeds", "training"},
     {"run", "tables", "results", "contract"},
     {"report"},
     {"cli", "__main__"},
 ]
 # These rooms of one layer know each other in one direction only, given here.
-SIBLINGS = {("results", "run"), ("results", "tables"), ("tables", "run"), ("__main__", "cli"), ("plugins", "errors")}
+SIBLINGS = {
+    ("results", "run"),
+    ("results", "tables"),
+    ("tables", "run"),
+    ("__main__", "cli"),
+    ("plugins", "errors"),
+    ("training", "speeds"),
+}
 LAYER_OF = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -10,7 +10,7 @@ from dcsim.units import human_count, human_si, human_time
 
 if TYPE_CHECKING:
     from dcsim.run import Run
-    from dcsim.speeds.told import Trained
+    from dcsim.training.told import Trained
 
 MOST_ROWS = 100
 NOTHING = "\u2013"
@@ -22,8 +22,8 @@ def training_jobs(run: Run) -> str:
     if not run.trained:
         return ""
     caption = (
-        f"{bounds(run)}. Each where it ran last, at its last rate. MFU counts the model's FLOPs against the dense peak; "
-        "memory is that of the fullest device, of transformers only."
+        f"{bounds(run)}. Each where it ran last, at its last rate. MFU counts the model's FLOPs against the dense "
+        "peak; memory is that of the fullest device, of transformers only."
     )
     shown = [_row(run, told) for told in run.trained[:MOST_ROWS]]
     if len(run.trained) > MOST_ROWS:

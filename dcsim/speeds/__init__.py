@@ -1,1 +1,1 @@
-"""How fast jobs run in each pool: rates from models, rooflines and measured tables, handed to the simulator."""
+"""How fast jobs of a workload run in each pool: one file each, named by `[speeds] use`."""

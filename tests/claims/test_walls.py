@@ -305,6 +305,11 @@ NO_CHANGE = {
     "start": "ties the report's axes to the calendar",
     "workload": "is read into jobs before the engine starts; its loaders have their own tests",
     "workload.use": "see workload",
+    "jobs": "become rows of the job table and rates before the engine starts: see tests/training",
+    "speeds": "become rates before the engine starts: see tests/training",
+    "speeds.use": "see speeds",
+    "pools.nic_bandwidth": "is read by the models of training jobs: see tests/training",
+    "pools.nics_per_node": "is read by the models of training jobs: see tests/training",
     "reject_oversize": "turns a rejection into an error: see the test below",
     **{
         f"pools.accelerator.{field}": "a fact of the device; only the placement `weighted` asks for any, its peak rate"
@@ -319,7 +324,7 @@ def fields_of(facts, prefix=""):
     inner = {"pools": Pool, "accelerator": Accelerator, "overheads": Overheads, "estimates": Estimates}
     for name in facts.model_fields:
         yield prefix + name
-        if name in ("workload", "scheduler", "placement"):
+        if name in ("workload", "speeds", "scheduler", "placement"):
             yield f"{prefix}{name}.use"
         if name in inner:
             yield from fields_of(inner[name], f"{prefix}{name}.")
