@@ -26,7 +26,7 @@ from dcsim.sim.engine import Engine, Progress
 from dcsim.sim.rng import stream
 from dcsim.speeds.base import SpeedContext
 from dcsim.training.jobs import training_table
-from dcsim.training.rates import Rates
+from dcsim.training.rates import Rates, kept_away
 from dcsim.training.told import Trained, trained
 from dcsim.workloads.base import WorkloadContext
 
@@ -124,18 +124,19 @@ def _workload_jobs(loaded: Loaded, table: PluginTable) -> JobTable:
     return jobs
 
 
-def speeds_of(loaded: Loaded, jobs: JobTable, trained: Sequence[Training]) -> Rates | None:
-    """How fast the jobs run where; None where all run at rate 1 everywhere."""
+def speeds_of(loaded: Loaded, jobs: JobTable, trained: Sequence[Training]) -> tuple[JobTable, Rates | None]:
+    """How fast the jobs run where, None where all run at rate 1 everywhere; and the jobs, kept away from pools where
+    they cannot run."""
     scenario = loaded.scenario
     if not trained and scenario.speeds.use == "same" and all(pool.clock == 1.0 for pool in scenario.pools):
-        return None
-    trace = None
-    if scenario.workload is not None:
-        own = jobs if jobs.training is None else jobs.take(np.flatnonzero(jobs.training < 0))
-        model = build("speeds", scenario.speeds, loaded)
-        with faults_named(lambda: "speeds"):
-            trace = model.speeds(own, SpeedContext(scenario.pools, loaded.file, loaded.resolve))
-    return Rates(jobs, scenario.pools, trained, trace)
+        return jobs, None
+    if scenario.workload is None:
+        return jobs, Rates(jobs, scenario.pools, trained, None)
+    own = jobs if jobs.training is None else jobs.take(np.flatnonzero(jobs.training < 0))
+    model = build("speeds", scenario.speeds, loaded)
+    with faults_named(lambda: "speeds"):
+        trace = model.speeds(own, SpeedContext(scenario.pools, loaded.file, loaded.resolve))
+    return kept_away(jobs, scenario.pools, trace), Rates(jobs, scenario.pools, trained, trace)
 
 
 def run(
@@ -154,7 +155,7 @@ def run(
     scenario = source.scenario
     trained = trainings_of(source)
     jobs = load_jobs(source, trained)
-    speeds = speeds_of(source, jobs, trained)
+    jobs, speeds = speeds_of(source, jobs, trained)
     scheduler = build("scheduler", scenario.scheduler, source)
     placement = build("placement", scenario.placement, source)
     outcome = Engine(scenario, jobs, scheduler, placement, speeds=speeds).run(progress)

@@ -28,7 +28,8 @@ class TraceSpeeds:
     """How fast jobs of a workload run in each pool.
 
     `kind`: shape (jobs,): number of each job's class. `ratio`: shape (classes, pools): service per second at the
-    nominal clock, above 0. `core_share`: shape (classes, pools): share of a job's time that grows as 1 / core clock.
+    nominal clock; 0 where such jobs cannot run. `core_share`: shape (classes, pools): share of a job's time that
+    grows as 1 / core clock.
     """
 
     kind: NDArray[np.intp]

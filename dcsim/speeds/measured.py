@@ -20,7 +20,8 @@ class Measured:
     on which the trace's jobs ran over that of the pool.
 
     For traces that name their jobs' models, such as Gavel's. A gang size that was not measured is given the throughput
-    of the largest measured gang of its model, in proportion to the GPUs. All of a job's time is taken to grow as
+    of the largest measured gang of its model, in proportion to the GPUs. A throughput of 0 says that a model does not
+    fit: such jobs keep away from pools of that GPU type. All of a job's time is taken to grow as
     1 / core clock.
     """
 
@@ -34,14 +35,18 @@ class Measured:
     def speeds(self, jobs: JobTable, context: SpeedContext) -> TraceSpeeds:
         """A class for each model and gang size."""
         self._check(jobs, context)
-        source = Source(context.resolve(self.throughputs), self.throughputs)
+        file = context.resolve(self.throughputs)
         types = [self.accelerator, *(self.pools[pool.name] for pool in context.pools)]
-        tables = {name: Throughputs(source, name) for name in dict.fromkeys(types)}
+        tables = {name: Throughputs(Source(file, self.throughputs), name) for name in dict.fromkeys(types)}
         codes = jobs.model.codes
         assert codes is not None
         pairs, kind = np.unique(np.stack([codes, jobs.accelerators], axis=1), axis=0, return_inverse=True)
+        gangs = [(jobs.model.names[code], gpus) for code, gpus in pairs.tolist()]
         rates = np.array(
-            [[tables[name].rate(jobs.model.names[code], gpus)[0] for name in types] for code, gpus in pairs.tolist()]
+            [
+                [tables[name].rate(*gang)[0] if tables[name].runs(*gang) or name == types[0] else 0.0 for name in types]
+                for gang in gangs
+            ]
         )
         return TraceSpeeds(kind.reshape(-1), rates[:, 1:] / rates[:, :1], np.ones((len(pairs), len(context.pools))))
 

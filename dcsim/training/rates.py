@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dcsim.errors import Problem, ScenarioError
 from dcsim.policies.decisions import Allocation
-from dcsim.scenario.jobs import JobTable
+from dcsim.scenario.jobs import JobTable, Names
 from dcsim.scenario.spec import Pool
 from dcsim.speeds.base import TraceSpeeds
 
 if TYPE_CHECKING:
     from dcsim.performance.training import Training
+
+
+NOWHERE = "an accelerator that it can run on"
+"""What a job asks for that can run in no pool: it is rejected."""
 
 
 class Rates:
@@ -70,3 +76,28 @@ class Rates:
             own_s = training.best_step(training.reference, training.sizes[0]).step_s()
             rate = self._known[key] = own_s / step_s
         return rate
+
+
+def kept_away(jobs: JobTable, pools: Sequence[Pool], trace: TraceSpeeds) -> JobTable:
+    """The jobs, with those of the trace asking for accelerators of pools in which they run at all.
+
+    Jobs that name accelerators themselves keep to these. Raises ScenarioError where two pools of the same accelerator
+    differ in what runs there.
+    """
+    if trace.ratio.all():
+        return jobs
+    devices = [pool.accelerator.name for pool in pools]
+    able = [{name for name, ratio in zip(devices, row, strict=True) if ratio} for row in trace.ratio.tolist()]
+    unable = [{name for name, ratio in zip(devices, row, strict=True) if not ratio} for row in trace.ratio.tolist()]
+    for here, there in zip(able, unable, strict=True):
+        if here & there:
+            what = "a job cannot run in one pool and can in another of the same accelerator"
+            raise ScenarioError(Problem("speeds", "speeds.pools", what, got=", ".join(sorted(here & there))))
+    names: list[str | None] = [jobs.accelerator_names.name(row) for row in range(len(jobs))]
+    own = range(len(jobs)) if jobs.training is None else np.flatnonzero(jobs.training < 0).tolist()
+    for row, kind in zip(own, trace.kind.tolist(), strict=True):
+        if unable[kind]:
+            asked = names[row]
+            wanted = devices if asked is None else asked.split("|")
+            names[row] = "|".join(name for name in dict.fromkeys(wanted) if name not in unable[kind]) or NOWHERE
+    return replace(jobs, accelerator_names=Names.of(names))

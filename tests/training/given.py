@@ -66,7 +66,7 @@ def by_hand(source: Loaded, scheduler: Any, clocks: Sequence[tuple[float, int, f
     """A run with a scheduler made in the test, and clocks of pools that change: (time, pool, share)."""
     trainings = trainings_of(source)
     jobs = load_jobs(source, trainings)
-    speeds = speeds_of(source, jobs, trainings)
+    jobs, speeds = speeds_of(source, jobs, trainings)
     engine = Engine(source.scenario, jobs, scheduler, plugins.find("placement", "pack")(), speeds=speeds)
     world = engine._world
     for time_s, number, share in clocks:
