@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from heapq import heappush
 from math import inf
 from typing import Any, SupportsIndex
@@ -211,7 +211,7 @@ class World:
             rule = "no such pool" if isinstance(error, IndexError) else error
             raise self._illegal(f"start of {self._named(job)} on {allocation}: {rule}") from None
         del self.waiting[job]
-        near: list[int] = []
+        near: Sequence[int] = ()
         if self.speeds is not None and allocation[0] >= 0:
             rate = self.rate_there(job, allocation)
             near = self._crowds.join(job, allocation)
@@ -324,7 +324,7 @@ class World:
         self.clocks[pool] = share
         self._rerate([job for job, run in self.running.items() if run.allocation[0] == pool], reason)
 
-    def _rerate(self, jobs: list[int], reason: str) -> None:
+    def _rerate(self, jobs: Sequence[int], reason: str) -> None:
         """Running jobs go on at the rates that clocks and neighbours of now give them."""
         for job in jobs:
             run = self.running[job]
