@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from dcsim.errors import EnvironmentFault, Problem, ScenarioError
-from dcsim.run import Run, trainings_of
+from dcsim.run import Run
 from dcsim.scenario import digest, from_toml, to_toml
-from dcsim.scenario.loaded import Loaded, Source
+from dcsim.scenario.loaded import Source
 
 FILES = ("scenario.toml", "summary.json", "jobs.parquet", "events.parquet", "timeline.parquet", "meta.json")
 
@@ -194,5 +194,5 @@ def read(folder: Path) -> Run:
     log = tables.read_log(pq.read_table(folder / "events.parquet"))
     told: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in meta.get("source", {}).items()}
     events, wall_s = meta["simpy_events"], meta["simulation_wall_s"]
-    trained = trainings_of(Loaded.of(scenario))
+    trained = tables.read_trained(jobs)
     return Run(scenario, tables.read_jobs(jobs, meta), log, end_s, events, wall_s, Source(**told), trained)

@@ -39,8 +39,8 @@ class Run:
     """A finished run: facts in, facts out; every number is computed from these on demand.
 
     `end_s`: simulated time at which the run stopped, s. `simpy_events`: events that SimPy processed. `wall_s`:
-    seconds of wall time from loaded scenario to finished event log. `source`: how to run it again. `trainings`: what
-    the scenario's training jobs take in each pool.
+    seconds of wall time from loaded scenario to finished event log. `source`: how to run it again. `trained`: what
+    became of the training jobs.
     """
 
     scenario: Scenario
@@ -50,12 +50,7 @@ class Run:
     simpy_events: int
     wall_s: float
     source: Source = field(default_factory=Source)
-    trainings: tuple[Training, ...] = ()
-
-    @cached_property
-    def trained(self) -> tuple[Trained, ...]:
-        """What became of the training jobs."""
-        return trained(self.jobs, self.log, self.trainings)
+    trained: tuple[Trained, ...] = ()
 
     @cached_property
     def results(self) -> JobResults:
@@ -97,9 +92,9 @@ def _in_its_file(problem: Problem, loaded: Loaded) -> Problem:
     return replace(problem, file=file, line=line, key=f"{problem.file}.{problem.key}")
 
 
-def load_jobs(loaded: Loaded, trained: Sequence[Training] = ()) -> JobTable:
+def load_jobs(loaded: Loaded, trainings: Sequence[Training] = ()) -> JobTable:
     """The jobs of a scenario, those of its workload and its own, sorted by submission."""
-    own = training_table(trained) if trained else None
+    own = training_table(trainings) if trainings else None
     if loaded.scenario.workload is None:
         assert own is not None
         return own
@@ -124,19 +119,19 @@ def _workload_jobs(loaded: Loaded, table: PluginTable) -> JobTable:
     return jobs
 
 
-def speeds_of(loaded: Loaded, jobs: JobTable, trained: Sequence[Training]) -> tuple[JobTable, Rates | None]:
+def speeds_of(loaded: Loaded, jobs: JobTable, trainings: Sequence[Training]) -> tuple[JobTable, Rates | None]:
     """How fast the jobs run where, None where all run at rate 1 everywhere; and the jobs, kept away from pools where
     they cannot run."""
     scenario = loaded.scenario
-    if not trained and scenario.speeds.use == "same" and all(pool.clock == 1.0 for pool in scenario.pools):
+    if not trainings and scenario.speeds.use == "same" and all(pool.clock == 1.0 for pool in scenario.pools):
         return jobs, None
     if scenario.workload is None:
-        return jobs, Rates(jobs, scenario.pools, trained, None)
+        return jobs, Rates(jobs, scenario.pools, trainings, None)
     own = jobs if jobs.training is None else jobs.take(np.flatnonzero(jobs.training < 0))
     model = build("speeds", scenario.speeds, loaded)
     with faults_named(lambda: "speeds"):
         trace = model.speeds(own, SpeedContext(scenario.pools, loaded.file, loaded.resolve))
-    return kept_away(jobs, scenario.pools, trace), Rates(jobs, scenario.pools, trained, trace)
+    return kept_away(jobs, scenario.pools, trace), Rates(jobs, scenario.pools, trainings, trace)
 
 
 def run(
@@ -153,13 +148,13 @@ def run(
         source = Loaded.of(source, **options)
     begun = time.perf_counter()
     scenario = source.scenario
-    trained = trainings_of(source)
-    jobs = load_jobs(source, trained)
-    jobs, speeds = speeds_of(source, jobs, trained)
+    trainings = trainings_of(source)
+    jobs, speeds = speeds_of(source, load_jobs(source, trainings), trainings)
     scheduler = build("scheduler", scenario.scheduler, source)
     placement = build("placement", scenario.placement, source)
     outcome = Engine(scenario, jobs, scheduler, placement, speeds=speeds).run(progress)
     if speeds is not None and speeds.sizes:  # elastic jobs have the size on which they started
         jobs = replace(jobs, accelerators=np.array(outcome.world.facts.accelerators, np.int32))
     wall_s = time.perf_counter() - begun
-    return Run(scenario, jobs, outcome.log, outcome.end_s, outcome.events, wall_s, source.source, trained)
+    told = trained(jobs, outcome.log, trainings)
+    return Run(scenario, jobs, outcome.log, outcome.end_s, outcome.events, wall_s, source.source, told)

@@ -17,10 +17,14 @@ from dcsim.eventlog.schema import KINDS
 from dcsim.metrics.jobs import STATES
 from dcsim.run import Run
 from dcsim.scenario.jobs import JobTable, Names
+from dcsim.training.told import Trained
 
 ASKED = ("priority", "cpus", "memory_b", "training")
 ASKED_NAMES = {"requested_pool": "pool", "accelerator_names": "accelerator_names", "model": "model"}
 """Column of jobs.parquet and field of JobTable."""
+TRAINED = ("steps", "step_time_s", "samples_per_s", "tokens_per_s", "mfu", "device_memory_b")
+TRAINED_TEXTS = ("plan", "bound")
+"""Columns of jobs.parquet that only training jobs have: fields of `Trained`."""
 REPEATED = [
     "user",
     "tenant",
@@ -86,18 +90,28 @@ def _trained(run: Run) -> dict[str, Any]:
     if not run.trained:
         return {}
     rows = len(run.jobs)
-    at = [told.job for told in run.trained]
     columns: dict[str, Any] = {}
-    for column, field in (("step_time_s", "step_s"), ("mfu", "mfu"), ("samples_per_s", "samples_per_s")):
+    for name in TRAINED:
         values = np.full(rows, np.nan)
-        values[at] = [getattr(told, field) for told in run.trained]
-        columns[column] = _gaps(values)
-    for column in ("plan", "bound"):
+        for told in run.trained:
+            value = getattr(told, name)
+            values[told.job] = np.nan if value is None else value
+        columns[name] = _gaps(values)
+    for name in TRAINED_TEXTS:
         texts: list[str | None] = [None] * rows
         for told in run.trained:
-            texts[told.job] = getattr(told, column)
-        columns[column] = _names(Names.of(texts), rows)
+            texts[told.job] = getattr(told, name)
+        columns[name] = _names(Names.of(texts), rows)
     return columns
+
+
+def read_trained(table: Any) -> tuple[Trained, ...]:
+    """What became of the training jobs, from `jobs.parquet`."""
+    if "bound" not in table.column_names:
+        return ()
+    own = ["model", "pool", "accelerators", *TRAINED, *TRAINED_TEXTS]
+    rows = enumerate(table.select(own).to_pylist())
+    return tuple(Trained(job, **row | {"steps": int(row["steps"])}) for job, row in rows if row["bound"] is not None)
 
 
 def event_table(run: Run) -> Any:

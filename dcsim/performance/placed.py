@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from dcsim.kernels.waiting import loading_s, slowest_lognormal
 from dcsim.performance.devices import USUAL_NIC, scale_up_domain, usual_nic_b_per_s
+from dcsim.performance.waiting import Input, Waited
 from dcsim.scenario.spec import Pool
 
-STRAGGLERS, LOADING = "stragglers", "data loading"
+DIGITS = 10  # kept of what kernels say: the last ones depend on the machine's vector units, event logs must not
 
 
 class Place(NamedTuple):
@@ -70,35 +70,12 @@ def nic_b_per_s(pool: Pool, crowd: int = 0) -> float | None:
 
 
 @dataclass(frozen=True)
-class Input:
-    """What a step waits for beside its own work: the slowest of its workers, and their data.
-
-    `jitter`: deviation over mean of a worker's step times (log-normal). `sample_b`: bytes of a sample as loaded;
-    `loader_b_per_s`: of one worker's loader; `storage_b_per_s`: of the storage that all share.
-    """
-
-    jitter: float = 0.0
-    sample_b: float = 0.0
-    loader_b_per_s: float = math.inf
-    storage_b_per_s: float = math.inf
-
-    def stretch(self, workers: int) -> float:
-        """Expected step time of the slowest worker over that of a mean one."""
-        return float(slowest_lognormal(1.0, self.jitter, float(workers))) if self.jitter and workers > 1 else 1.0
-
-    def load_s(self, samples: float, workers: int) -> float:
-        """Time to bring the samples of a step to its workers, s."""
-        rates = self.loader_b_per_s, self.storage_b_per_s / workers
-        return 0.0 if min(rates) == math.inf else float(loading_s(samples / workers, self.sample_b, *rates))
-
-
-@dataclass(frozen=True)
 class PlacedStep:
     """A training step where it runs, at the nominal clock; `step_s(clock)` at others.
 
     `work_s`: without waiting; `core_clock_share`: share of it that grows as 1 / clock; `largest_s`: its largest part,
-    which is called `largest`. `stretch`, `load_s`: see `Input`; data are fetched while the step before computes.
-    `memory_b`: on the fullest accelerator, None where it is not modelled (networks). `plan`: in words.
+    which is called `largest`. `input`: what it waits for beside. `memory_b`: on the fullest accelerator, None where it
+    is not modelled (networks). `plan`: in words.
     """
 
     plan: str
@@ -112,22 +89,22 @@ class PlacedStep:
     core_clock_share: float
     largest: str
     largest_s: float
-    stretch: float
-    load_s: float
+    input: Input
 
     def step_s(self, clock: float = 1.0) -> float:
         """Step time at a core clock of that share of the nominal one, s."""
-        share = self.core_clock_share
-        return max(self.work_s * (1.0 - share + share / clock) * self.stretch, self.load_s)
+        return steady(self._waited(clock).step_s)
 
     def bound(self, clock: float = 1.0) -> str:
-        """What the step is bound by: its largest part, in words."""
+        """What the step is bound by, in words."""
+        return self._waited(clock).bound(self.largest_s, self.largest)
+
+    def _waited(self, clock: float) -> Waited:
         share = self.core_clock_share
         work_s = self.work_s * (1.0 - share + share / clock)
-        if self.load_s > work_s * self.stretch:
-            return LOADING
-        return STRAGGLERS if work_s * (self.stretch - 1.0) > self.largest_s else self.largest
+        return self.input.waited(work_s, float(self.samples), self.accelerators)
 
-    def mfu(self, clock: float = 1.0) -> float:
-        """Model FLOP/s over the dense peak of all accelerators at the nominal clock."""
-        return self.flop / self.step_s(clock) / self.peak_flop_per_s
+
+def steady(value: float) -> float:
+    """A number to so many digits that every machine agrees on it."""
+    return float(f"{value:.{DIGITS}g}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -11,12 +11,13 @@ from dcsim.errors import Problem, ScenarioError
 from dcsim.kernels import facts
 from dcsim.performance import models, network, planning, scaling_laws
 from dcsim.performance.devices import device_row
-from dcsim.performance.placed import Input, Place, PlacedStep, domain_size, nic_b_per_s, packed
+from dcsim.performance.placed import Place, PlacedStep, domain_size, nic_b_per_s, packed, spread
 from dcsim.performance.planner import best, question
 from dcsim.performance.plans import RECOMPUTE, SHARDING, word_of
-from dcsim.performance.request import Reader, Request, asked, precision_of
+from dcsim.performance.request import Reader, Request, asked, precision_of, refuse
 from dcsim.performance.search import search
 from dcsim.performance.step_time import step_time
+from dcsim.performance.waiting import Input
 from dcsim.scenario.model import Network, Transformer
 from dcsim.scenario.spec import Pool
 from dcsim.scenario.training import TrainingJob
@@ -31,6 +32,10 @@ class Work(NamedTuple):
     request: Request | None
     precision: str
     plans: dict[int, facts.Plan | None]
+
+
+Where = tuple[Sequence[int], Sequence[int]]
+"""Nodes, and the accelerators on each."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +56,23 @@ class Training:
     @property
     def sizes(self) -> tuple[int, ...]:
         """Gang sizes that it may have, smallest first: those that have a plan in every pool it may use."""
-        return tuple(sorted(set.intersection(*(set(work.plans) for work in self.works.values()))))
+        return common_sizes(self.works)
 
     @property
     def service_s(self) -> float:
         """Time that the training takes in its reference, s."""
-        return self.steps * self.best_step(self.reference, self.sizes[0]).step_s()
+        return self.steps * self.reference_step.step_s()
 
-    def best_step(self, pool: int, accelerators: int) -> PlacedStep:
-        """The step of a gang of that size in its best place in a pool."""
-        return self.step(pool, accelerators, Place(packed(self.pools[pool], accelerators), self._nic(pool)))
+    @property
+    def reference_step(self) -> PlacedStep:
+        """The step in its reference."""
+        return self.step(self.reference, self.sizes[0], self.place(self.reference, self.sizes[0]))
+
+    def place(self, pool: int, accelerators: int, where: Where = ((), ()), crowd: int = 0) -> Place:
+        """A place in a pool: nodes and accelerators on each, none for the best place; `crowd` as in `nic_b_per_s`."""
+        here = self.pools[pool]
+        counts = spread(here, *where) if where[0] else packed(here, accelerators)
+        return Place(counts, nic_b_per_s(here, crowd))
 
     def step(self, pool: int, accelerators: int, place: Place) -> PlacedStep:
         """The step of a gang of that size in a place; computed once."""
@@ -72,11 +84,12 @@ class Training:
 
     def speed_at(self, pool: int, accelerators: int) -> float:
         """Rate of a gang of that size in its best place in a pool: service per second."""
-        reference = self.best_step(self.reference, self.sizes[0])
-        return reference.step_s() / self.best_step(pool, accelerators).step_s()
+        return self.reference_step.step_s() / self.step(pool, accelerators, self.place(pool, accelerators)).step_s()
 
-    def _nic(self, pool: int) -> float | None:
-        return nic_b_per_s(self.pools[pool])
+
+def common_sizes(works: Mapping[int, Work]) -> tuple[int, ...]:
+    """Gang sizes that have a plan in every pool, smallest first."""
+    return tuple(sorted(set.intersection(*(set(work.plans) for work in works.values()))))
 
 
 def trainings(jobs: Sequence[TrainingJob], pools: Sequence[Pool]) -> tuple[Training, ...]:
@@ -116,7 +129,22 @@ def _works(job: TrainingJob, pools: Sequence[Pool], where: str) -> dict[int, Wor
                 first = first or error
     if not found:
         raise first or ScenarioError(Problem(where, "pool", "no pool will do"))
+    refuse(_at_odds(found, pools, where))
     return found
+
+
+def _at_odds(works: Mapping[int, Work], pools: Sequence[Pool], where: str) -> Iterator[Problem]:
+    """What the pools that a job may use do not agree on."""
+    fix = f"write e.g. pool = {pools[next(iter(works))].name!r}"
+    if not common_sizes(works):
+        what = "no gang size has a plan in every pool that the job may use"
+        yield Problem(where, "max_accelerators", what, fix=fix)
+    devices = {pools[number].accelerator.name for number in works}
+    for number, pool in enumerate(pools):
+        # Jobs ask for kinds of accelerators, so they cannot keep away from one pool of a kind alone.
+        if number not in works and pool.accelerator.name in devices:
+            what = f"has a plan in another pool of {pool.accelerator.name}, but none in {pool.name}"
+            yield Problem(where, "pool", what, fix=fix)
 
 
 def _work(job: TrainingJob, pool: Pool, where: str) -> Work:
@@ -238,8 +266,7 @@ def _placed_transformer(training: Training, pool: int, accelerators: int, place:
         core_clock_share=step.core_clock_share,
         largest=step.bound,
         largest_s=_largest_s(facts.Step(**step.parts)),
-        stretch=data.stretch(accelerators),
-        load_s=data.load_s(float(job.global_batch), accelerators),
+        input=data,
     )
 
 
@@ -271,8 +298,7 @@ def _placed_network(training: Training, pool: int, accelerators: int, place: Pla
         core_clock_share=step.compute_s / step.step_s,
         largest=step.bound,
         largest_s=max(parts.values()),
-        stretch=data.stretch(accelerators),
-        load_s=data.load_s(float(job.global_batch), accelerators),
+        input=data,
     )
 
 

@@ -46,17 +46,17 @@ def throughput(told: Trained) -> str:
 
 def memory(told: Trained) -> str:
     """Bytes on the fullest device, where they are known."""
-    return NOTHING if told.memory_b is None else human_si(told.memory_b, "B")
+    return NOTHING if told.device_memory_b is None else human_si(told.device_memory_b, "B")
 
 
 def sentences(told: Trained) -> list[str]:
     """What `explain` says of a training job."""
     place = f"in {told.pool}" if told.pool else "where it would run best"
-    size = "" if told.memory_b is None else f", {memory(told)} a device"
+    size = "" if told.device_memory_b is None else f", {memory(told)} a device"
     return [
         f"it trains {told.model} for {human_count(told.steps)} steps, bound by {told.bound}",
         f"  {place}, {human_count(told.accelerators)} accelerators: {told.plan}",
-        f"  step {human_time(told.step_s)}, {throughput(told)}, MFU {100 * told.mfu:.1f} %{size}",
+        f"  step {human_time(told.step_time_s)}, {throughput(told)}, MFU {100 * told.mfu:.1f} %{size}",
     ]
 
 
@@ -68,7 +68,7 @@ def _row(run: Run, told: Trained) -> tuple[str, ...]:
         told.model,
         f"{count} in {told.pool}" if told.pool else f"{count}, never started",
         told.plan,
-        human_time(told.step_s),
+        human_time(told.step_time_s),
         throughput(told),
         f"{100 * told.mfu:.1f}\u00a0%",
         memory(told),

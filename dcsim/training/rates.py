@@ -31,7 +31,6 @@ class Rates:
     def __init__(
         self, jobs: JobTable, pools: Sequence[Pool], trainings: Sequence[Training], trace: TraceSpeeds | None
     ) -> None:
-        self._pools = pools
         self._trainings = trainings
         self._needs: list[int] = jobs.accelerators.tolist()
         self._training: list[int] = [-1] * len(jobs) if jobs.training is None else jobs.training.tolist()
@@ -62,19 +61,12 @@ class Rates:
         if number < 0:
             share = self._core_share[self._kind[job]][pool]
             return self._ratio[self._kind[job]][pool] / (1.0 - share + share / clock)
-        from dcsim.performance.placed import Place, nic_b_per_s, packed, spread
-
-        training = self._trainings[number]
-        size = sum(allocation[2]) or self._needs[job]
-        here = self._pools[pool]
-        counts = spread(here, allocation[1], allocation[2]) if allocation[1] else packed(here, size)
-        key = (number, pool, counts, clock, crowd)
+        key = (number, allocation, clock, crowd)
         rate = self._known.get(key)
         if rate is None:
-            place = Place(counts, nic_b_per_s(here, crowd))
-            step_s = training.step(pool, size, place).step_s(clock)
-            own_s = training.best_step(training.reference, training.sizes[0]).step_s()
-            rate = self._known[key] = own_s / step_s
+            training, size = self._trainings[number], sum(allocation[2]) or self._needs[job]
+            step = training.step(pool, size, training.place(pool, size, allocation[1:3], crowd))
+            rate = self._known[key] = training.reference_step.step_s() / step.step_s(clock)
         return rate
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from dcsim import results
 from dcsim.eventlog.schema import COMPLETE, RATE, START
-from dcsim.performance.placed import Input, Place, packed, spread
+from dcsim.performance.placed import Place, packed, spread
+from dcsim.performance.waiting import Input
 from dcsim.policies.decisions import Allocation, Preempt, Start, WakeAt
 from dcsim.run import trainings_of
 from dcsim.scenario.presets import accelerator
@@ -34,11 +35,11 @@ def ends(log) -> dict[int, float]:
 def test_a_job_runs_for_its_steps_times_the_step_time(tmp_path: Path):
     run = ran(tmp_path, pool(), job(steps=1000))
     (told,) = run.trained
-    assert run.summary["makespan_s"] == pytest.approx(1000 * told.step_s)
+    assert run.summary["makespan_s"] == pytest.approx(1000 * told.step_time_s)
     # Forward and two products backward, 2 x 8192^3 FLOP each, at no more than the dense peak of 989 TFLOP/s.
     least_s = 3 * 2 * 8192**3 / 989e12
-    assert least_s / 1.0 < told.step_s < least_s / 0.4
-    assert told.mfu == pytest.approx(least_s / told.step_s, rel=1e-3)
+    assert least_s / 1.0 < told.step_time_s < least_s / 0.4
+    assert told.mfu == pytest.approx(least_s / told.step_time_s, rel=1e-3)
     assert told.bound == "compute"
 
 
@@ -48,7 +49,7 @@ def test_half_the_clock_is_half_the_speed_where_computing_bounds_and_the_same_wh
         assert half.summary["makespan_s"] == pytest.approx(factor * full.summary["makespan_s"])
         assert half.log.value[half.log.of_kind(START)].tolist() == pytest.approx([1 / factor])
         assert [told.bound for told in half.trained] == [bound]
-        assert half.trained[0].step_s == pytest.approx(factor * full.trained[0].step_s)
+        assert half.trained[0].step_time_s == pytest.approx(factor * full.trained[0].step_time_s)
 
 
 def test_a_clock_that_is_lowered_while_a_job_runs_slows_what_is_left(tmp_path: Path):
@@ -96,7 +97,7 @@ def test_a_tensor_parallel_group_that_leaves_its_node_slows_the_job(tmp_path: Pa
     (training,) = trained(tmp_path, pool(nodes=2), job("tp", '"llama-3-8b"', **keys))
     together = training.step(0, 8, Place((8,), None))
     apart = training.step(0, 8, Place((4, 4), None))
-    assert together == training.best_step(0, 8)
+    assert together == training.step(0, 8, training.place(0, 8))
     assert apart.step_s() > 1.5 * together.step_s()
     assert (together.largest, apart.largest) == ("compute", "tensor-parallel traffic")
     source = loaded(tmp_path, pool(nodes=2), job("tp", '"llama-3-8b"', **keys))
@@ -165,8 +166,8 @@ def test_tokens_and_losses_become_steps(tmp_path: Path):
 
 def test_an_elastic_job_starts_on_the_largest_gang_that_fits(tmp_path: Path):
     keys = ELASTIC | {"max_accelerators": 8}
-    run = ran(tmp_path, pool(), job("holds", accelerators=3, global_batch=3, steps=10**6), job("e", GPT, **keys))
-    (training,) = (t for t in run.trainings if t.job.name == "e")
+    parts = pool(), job("holds", accelerators=3, global_batch=3, steps=10**6), job("e", GPT, **keys)
+    run, (_, training) = ran(tmp_path, *parts), trained(tmp_path, *parts)
     assert training.sizes == (2, 4, 8)
     assert run.jobs.accelerators.tolist() == [3, 4]  # five are free
     assert run.summary["accelerator_hours"] * 3600 == pytest.approx(float((run.results.run_s * [3, 4]).sum()))
@@ -186,7 +187,8 @@ def test_elastic_jobs_go_through_every_queue(tmp_path: Path, scheduler: str):
     run = ran(tmp_path, pool(nodes=3), *parts, overrides=[f"scheduler.use={scheduler}"])
     assert run.summary["jobs_completed"] == 24
     assert set(run.jobs.accelerators.tolist()) <= {2, 4, 8, 16}
-    speeds = [run.trainings[t].speed_at(0, n) for t, n in zip(run.jobs.training, run.jobs.accelerators, strict=True)]
+    jobs = trained(tmp_path, pool(nodes=3), *parts)
+    speeds = [jobs[t].speed_at(0, n) for t, n in zip(run.jobs.training, run.jobs.accelerators, strict=True)]
     once = run.results.preemptions == 0
     # A placement may part a gang of 16, which slows it a little.
     assert (run.results.run_s * speeds)[once] == pytest.approx(run.jobs.service_s[once], rel=0.05)
@@ -208,7 +210,7 @@ def test_jitter_slows_a_job_by_that_and_may_be_what_bounds_it(tmp_path: Path):
         job("w", accelerators=8, global_batch=8, jitter=2.0),
     )
     assert jittery.service_s == pytest.approx(plain.service_s * Input(jitter=0.01).stretch(8))
-    assert (jittery.best_step(0, 8).bound(), wild.best_step(0, 8).bound()) == ("compute", "stragglers")
+    assert (jittery.reference_step.bound(), wild.reference_step.bound()) == ("compute", "stragglers")
 
 
 def test_data_bound_a_step_whose_loading_takes_longer(tmp_path: Path):
@@ -217,11 +219,11 @@ def test_data_bound_a_step_whose_loading_takes_longer(tmp_path: Path):
     storage = ran(tmp_path, pool(), job("s", '"resnet-50"', storage_bandwidth='"1.5 GB/s"', **keys))
     loaders = ran(tmp_path, pool(), job("l", '"resnet-50"', loader_rate='"50 MB/s"', **keys))
     enough = ran(tmp_path, pool(), job("e", '"resnet-50"', loader_rate='"50 GB/s"', **keys))
-    assert storage.trained[0].step_s == pytest.approx(2048 * 110e3 / 1.5e9)
-    assert loaders.trained[0].step_s == pytest.approx(2048 * 110e3 / 8 / 50e6)
+    assert storage.trained[0].step_time_s == pytest.approx(2048 * 110e3 / 1.5e9)
+    assert loaders.trained[0].step_time_s == pytest.approx(2048 * 110e3 / 8 / 50e6)
     assert [run.trained[0].bound for run in (storage, loaders)] == ["data loading"] * 2
     assert enough.trained[0].bound != "data loading"
-    assert enough.trained[0].step_s < storage.trained[0].step_s
+    assert enough.trained[0].step_time_s < storage.trained[0].step_time_s
 
 
 def test_what_a_run_leaves_says_what_each_job_was_bound_by(tmp_path: Path):
@@ -235,7 +237,7 @@ def test_what_a_run_leaves_says_what_each_job_was_bound_by(tmp_path: Path):
     rows = pq.read_table(place / "jobs.parquet").to_pylist()
     assert [row["model"] for row in rows] == ["product", "gpt-2"]
     assert [row["bound"] for row in rows] == [told.bound for told in run.trained]
-    assert [row["step_time_s"] for row in rows] == [told.step_s for told in run.trained]
+    assert [row["step_time_s"] for row in rows] == [told.step_time_s for told in run.trained]
     assert rows[1]["plan"].startswith("dp 4")
     assert all(0 < row["mfu"] < 1 for row in rows)
 
