@@ -129,11 +129,11 @@ def _works(job: TrainingJob, pools: Sequence[Pool], where: str) -> dict[int, Wor
                 first = first or error
     if not found:
         raise first or ScenarioError(Problem(where, "pool", "no pool will do"))
-    refuse(_at_odds(found, pools, where))
+    refuse(_at_odds(job, found, pools, where))
     return found
 
 
-def _at_odds(works: Mapping[int, Work], pools: Sequence[Pool], where: str) -> Iterator[Problem]:
+def _at_odds(job: TrainingJob, works: Mapping[int, Work], pools: Sequence[Pool], where: str) -> Iterator[Problem]:
     """What the pools that a job may use do not agree on."""
     fix = f"write e.g. pool = {pools[next(iter(works))].name!r}"
     if not common_sizes(works):
@@ -142,7 +142,7 @@ def _at_odds(works: Mapping[int, Work], pools: Sequence[Pool], where: str) -> It
     devices = {pools[number].accelerator.name for number in works}
     for number, pool in enumerate(pools):
         # Jobs ask for kinds of accelerators, so they cannot keep away from one pool of a kind alone.
-        if number not in works and pool.accelerator.name in devices:
+        if job.pool is None and number not in works and pool.accelerator.name in devices:
             what = f"has a plan in another pool of {pool.accelerator.name}, but none in {pool.name}"
             yield Problem(where, "pool", what, fix=fix)
 

@@ -11,6 +11,7 @@ from dcsim.policies.actions import Actions
 from dcsim.policies.decisions import Allocation
 from dcsim.policies.ordered import Key, OrderedScheduler
 from dcsim.policies.ranks import Ranks
+from dcsim.policies.varied_ranks import VariedRanks
 from dcsim.policies.view import JobView, PoolView, View
 
 Entry = tuple[Key, int, JobView]
@@ -37,7 +38,7 @@ class PreemptiveQueue:
         self._lines: dict[int, list[Entry]] = {}  # by kind of needs; those that are not empty
         self._new: dict[int, None] = {}  # kinds with new jobs
         self._first = False  # whether one of these is the first of its line
-        self._ranks = Ranks(scheduler, view)
+        self._ranks = VariedRanks(scheduler, view) if scheduler.key_rate and view.rates_vary else Ranks(scheduler, view)
         self._woken = inf  # earliest wake-up that is already asked for
         self._free = _most_free(view.pools)
         self._jumps = self._ranks.jumps

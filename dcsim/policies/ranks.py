@@ -16,16 +16,13 @@ class Ranks:
     So the list stays sorted while time passes. A key counts as changing from the start on, overheads or not: a
     running job ranks no further behind than it would once preempted, and two jobs cannot take each other's place
     for ever. Most jobs start and end while nobody waits: those that started so get their rank only when it is
-    asked for. Where rates vary, remaining times shrink at rates of their own: all keys are then looked up anew when
-    somebody asks at a later time.
+    asked for.
     """
 
     def __init__(self, scheduler: OrderedScheduler, view: View) -> None:
         self._scheduler = scheduler
         self._view = view
-        self._rate = 0.0 if view.rates_vary else scheduler.key_rate
-        self._fresh = bool(scheduler.key_rate) and view.rates_vary  # keys are good for one instant only
-        self._at_s = -inf  # when they were looked up
+        self._rate = scheduler.key_rate
         self.jumps = type(scheduler).next_change is not OrderedScheduler.next_change
         self._unranked: dict[int, None] = {}  # they started when nobody waited
         self._sorted: list[tuple[Key, int]] = []
@@ -45,12 +42,11 @@ class Ranks:
         job = seen.job
         still = self._key_of[job] = self._still(key, at_s) if self._rate else key
         insort(self._sorted, (still, job))
-        accelerators = self._view.facts.accelerators[job]  # of an elastic job: those on which it has started
-        if not self.jumps or not accelerators:  # a job without accelerators attains nothing
+        if not self.jumps or not seen.accelerators:  # a job without accelerators attains nothing
             return
         change = self._scheduler.next_change(seen)
         if change is not None:
-            jump = at_s + (change - seen.attained_s) / accelerators
+            jump = at_s + (change - seen.attained_s) / seen.accelerators
             if jump <= at_s:  # by rounding, and then for ever
                 jump = nextafter(at_s, inf)
             heappush(self._changes, (jump, job))
@@ -63,8 +59,6 @@ class Ranks:
         """Whether a running job has a strictly larger key."""
         if self._unranked:
             self._rank()
-        if self._fresh and self._at_s != self._view.now:
-            self._look_up()
         ranked = self._sorted
         if not ranked:
             return False
@@ -74,8 +68,6 @@ class Ranks:
         """Running jobs whose key is strictly larger, largest first."""
         if self._unranked:
             self._rank()
-        if self._fresh and self._at_s != self._view.now:
-            self._look_up()
         first = bisect_right(self._sorted, (self._still(key, self._view.now), inf))
         return [job for _, job in self._sorted[: first - 1 if first else None : -1]]
 
@@ -107,12 +99,6 @@ class Ranks:
             seen = JobView(facts, job, 0.0, 0.0)
             self.add(key(seen), seen, started_s(job))
         self._unranked.clear()
-
-    def _look_up(self) -> None:
-        """Rank all running jobs by the keys of now."""
-        self._at_s = self._view.now
-        self._key_of = {job: self._scheduler.key(self._view.job(job)) for job in self._key_of}
-        self._sorted = sorted((key, job) for job, key in self._key_of.items())
 
     def _still(self, key: Key, at_s: float) -> Key:
         """A key of some time as it would be at time 0. Both sides of a comparison go this way: equals stay equal."""

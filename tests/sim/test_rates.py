@@ -15,6 +15,7 @@ from dcsim.scenario.spec import Overheads, PluginTable, Scenario
 from dcsim.sim.clock import TIMER, Moment
 from dcsim.sim.engine import Engine
 from dcsim.sim.work import Checkpoints
+from tests.replay import final
 from tests.simulate import Simulated, pools, simulate, table
 
 
@@ -186,3 +187,38 @@ def test_half_the_rate_everywhere_is_twice_the_service_times(scheduler):
     double = simulate(table(submit, 2 * service, size), 3, 4, scheduler)
     assert slow.end_s == pytest.approx(double.end_s)
     assert slow.start_s == pytest.approx(double.start_s)
+
+
+@pytest.mark.parametrize("scheduler", ["easy", "srtf", "least_attained_service", "processor_sharing"])
+def test_rows_alone_rebuild_places_and_rates(scheduler):
+    random = np.random.default_rng(5)
+    service = random.exponential(6.0, 60)
+    jobs = table(np.cumsum(random.exponential(1.0, 60)), service, random.integers(1, 9, 60))
+    speeds = ByPool((1.0, 0.6), shared_nics=(0,), width=3)
+    for horizon in (9.0, 31.0):
+        here = {"pools": pools((3, 4), (2, 4)), "horizon": horizon}
+        run = with_clocks(jobs, [(7.0, 0, 0.5), (20.0, 1, 1.5)], speeds, scheduler, **here)
+        state, world = final(run), run.outcome.world
+        assert {job: row.rate for job, row in state.running.items()} == {j: r.rate for j, r in world.running.items()}
+        assert [pool.free_total for pool in world.fleet.pools] == [sum(free.values()) for free in state.free]
+
+
+@pytest.mark.parametrize("scheduler", ["easy", "srtf", "fifo"])
+def test_service_is_the_sum_of_rate_times_time(scheduler):
+    """Whatever happened to a job: its rates, each for as long as it held, add up to its service and what was lost."""
+    random = np.random.default_rng(8)
+    service = random.exponential(6.0, 60)
+    jobs = table(np.cumsum(random.exponential(1.0, 60)), service, random.integers(1, 9, 60))
+    speeds = ByPool((1.0, 0.6), shared_nics=(0,), width=3)
+    changes = [(float(t), int(t) % 2, 0.5 + 0.1 * (t % 7)) for t in range(5, 100, 5)]
+    costs = Overheads(checkpoint_interval=2.0)
+    run = with_clocks(jobs, changes, speeds, scheduler, pools=pools((3, 4), (2, 4)), overheads=costs)
+    log, done = run.log, np.zeros(60)
+    since, rate = {}, {}
+    for time, kind, job, value in zip(*(c.tolist() for c in (log.time_s, log.kind, log.job, log.value)), strict=True):
+        if job in since:
+            done[job] += (time - since.pop(job)) * rate[job]
+        if kind in (START, RATE):
+            since[job], rate[job] = time, value
+    assert len(log.of_kind(RATE)) > 20
+    assert done == pytest.approx(jobs.service_s + run.results.lost_work_s)

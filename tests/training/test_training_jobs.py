@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from dcsim import results
+from dcsim.__main__ import main
+from dcsim.errors import ScenarioError
 from dcsim.eventlog.schema import COMPLETE, RATE, START
 from dcsim.performance.placed import Place, packed, spread
 from dcsim.performance.waiting import Input
@@ -252,3 +256,47 @@ def test_jobs_of_a_trace_and_training_jobs_are_one_table(tmp_path: Path):
     assert run.jobs.priority.tolist() == [0, 3, 0]
     assert run.results.run_s[[0, 2]].tolist() == [10, 10]
     assert [told.job for told in run.trained] == [1]
+
+
+def test_a_preempted_elastic_job_keeps_its_size(tmp_path: Path):
+    # The long one starts on all eight; short ones of eight take its place, and it comes back on eight.
+    parts = [
+        job("long", GPT, **ELASTIC | {"max_accelerators": 8, "steps": 5000}),
+        job("short", PRODUCT, count=3, every='"30 s"', submit='"5 s"', accelerators=8, global_batch=8, steps=100),
+    ]
+    run = ran(tmp_path, pool(), *parts, overrides=["scheduler.use=srtf"])
+    assert run.results.preemptions[0] == 3
+    starts = run.log.of_kind(START)
+    own = starts[run.log.job[starts] == 0]
+    assert [run.log.counts[run.log.offsets[row]] for row in own] == [8] * 4
+    (training, _) = trained(tmp_path, pool(), *parts)
+    assert run.results.run_s[0] == pytest.approx(training.service_s / training.speed_at(0, 8))
+
+
+def test_report_explain_and_answer_name_what_bounds_each_job(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    loaded(tmp_path, pool(), job("a"), job("b", GPT, global_batch=32, accelerators=4), job("c", PASS))
+    assert main(["run", str(tmp_path / "train.toml"), "--out", str(tmp_path / "out")]) == 0
+    assert "training jobs   3; compute bounds 2, memory bandwidth 1" in capsys.readouterr().out
+    (folder,) = (tmp_path / "out").iterdir()
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    rows = re.findall(r"<tr><td>(\w)</td><td>([\w ]+)</td><td>([\w-]+)</td>", page[page.index("Training jobs") :])
+    assert rows[:3] == [("a", "compute", "product"), ("b", "compute", "gpt-2"), ("c", "memory bandwidth", "pass")]
+    assert main(["explain", str(folder), "b"]) == 0
+    said = capsys.readouterr().out
+    assert "it trains gpt-2 for 100 steps, bound by compute" in said
+    assert "in a, 4 accelerators: dp 4, micro-batch" in said
+    assert main(["explain", str(folder), "c", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["training"]["bound"] == "memory bandwidth"
+    assert main(["report", str(folder)]) == 0
+    assert (folder / "report.html").read_text(encoding="utf-8") == page
+
+
+def test_pools_of_one_accelerator_must_agree_on_what_fits(tmp_path: Path):
+    # HSDP divides states over a node: on nodes of two they do not fit, on nodes of eight they do.
+    keys = {"steps": 10, "global_batch": 64, "accelerators": 16, "sequence_length": 4096}
+    plan = "{ tp = 1, pp = 1, cp = 1, dp = 16, micro_batch = 1, recompute = 'full', sharding = 'hsdp' }"
+    two = pool("small", nodes=8, width=2), pool("large", nodes=2)
+    with pytest.raises(ScenarioError, match=r"jobs\.0\.pool: has a plan in another pool of H100-SXM, but none in sm"):
+        trained(tmp_path, *two, job("j", '"llama-3-8b"', plan=plan, **keys))
+    named = trained(tmp_path, *two, job("j", '"llama-3-8b"', plan=plan, pool='"large"', **keys))
+    assert named[0].reference == 1
