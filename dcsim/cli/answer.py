@@ -39,7 +39,7 @@ def _trained(run: Run) -> str:
         return ""
     from dcsim.report.trained import bounds
 
-    return f"{human_count(len(run.trained))}; {bounds(run)}"
+    return bounds(run)
 
 
 def _count(number: int, thing: str) -> str:

@@ -32,9 +32,10 @@ def training_jobs(run: Run) -> str:
 
 
 def bounds(run: Run) -> str:
-    """How many training jobs each bound has, most first: `compute bounds 9, data loading 1`."""
-    counts = Counter(told.bound for told in run.trained).most_common()
-    return ", ".join(f"{bound}{' bounds' if i == 0 else ''} {human_count(n)}" for i, (bound, n) in enumerate(counts))
+    """How many training jobs each bound has, most first: `9 bound by compute, 1 by data loading`."""
+    first, *others = Counter(told.bound for told in run.trained).most_common()
+    told = [f"{human_count(first[1])} bound by {first[0]}", *(f"{human_count(n)} by {bound}" for bound, n in others)]
+    return ", ".join(told)
 
 
 def throughput(told: Trained) -> str:

@@ -8,7 +8,8 @@ import pytest
 
 from dcsim.__main__ import main
 from dcsim.errors import ScenarioError
-from tests.training.given import job, loaded, pool, ran
+from dcsim.scenario.training import TrainingJob
+from tests.training.given import job, loaded, pool, ran, trained
 
 LLAMA = '"llama-3-8b"'
 GOOD = {"global_batch": 64, "accelerators": 16, "sequence_length": 4096}
@@ -152,3 +153,21 @@ def test_elastic_jobs_need_a_placement_that_looks_at_nodes(tmp_path: Path):
     keys = GOOD | {"accelerators": None, "min_accelerators": 8, "max_accelerators": 16}
     with pytest.raises(ScenarioError, match=r"placement\.use: elastic jobs need a placement that looks at nodes"):
         ran(tmp_path, HERE, job("e", LLAMA, **keys), overrides=["placement.use=pool"])
+
+
+ODD = ["nan", "inf", "-inf", "-1", "0", "1.5", "1e300", "true", '""', '"x"', '"7 parsecs"', "[]", "[1]", "{}"]
+ODD += ["9223372036854775807", "2020-01-01", '"\\u0000"', '"../up.toml"', '"nothing.toml"', "{ tp = nan, tp2 = 3 }"]
+
+
+@pytest.mark.parametrize("key", sorted(TrainingJob.model_fields))
+def test_odd_values_are_taken_or_told_and_never_crash(tmp_path: Path, key: str):
+    told = []
+    for odd in ODD:
+        keys = {"name": '"odd"', "model": LLAMA} | GOOD | {"steps": 10} | {key: odd}
+        table = "\n".join(f"{name} = {value}" for name, value in keys.items())
+        try:
+            trained(tmp_path, HERE, f"[[jobs]]\n{table}\n")
+        except ScenarioError as error:
+            told += error.problems
+    assert len(told) >= len(ODD) // 2
+    assert all("jobs.0" in problem.key or problem.file.endswith(".toml") for problem in told)

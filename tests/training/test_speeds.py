@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dcsim.__main__ import main
 from dcsim.errors import ScenarioError
 from dcsim.performance.roofline import work_on_one
 from dcsim.run import load_jobs, run
@@ -145,3 +146,35 @@ def test_gavels_own_table_slows_its_trace_on_k80(traces: Path, tmp_path: Path):
     assert ran_there.sum() > 50
     assert 1.5 < ratio.min() < ratio.max() < 15
     assert ratio.max() / ratio.min() > 2
+
+
+def test_speeds_of_ones_own_are_a_file_with_one_dataclass(here: Path, capsys: pytest.CaptureFixture[str]):
+    (here / "mine").mkdir()
+    file = here / "mine" / "twice.py"
+    file.write_text(OWN, encoding="utf-8")
+    run = ran(here, *POOLS, CSV, '[speeds]\nuse = "twice"\nfactor = 4.0', plugins=[here / "mine"])
+    assert run.results.run_s.tolist() == [25, 25]
+    assert main(["check", str(file)]) == 0
+    assert "twice" in capsys.readouterr().out
+
+
+OWN = '''
+"""Speeds of my own."""
+from dataclasses import dataclass
+
+import numpy as np
+
+from dcsim.speeds.base import TraceSpeeds
+
+
+@dataclass(frozen=True)
+class Twice:
+    """Every pool is faster than the trace says."""
+
+    factor: float = 2.0
+    """How much faster."""
+
+    def speeds(self, jobs, context):
+        ones = np.ones((1, len(context.pools)))
+        return TraceSpeeds(np.zeros(len(jobs), np.intp), self.factor * ones, ones)
+'''

@@ -276,7 +276,7 @@ def test_a_preempted_elastic_job_keeps_its_size(tmp_path: Path):
 def test_report_explain_and_answer_name_what_bounds_each_job(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     loaded(tmp_path, pool(), job("a"), job("b", GPT, global_batch=32, accelerators=4), job("c", PASS))
     assert main(["run", str(tmp_path / "train.toml"), "--out", str(tmp_path / "out")]) == 0
-    assert "training jobs   3; compute bounds 2, memory bandwidth 1" in capsys.readouterr().out
+    assert "training jobs   2 bound by compute, 1 by memory bandwidth" in capsys.readouterr().out
     (folder,) = (tmp_path / "out").iterdir()
     page = (folder / "report.html").read_text(encoding="utf-8")
     rows = re.findall(r"<tr><td>(\w)</td><td>([\w ]+)</td><td>([\w-]+)</td>", page[page.index("Training jobs") :])
