@@ -28,12 +28,14 @@ JOBS = 60
 
 
 def kind_of(cls: type[Any]) -> str:
-    """What a plug-in class is: "scheduler", "placement" or "workload"; "" if it is none of these."""
+    """What a plug-in class is: "scheduler", "placement", "workload" or "speeds"; "" if it is none."""
     if hasattr(cls, "place"):
         return "placement"
     if issubclass(cls, OrderedScheduler) or hasattr(cls, "decide"):
         return "scheduler"
-    return "workload" if hasattr(cls, "load") else ""
+    if hasattr(cls, "load"):
+        return "workload"
+    return "speeds" if hasattr(cls, "speeds") else ""
 
 
 def broken_rules(path: Path) -> list[Problem]:
@@ -44,7 +46,7 @@ def broken_rules(path: Path) -> list[Problem]:
     cls = plugins.load_file(path)
     kind = kind_of(cls)
     if not kind:
-        expected = "a scheduler (key or decide), a placement (place) or a workload (load)"
+        expected = "a scheduler (key or decide), a placement (place), a workload (load) or speeds (speeds)"
         raise PolicyError(Problem(str(path), cls.__name__, "is no kind of plug-in", expected=expected))
     return list(_check(cls, kind, str(path)))
 
@@ -53,8 +55,8 @@ def _check(cls: type[Any], kind: str, file: str) -> Iterator[Problem]:
     if not (cls.__doc__ or "").strip() or (cls.__doc__ or "").startswith(f"{cls.__name__}("):
         yield Problem(file, cls.__name__, "has no docstring", fix="say in a sentence what it does")
     missing = [f.name for f in dataclasses.fields(cls) if _required(f)]
-    if kind == "workload":
-        return  # what a workload yields depends on its file
+    if kind in ("workload", "speeds"):
+        return  # what they yield depends on files
     if missing:
         yield Problem(file, cls.__name__, f"fields without a default: {', '.join(missing)}", fix="give each one")
         return

@@ -25,6 +25,7 @@ PACKAGE_DIR = Path(__file__).parent
 
 FOLDERS = {
     "workload": "workloads",
+    "speeds": "speeds",
     "scheduler": "policies/schedulers",
     "placement": "policies/placement",
 }

@@ -143,7 +143,8 @@ def _meta(run: Run) -> dict[str, Any]:
         "versions": _versions(),
         "trace": run.jobs.origin,
         "warnings": list(run.jobs.warnings),
-        "presets": {pool.name: _preset(pool.accelerator) for pool in run.scenario.pools},
+        "presets": {pool.name: _preset(pool.accelerator) for pool in run.scenario.pools}
+        | {job.name: _preset(job.model) for job in run.scenario.jobs},
         "simpy_events": run.simpy_events,
         "simulation_wall_s": round(run.wall_s, 3),
     }
@@ -155,9 +156,9 @@ def _versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {p: importlib.import_module(p).__version__ for p in packages}
 
 
-def _preset(accelerator: Any) -> dict[str, Any]:
+def _preset(facts: Any) -> dict[str, Any]:
     """The values of a preset that the run could use, each with source and grade."""
-    return {"name": accelerator.name, **{k: p.model_dump() for k, p in accelerator.provenance.items()}}
+    return {"name": facts.name, **{k: p.model_dump() for k, p in facts.provenance.items()}}
 
 
 def _write_tables(run: Run, folder: Path) -> None:
@@ -193,4 +194,5 @@ def read(folder: Path) -> Run:
     log = tables.read_log(pq.read_table(folder / "events.parquet"))
     told: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in meta.get("source", {}).items()}
     events, wall_s = meta["simpy_events"], meta["simulation_wall_s"]
-    return Run(scenario, tables.read_jobs(jobs, meta), log, end_s, events, wall_s, Source(**told))
+    trained = tables.read_trained(jobs)
+    return Run(scenario, tables.read_jobs(jobs, meta), log, end_s, events, wall_s, Source(**told), trained)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dcsim.errors import Problem, TraceError
+import numpy as np
+
+from dcsim.errors import Problem, ScenarioError, TraceError
 from dcsim.eventlog.log import EventLog
 from dcsim.metrics.jobs import JobResults, job_results
 from dcsim.metrics.summary import summary
@@ -19,10 +21,17 @@ from dcsim.scenario.jobs import JobTable
 from dcsim.scenario.load import load
 from dcsim.scenario.loaded import Loaded, Source
 from dcsim.scenario.plugin_tables import build
-from dcsim.scenario.spec import Scenario
+from dcsim.scenario.spec import PluginTable, Scenario
 from dcsim.sim.engine import Engine, Progress
 from dcsim.sim.rng import stream
+from dcsim.speeds.base import SpeedContext
+from dcsim.training.jobs import training_table
+from dcsim.training.rates import Rates, kept_away
+from dcsim.training.told import Trained, trained
 from dcsim.workloads.base import WorkloadContext
+
+if TYPE_CHECKING:
+    from dcsim.performance.training import Training
 
 
 @dataclass(frozen=True)
@@ -30,7 +39,8 @@ class Run:
     """A finished run: facts in, facts out; every number is computed from these on demand.
 
     `end_s`: simulated time at which the run stopped, s. `simpy_events`: events that SimPy processed. `wall_s`:
-    seconds of wall time from loaded scenario to finished event log. `source`: how to run it again.
+    seconds of wall time from loaded scenario to finished event log. `source`: how to run it again. `trained`: what
+    became of the training jobs.
     """
 
     scenario: Scenario
@@ -40,6 +50,7 @@ class Run:
     simpy_events: int
     wall_s: float
     source: Source = field(default_factory=Source)
+    trained: tuple[Trained, ...] = ()
 
     @cached_property
     def results(self) -> JobResults:
@@ -62,8 +73,36 @@ def capacity(scenario: Scenario) -> int:
     return sum(pool.nodes * pool.accelerators_per_node for pool in scenario.pools)
 
 
-def load_jobs(loaded: Loaded) -> JobTable:
-    """The jobs of a scenario, sorted by submission."""
+def trainings_of(loaded: Loaded) -> tuple[Training, ...]:
+    """The scenario's training jobs with what each takes in each pool; ScenarioError with every mistake in them."""
+    if not loaded.scenario.jobs:
+        return ()
+    from dcsim.performance.training import trainings  # its kernels load Numba, which plain replays do without
+
+    try:
+        return trainings(loaded.scenario.jobs, loaded.scenario.pools)
+    except ScenarioError as error:
+        raise ScenarioError(_in_its_file(problem, loaded) for problem in error.problems) from None
+
+
+def _in_its_file(problem: Problem, loaded: Loaded) -> Problem:
+    """A problem of `jobs.N`, as `trainings` tells it, with file, line and key."""
+    _, _, number = problem.file.partition("jobs.")
+    file, line = loaded.place(("jobs", int(number), *problem.key.split(".")))
+    return replace(problem, file=file, line=line, key=f"{problem.file}.{problem.key}")
+
+
+def load_jobs(loaded: Loaded, trainings: Sequence[Training] = ()) -> JobTable:
+    """The jobs of a scenario, those of its workload and its own, sorted by submission."""
+    own = training_table(trainings) if trainings else None
+    if loaded.scenario.workload is None:
+        assert own is not None
+        return own
+    found = _workload_jobs(loaded, loaded.scenario.workload)
+    return found if own is None else found.beside(own)
+
+
+def _workload_jobs(loaded: Loaded, table: PluginTable) -> JobTable:
     scenario = loaded.scenario
     context = WorkloadContext(
         resolve=loaded.resolve,
@@ -72,12 +111,27 @@ def load_jobs(loaded: Loaded) -> JobTable:
         file=loaded.file,
         start=scenario.start,
     )
-    workload = build("workload", scenario.workload, loaded)
+    workload = build("workload", table, loaded)
     with faults_named(lambda: "workload"):
         jobs: JobTable = workload.load(context).sorted()
     if not len(jobs):
         raise TraceError(Problem(loaded.file, "workload", "has no jobs"))
     return jobs
+
+
+def speeds_of(loaded: Loaded, jobs: JobTable, trainings: Sequence[Training]) -> tuple[JobTable, Rates | None]:
+    """How fast the jobs run where, None where all run at rate 1 everywhere; and the jobs, kept away from pools where
+    they cannot run."""
+    scenario = loaded.scenario
+    if not trainings and scenario.speeds.use == "same" and all(pool.clock == 1.0 for pool in scenario.pools):
+        return jobs, None
+    if scenario.workload is None:
+        return jobs, Rates(jobs, scenario.pools, trainings, None)
+    own = jobs if jobs.training is None else jobs.take(np.flatnonzero(jobs.training < 0))
+    model = build("speeds", scenario.speeds, loaded)
+    with faults_named(lambda: "speeds"):
+        trace = model.speeds(own, SpeedContext(scenario.pools, loaded.file, loaded.resolve))
+    return kept_away(jobs, scenario.pools, trace), Rates(jobs, scenario.pools, trainings, trace)
 
 
 def run(
@@ -94,9 +148,13 @@ def run(
         source = Loaded.of(source, **options)
     begun = time.perf_counter()
     scenario = source.scenario
-    jobs = load_jobs(source)
+    trainings = trainings_of(source)
+    jobs, speeds = speeds_of(source, load_jobs(source, trainings), trainings)
     scheduler = build("scheduler", scenario.scheduler, source)
     placement = build("placement", scenario.placement, source)
-    outcome = Engine(scenario, jobs, scheduler, placement).run(progress)
+    outcome = Engine(scenario, jobs, scheduler, placement, speeds=speeds).run(progress)
+    if speeds is not None and speeds.sizes:  # elastic jobs have the size on which they started
+        jobs = replace(jobs, accelerators=np.array(outcome.world.facts.accelerators, np.int32))
     wall_s = time.perf_counter() - begun
-    return Run(scenario, jobs, outcome.log, outcome.end_s, outcome.events, wall_s, source.source)
+    told = trained(jobs, outcome.log, trainings)
+    return Run(scenario, jobs, outcome.log, outcome.end_s, outcome.events, wall_s, source.source, told)

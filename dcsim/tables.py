@@ -17,10 +17,24 @@ from dcsim.eventlog.schema import KINDS
 from dcsim.metrics.jobs import STATES
 from dcsim.run import Run
 from dcsim.scenario.jobs import JobTable, Names
+from dcsim.training.told import Trained
 
-ASKED = ("priority", "cpus", "memory_b")
-ASKED_NAMES = {"requested_pool": "pool", "accelerator_names": "accelerator_names"}  # column: field of JobTable
-REPEATED = ["user", "tenant", "kind", "state", "pool", *ASKED_NAMES]  # columns of jobs.parquet with few values
+ASKED = ("priority", "cpus", "memory_b", "training")
+ASKED_NAMES = {"requested_pool": "pool", "accelerator_names": "accelerator_names", "model": "model"}
+"""Column of jobs.parquet and field of JobTable."""
+TRAINED = ("steps", "step_time_s", "samples_per_s", "tokens_per_s", "mfu", "device_memory_b")
+TRAINED_TEXTS = ("plan", "bound")
+"""Columns of jobs.parquet that only training jobs have: fields of `Trained`."""
+REPEATED = [
+    "user",
+    "tenant",
+    "kind",
+    "state",
+    "pool",
+    "plan",
+    "bound",
+    *ASKED_NAMES,
+]  # columns of jobs.parquet with few values
 
 
 def job_table(run: Run) -> Any:
@@ -58,6 +72,7 @@ def job_table(run: Run) -> Any:
             "cost_usd": nothing,
         }
         | _asked(jobs)
+        | _trained(run)
     )
 
 
@@ -68,6 +83,35 @@ def _asked(jobs: JobTable) -> dict[str, Any]:
     return {column: _numbers(values) for column, values in numbers.items() if values is not None} | {
         column: _names(values, len(jobs)) for column, values in names.items() if values.codes is not None
     }
+
+
+def _trained(run: Run) -> dict[str, Any]:
+    """Columns of the training jobs, where there are any: empty for others."""
+    if not run.trained:
+        return {}
+    rows = len(run.jobs)
+    columns: dict[str, Any] = {}
+    for name in TRAINED:
+        values = np.full(rows, np.nan)
+        for told in run.trained:
+            value = getattr(told, name)
+            values[told.job] = np.nan if value is None else value
+        columns[name] = _gaps(values)
+    for name in TRAINED_TEXTS:
+        texts: list[str | None] = [None] * rows
+        for told in run.trained:
+            texts[told.job] = getattr(told, name)
+        columns[name] = _names(Names.of(texts), rows)
+    return columns
+
+
+def read_trained(table: Any) -> tuple[Trained, ...]:
+    """What became of the training jobs, from `jobs.parquet`."""
+    if "bound" not in table.column_names:
+        return ()
+    own = ["model", "pool", "accelerators", *TRAINED, *TRAINED_TEXTS]
+    rows = enumerate(table.select(own).to_pylist())
+    return tuple(Trained(job, **row | {"steps": int(row["steps"])}) for job, row in rows if row["bound"] is not None)
 
 
 def event_table(run: Run) -> Any:

@@ -17,6 +17,7 @@ from dcsim.metrics.timeline import Timeline, timeline
 from dcsim.scenario.jobs import JobTable, Names
 from dcsim.scenario.spec import Accelerator, PluginTable, Pool, Scenario
 from dcsim.sim.engine import Engine, Outcome
+from dcsim.sim.speeds import Speeds
 
 V100 = Accelerator(name="V100")
 
@@ -87,6 +88,7 @@ def simulate(
     jobs: JobTable, nodes: int, width: int, scheduler: Any = "fifo", placement: Any = "pack", **fields: Any
 ) -> Simulated:
     """Run jobs on one pool (or on `pools=` of the fields); policies by name or as objects."""
+    speeds: Speeds | None = fields.pop("speeds", None)
     facts: dict[str, Any] = {
         "name": "test",
         "pools": fields.pop("pools", None) or pools((nodes, width)),
@@ -100,4 +102,4 @@ def simulate(
         plugins.find(kind, policy)() if isinstance(policy, str) else policy
         for kind, policy in (("scheduler", scheduler), ("placement", placement))
     ]
-    return Simulated(scenario, jobs, Engine(scenario, jobs, *policies).run())
+    return Simulated(scenario, jobs, Engine(scenario, jobs, *policies, speeds=speeds).run())

@@ -21,6 +21,7 @@ def answer(run: Run, place: Path, report: bool) -> str:
         ("wait", _times(s, "wait_s")),
         ("completion time", _times(s, "jct_s")),
         ("utilisation", _use(s)),
+        ("training jobs", _trained(run)),
         ("preemptions", _preemptions(s)),
         ("not met", _unmet(s)),
         ("results", f"{place}/"),
@@ -31,6 +32,14 @@ def answer(run: Run, place: Path, report: bool) -> str:
         f"{scenario.scheduler.use} + {scenario.placement.use}, {human_time(s['end_s'])} simulated in {run.wall_s:.1f} s"
     )
     return "\n".join([head, *(f"  {name:<16}{text}" for name, text in rows if text)])
+
+
+def _trained(run: Run) -> str:
+    if not run.trained:
+        return ""
+    from dcsim.report.trained import bounds
+
+    return bounds(run)
 
 
 def _count(number: int, thing: str) -> str:

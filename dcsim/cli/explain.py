@@ -26,14 +26,16 @@ def run(arguments: argparse.Namespace) -> int:
     from dcsim import results
     from dcsim.cli.story import lines
     from dcsim.metrics.story import Teller
+    from dcsim.report.trained import sentences
 
     finished = results.read(Path(arguments.run))
     rows = rows_of(finished.jobs, arguments.job, arguments.run)
     story = Teller(finished.scenario, finished.jobs, finished.log, finished.end_s).story(rows[0])
+    told = next((told for told in finished.trained if told.job == rows[0]), None)
     if arguments.json:
-        print(json.dumps(asdict(story)))
+        print(json.dumps(asdict(story) | ({"training": asdict(told)} if told else {})))
         return 0
-    print("\n".join(lines(story, finished.scenario)))
+    print("\n".join([*lines(story, finished.scenario), *(sentences(told) if told else [])]))
     if len(rows) > 1:
         print(f"{len(rows)} jobs have this id: this is the first by submission.")
     return 0

@@ -9,7 +9,7 @@ from pathlib import Path
 from dcsim.cli.options import add_plugins
 from dcsim.cli.tables import aligned
 
-PLUGINS = {"workloads": "workload", "schedulers": "scheduler", "placements": "placement"}
+PLUGINS = {"workloads": "workload", "speeds": "speeds", "schedulers": "scheduler", "placements": "placement"}
 PRESETS = ("accelerators", "models", "scaling_laws")
 GRADES = ("measured", "vendor", "paper", "weak", "assumed")
 

@@ -20,6 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Say that the scenario is valid, and its size; mistakes are raised."""
     loaded = load_scenario(arguments)
+    if loaded.scenario.jobs:  # whether their plans are legal and fit, only the kernels know
+        from dcsim.run import trainings_of
+
+        trainings_of(loaded)
     if arguments.json:
         from dcsim.scenario import digest
 
@@ -40,7 +44,8 @@ def _facts(loaded: Loaded) -> dict[str, Any]:
         "pools": len(scenario.pools),
         "nodes": sum(p.nodes for p in scenario.pools),
         "accelerators": sum(p.nodes * p.accelerators_per_node for p in scenario.pools),
-        "workload": scenario.workload.use,
+        "workload": scenario.workload.use if scenario.workload else None,
+        "jobs": len(scenario.jobs),
         "scheduler": scenario.scheduler.use,
         "placement": scenario.placement.use,
     }
@@ -48,7 +53,8 @@ def _facts(loaded: Loaded) -> dict[str, Any]:
 
 def _sentence(facts: dict[str, Any]) -> str:
     counts = [_count(facts[key], key) for key in ("pools", "nodes", "accelerators")]
-    return ", ".join(counts + [f"{key} {facts[key]}" for key in ("workload", "scheduler", "placement")])
+    counts += [_count(facts["jobs"], "training jobs")] if facts["jobs"] else []
+    return ", ".join(counts + [f"{key} {facts[key]}" for key in ("workload", "scheduler", "placement") if facts[key]])
 
 
 def _count(number: int, things: str) -> str:

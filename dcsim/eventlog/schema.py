@@ -29,7 +29,8 @@ class Column(NamedTuple):
 
 KIND_MEANINGS = {
     "submit": "the job begins to wait",
-    "start": "the job takes its accelerators; `value` is its rate (1 unless time-shared)",
+    "start": "the job takes its accelerators; `value` is its rate: service per second, 1 unless jobs run faster or "
+    "slower by pool, place, clock and neighbours, or share all accelerators by time",
     "preempt": "the job is stopped, gives its accelerators back and waits again; `value` is the work lost, s",
     "save": "the job is stopped and saves its state on its accelerators, until its `release`; `value` as for `preempt`",
     "release": "a preempted job has saved its state and gives its accelerators back",
@@ -37,7 +38,7 @@ KIND_MEANINGS = {
     "fail": "the job ends with a failure after its service, as its trace says",
     "cancel": "the job is cancelled by its user after its service, as its trace says",
     "reject": "the job is sent away and never runs",
-    "rate": "a time-shared job's rate becomes `value`",
+    "rate": "a running job's rate becomes `value`",
 }
 
 COLUMNS = (

@@ -16,11 +16,12 @@ Rows = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Stretches:
-    """Each job holds its accelerators at a constant rate from `start_s` to `end_s`; all of shape (stretches,).
+    """Each job holds its accelerators from `start_s` to `end_s`; all of shape (stretches,).
 
     `row`: row of the log that begins it (a start, or a rate for a time-shared job), in rising order. `end_row`:
-    row that ends it, or the number of rows where the run stopped first. `job`: number of the job. `rate`: 1
-    unless time-shared. The time for which a preempted job saves its state belongs to its stretch.
+    row that ends it, or the number of rows where the run stopped first. `job`: number of the job. `share`: share
+    of its accelerators' time, 1 unless time-shared. The time for which a preempted job saves its state belongs to
+    its stretch.
     """
 
     row: Rows
@@ -28,7 +29,7 @@ class Stretches:
     job: NDArray[np.int32]
     start_s: NDArray[np.float64]
     end_s: NDArray[np.float64]
-    rate: NDArray[np.float64]
+    share: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.row)
@@ -50,10 +51,33 @@ class Waits:
 
 def stretches(log: EventLog, until_s: float) -> Stretches:
     """All stretches of a log, in the order in which they begin. `until_s`: end of the run, s."""
-    row = log.of_kind(START, RATE)
+    starts = log.of_kind(START)
+    row = np.sort(np.concatenate([starts, share_rows(log)])) if len(log.of_kind(RATE)) else starts
     end_row = _ends(log, row, free_rows(log))
     times = np.append(log.time_s, until_s)
-    return Stretches(row, end_row, log.job[row], log.time_s[row], times[end_row], log.value[row])
+    return Stretches(row, end_row, log.job[row], log.time_s[row], times[end_row], shares(log)[row])
+
+
+def share_rows(log: EventLog) -> Rows:
+    """Rows at which the share of a time-shared job changes: rates of jobs whose last start was in no pool."""
+    rates = log.of_kind(RATE)
+    if not len(rates):
+        return rates
+    rows = log.of_kind(START, RATE)
+    by_job = rows[np.argsort(log.job[rows], kind="stable")]
+    starts = np.where(log.kind[by_job] == START, np.arange(len(by_job)), 0)
+    last_start = by_job[np.maximum.accumulate(starts)]  # a job's first row is a start
+    found: Rows = np.sort(by_job[(log.kind[by_job] == RATE) & (log.pool[last_start] < 0)])
+    return found
+
+
+def shares(log: EventLog) -> NDArray[np.float64]:
+    """Share of its accelerators' time that a job gets from a start or row of `share_rows` on, shape (rows,); else 1."""
+    starts = log.of_kind(START)
+    share = np.ones(len(log))
+    changes = np.concatenate([starts[log.pool[starts] < 0], share_rows(log)])
+    share[changes] = log.value[changes]
+    return share
 
 
 def waits(log: EventLog) -> Waits:

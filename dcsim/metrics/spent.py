@@ -18,10 +18,11 @@ ROUNDING_S = 1e-6  # differences of times that are no more than rounding
 class Spent:
     """Seconds of a job's time from submission to its end, or to the end of the run; they add up to all of it.
 
-    `startup_s`: start and restore overheads. `useful_s`: the job's service. `lost_s`: work that preemptions threw
-    away. `saving_s`: a preempted job holds its accelerators while it saves its state. `other_s`: what is left of
-    the time on accelerators: pauses for checkpoints, and running slower than alone where jobs share by time. For a
-    job that has not ended, it counts as useful.
+    `startup_s`: start and restore overheads. `useful_s`: the job's service, at the rates at which it ran. `lost_s`:
+    work that preemptions threw away, likewise. `saving_s`: a preempted job holds its accelerators while it saves its
+    state. `other_s`: what is left of the time on accelerators: pauses for checkpoints, and running slower than alone
+    where jobs share by time. For a job that has not ended, it counts as useful. Where a job ran at several rates,
+    their mean over time stands for each.
     """
 
     waiting_s: float = 0.0
@@ -52,22 +53,29 @@ def spent(jobs: JobTable, log: EventLog, overheads: Overheads, job: int, until_s
     """Add up a job's time. `until_s`: end of the run, s."""
     rows = np.flatnonzero(log.job == job)
     kinds, times = log.kind[rows].tolist(), log.time_s[rows].tolist()
-    waiting = startup = working = saving = 0.0
+    waiting = startup = working = saving = done = 0.0
+    rate = placed = 1.0
     for i, kind in enumerate(kinds):
         length = (times[i + 1] if i + 1 < len(times) else until_s) - times[i]
         if kind == START:
             first = START not in kinds[:i]
+            placed = log.pool[rows[i]] >= 0
+            rate = float(log.value[rows[i]]) if placed else 1.0
             ready = min(overheads.start + (0.0 if first else overheads.restore), length)
             startup += ready
             working += length - ready
+            done += (length - ready) * rate
         elif kind == SAVE:
             saving += length
         elif kind in (SUBMIT, PREEMPT, RELEASE):
             waiting += length
         elif kind not in (REJECT, *END_KINDS):
             working += length  # a new rate
-    lost = min(float(log.value[rows[np.isin(kinds, (PREEMPT, SAVE))]].sum()), working) if rows.size else 0.0
+            rate = float(log.value[rows[i]]) if placed else 1.0
+            done += length * rate
+    pace = done / working if working else 1.0
+    lost = min(float(log.value[rows[np.isin(kinds, (PREEMPT, SAVE))]].sum()) / pace, working) if rows.size else 0.0
     ended = bool(kinds) and kinds[-1] in END_KINDS
-    useful = min(float(jobs.service_s[job]), working - lost) if ended else working - lost
+    useful = min(float(jobs.service_s[job]) / pace, working - lost) if ended else working - lost
     other = working - lost - useful
     return Spent(waiting, startup, useful, lost, saving, other if other > ROUNDING_S else 0.0)

@@ -253,7 +253,7 @@ class Teller:
         overlap = np.minimum(held.end_s, end_s) - np.maximum(held.start_s, start_s)
         at = np.flatnonzero(overlap > 0.0)
         jobs, row = np.unique(held.job[at], return_inverse=True)
-        total = np.bincount(row, overlap[at] * held.rate[at] * self.demand[held.job[at]], len(jobs))
+        total = np.bincount(row, overlap[at] * held.share[at] * self.demand[held.job[at]], len(jobs))
         order = np.argsort(-total, kind="stable")[:MOST_NAMED]
         return [int(jobs[i]) for i in order]
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from dcsim.eventlog.log import EventLog
 from dcsim.eventlog.schema import PREEMPT, RATE, REJECT, RELEASE, START, SUBMIT
 from dcsim.metrics.jobs import free_rows
+from dcsim.metrics.runs import share_rows, shares
 from dcsim.scenario.jobs import JobTable
 
 
@@ -66,17 +67,17 @@ def _allocated(log: EventLog, need: NDArray[np.float64], pools: int) -> tuple[ND
     """Change of allocated accelerators at each row, and the pool of the run that the row belongs to."""
     change = np.zeros(len(log))
     pool = log.pool.copy()
-    starts, frees, rates = log.of_kind(START), free_rows(log), log.of_kind(RATE)
-    change[starts] = need[starts] * log.value[starts]
-    if len(rates) == 0 and len(frees) <= len(starts) == np.count_nonzero(log.value[starts] == 1.0) and pools == 1:
+    starts, frees, rates, share = log.of_kind(START), free_rows(log), share_rows(log), shares(log)
+    change[starts] = need[starts] * share[starts]
+    if len(rates) == 0 and len(frees) <= len(starts) == np.count_nonzero(share[starts] == 1.0) and pools == 1:
         change[frees] = -need[frees]  # nobody shares by time, and there is one pool: no need to look starts up
         return change, pool
-    # The start or rate that a later row of the same job refers to is the last of these rows before it.
+    # The start or share that a later row of the same job refers to is the last of these rows before it.
     rows = np.sort(np.concatenate([starts, frees, rates]))
     order = rows[np.argsort(log.job[rows], kind="stable")]
     before = np.roll(order, 1)
     closing = log.kind[order] != START
     pool[order[closing]] = log.pool[before[closing]]
-    delta = np.where(log.kind[order] == RATE, log.value[order], 0.0) - log.value[before]
+    delta = np.where(log.kind[order] == RATE, share[order], 0.0) - share[before]
     change[order[closing]] = need[order[closing]] * delta[closing]
     return change, pool

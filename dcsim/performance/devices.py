@@ -30,6 +30,9 @@ ELEMENT_B = {"fp32": 4.0, "tf32": 4.0, "fp16": 2.0, "bf16": 2.0, "fp8": 1.0, "in
 LANES_FLOP_PER_S = 2 * 128 * 1.6e9
 """fp32 rate of a usual multiprocessor: 128 lanes at 1.6 GHz; used where nobody says how many a device has."""
 
+USUAL_NIC = 25e9
+"""NIC bandwidth of an accelerator whose preset names none, B/s: a 200 Gbit/s port each."""
+
 Scope = str
 Calibration = Mapping[tuple[Scope, str], float]
 """Constants by scope (`all`, a class, a family, a framework) and field of `Device`."""
@@ -149,12 +152,15 @@ def datasheet(
     memory = accelerator.memory or _assume("memory", 80e9, notes)
     bandwidth = accelerator.memory_bandwidth or _assume("memory_bandwidth", half / 300.0, notes)
     link = accelerator.link_bandwidth or _assume("link_bandwidth", 32e9, notes)
-    nodes = accelerator.accelerators_per_server or 8
-    nic = nic_b_per_s or (accelerator.nic_bandwidth_server or 0.0) / nodes
-    nic = nic or _assume("nic_bandwidth", 25e9, notes)
+    nic = nic_b_per_s or usual_nic_b_per_s(accelerator) or _assume("nic_bandwidth", USUAL_NIC, notes)
     vector = accelerator.fp32 or half / 16.0
     size = domain or scale_up_domain(accelerator)
     return linear, half, vector, memory, bandwidth, link, size, nic, multiprocessors(accelerator)
+
+
+def usual_nic_b_per_s(accelerator: Accelerator) -> float:
+    """NIC bandwidth of one accelerator of the usual server, one direction, B/s; 0 where the preset does not say."""
+    return (accelerator.nic_bandwidth_server or 0.0) / (accelerator.accelerators_per_server or 8)
 
 
 def _assume(what: str, value: float, notes: list[str]) -> float:

@@ -20,8 +20,8 @@ from dcsim.kernels.traffic import all_reduce_s, all_to_all_s, exposed_s, road
 from dcsim.kernels.waiting import loading_s, slowest_lognormal, with_loading_s
 from dcsim.performance.devices import DeviceRow
 from dcsim.scenario import operation as facts
+from dcsim.scenario.facts import Facts
 from dcsim.scenario.model import Network
-from dcsim.scenario.spec import Facts
 
 BOUNDS = {
     "compute_s": "compute",
@@ -94,7 +94,7 @@ def row(operation: facts.Operation) -> Operation:
         case facts.Elementwise(elements=elements):
             weights = operation.parameters
             made = Operation(kernel.PASSED, read=operation.reads * elements, written=elements, parameters=weights)
-        case facts.Pool():
+        case facts.Pooling():
             written = _area(operation.size) * operation.channels
             made = Operation(kernel.PASSED, read=written * operation.stride**2, written=written)
     return made._replace(times=operation.times)

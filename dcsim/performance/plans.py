@@ -211,13 +211,22 @@ def word_of(words: Mapping[str, float], code: float) -> str:
     return next(word for word, number in words.items() if number == code)
 
 
+IN_A_JOB = {"seq_len": "sequence_length", "count": "accelerators"} | {
+    name: f"plan.{name}" for name in (*SHAPE, "recompute", "sharding")
+}
+"""Keys of a scenario's job that are called otherwise than the arguments."""
+
+
 def option(where: str, name: str) -> str:
-    """How an argument is called there: `--micro-batch` on the command line, `micro_batch` elsewhere."""
+    """How an argument is called there: `--micro-batch` on the command line, `plan.micro_batch` in a scenario's job
+    (`where` begins with "jobs."), `micro_batch` elsewhere."""
+    if where.startswith("jobs."):
+        return IN_A_JOB.get(name, name)
     return "--" + name.replace("_", "-") if where == "command line" else name
 
 
 def written(where: str, name: str, value: object) -> str:
-    """An argument as it is given there: `--micro-batch 4` on the command line, `micro_batch=4` elsewhere."""
+    """An argument as it is given there: `--micro-batch 4` on the command line, else `micro_batch=4`."""
     return option(where, name) + (" " if where == "command line" else "=") + str(value)
 
 

@@ -65,6 +65,8 @@ class BackfillQueue:
         self._least = least_needed(view)
         self._kinds = view.facts.request_class
         self._lasts_s = view.lasts_s
+        # Where rates vary, `lasts_s` is the least time, and where a job would go says how long it takes.
+        self._there = view.estimate if view.rates_vary else None
         self._order: deque[int] = deque()
         self._backfilled: set[int] = set()  # started from the middle; still in `_order` until they reach its head
         self._lines: dict[int, Line] = {}  # by kind of needs; those that are not empty
@@ -84,6 +86,12 @@ class BackfillQueue:
             self._unseen.remove(job)
             return
         if self._expected.pop(job) != self._view.now:
+            self._reservation = None
+
+    def rerated(self, job: int) -> None:
+        """A running job goes on at another rate and is expected to end at another time."""
+        if job in self._expected:
+            self._expect(job)
             self._reservation = None
 
     def decide(self, freed: bool, act: Actions) -> None:
@@ -161,7 +169,7 @@ class BackfillQueue:
 
     def _start_waiting(self, firsts: list[tuple[int, int]], now: float, held: Reservation, act: Actions) -> None:
         """Merge lines in order of submission, from some of their jobs on, and start whoever may."""
-        place, lasts_s, until = self._place, self._lasts_s, held.time_s
+        place, lasts_s, there, until = self._place, self._lasts_s, self._there, held.time_s
         heapify(firsts)
         while firsts:
             job, kind = heappop(firsts)
@@ -169,7 +177,8 @@ class BackfillQueue:
             if allocation is None:
                 continue  # nor does any other job with the same needs
             line = self._lines[kind]
-            if now + lasts_s[job] > until and not held.spares(job, kind, allocation):
+            lasts = there(job, allocation) if there else lasts_s[job]
+            if now + lasts > until and not held.spares(job, kind, allocation):
                 self._barred[kind] = None
                 following = line.first(held.longest_s(now), job)
             else:
@@ -185,7 +194,7 @@ class BackfillQueue:
 
     def _start_new(self, new: list[int], now: float, held: Reservation, act: Actions) -> None:
         """Look at new jobs only, in order of submission; who does not start goes to a line."""
-        least, lasts_s, free = self._least, self._lasts_s, self._room.free_total
+        least, lasts_s, there, free = self._least, self._lasts_s, self._there, self._room.free_total
         limits: dict[int, float] = {}  # by kind: who asks for more time need not be looked at
         for job in new:
             kind = self._kinds[job]
@@ -193,7 +202,9 @@ class BackfillQueue:
                 allocation = self._place(job)
                 if allocation is None:
                     limits[kind] = -inf
-                elif now + lasts_s[job] > held.time_s and not held.spares(job, kind, allocation):
+                elif now + (there(job, allocation) if there else lasts_s[job]) > held.time_s and not held.spares(
+                    job, kind, allocation
+                ):
                     self._barred[kind] = None
                     limits[kind] = held.longest_s(now)
                 else:
@@ -213,7 +224,7 @@ class BackfillQueue:
             time = max(ends[0][0], now)  # who overruns is expected to end at any moment
             while ends and ends[0][0] <= time:
                 entry = heappop(ends)
-                if entry[1] in expected:
+                if expected.get(entry[1]) == entry[0]:
                     gone.append(entry)
                     profile.release(entry[1], allocation(entry[1]))
             if profile.fits(head):

@@ -6,6 +6,7 @@ from bisect import bisect_left, bisect_right
 from math import inf
 
 from dcsim.policies.actions import Actions
+from dcsim.policies.decisions import Allocation
 from dcsim.policies.ordered import OrderedScheduler
 from dcsim.policies.view import View
 
@@ -65,6 +66,7 @@ class ConservativeQueue:
         self._pool_of: dict[int, int] = {}
         self._future: list[FreeOverTime] = []
         self._stale = True
+        self._rerated = False  # a running job goes on at another rate since the last pass
 
     def push(self, job: int) -> None:
         """Add a job behind the others, or at its old place by submission."""
@@ -82,10 +84,16 @@ class ConservativeQueue:
         self._expected[job] = self._view.expected_end_s(job)
         self._stale = True
 
+    def rerated(self, job: int) -> None:
+        """A running job is expected to end at another time, which moves reservations."""
+        self._expected[job] = self._view.expected_end_s(job)
+        self._stale = self._rerated = True
+
     def decide(self, freed: bool, act: Actions) -> None:
         """Start the jobs whose reservation is due."""
-        if not self._new and not freed:
+        if not (self._new or freed or self._rerated):
             return
+        self._rerated = False
         now = self._view.now
         self._plan(now)
         for job in [j for j, start in self._waiting.items() if start <= now]:
@@ -94,8 +102,10 @@ class ConservativeQueue:
                 self._stale = True
                 continue
             del self._waiting[job]
-            self._stale |= allocation.pool != self._pool_of[job]
+            size = self._view.facts.accelerators[job]
             act.start(job, allocation)
+            # A larger gang than was reserved for: an elastic job takes what fits.
+            self._stale |= allocation.pool != self._pool_of[job] or size != self._view.facts.accelerators[job]
             self._expected[job] = self._view.expected_end_s(job)
 
     def _plan(self, now: float) -> None:
@@ -124,8 +134,13 @@ class ConservativeQueue:
 
     def _reserve(self, job: int, now: float) -> None:
         """The earliest place in time that no earlier reservation needs."""
-        need, duration = self._view.facts.accelerators[job], self._view.lasts_s[job]
-        start, pool = min((self._future[n].earliest(need, duration, now), n) for n in self._view.request(job).pools)
-        self._future[pool].take(start, start + duration, need)
+        need, pools = self._view.facts.accelerators[job], self._view.request(job).pools
+        start, pool = min((self._future[n].earliest(need, self._lasts_s(job, n), now), n) for n in pools)
+        self._future[pool].take(start, start + self._lasts_s(job, pool), need)
         self._waiting[job] = start
         self._pool_of[job] = pool
+
+    def _lasts_s(self, job: int, pool: int) -> float:
+        """How long a job is expected to hold its accelerators in a pool, s."""
+        view = self._view
+        return view.estimate(job, Allocation(pool)) if view.rates_vary else view.lasts_s[job]

@@ -7,9 +7,11 @@ from math import inf, nextafter
 
 from dcsim.policies.actions import Actions
 from dcsim.policies.decisions import Allocation
+from dcsim.policies.levels import Levels
 from dcsim.policies.ordered import Key, OrderedScheduler
-from dcsim.policies.ranks import ranks_for
+from dcsim.policies.ranks import Ranks
 from dcsim.policies.room import least_needed, room
+from dcsim.policies.varied_ranks import VariedRanks
 from dcsim.policies.view import JobView, View
 
 Entry = tuple[Key, int, JobView]
@@ -35,7 +37,7 @@ class PreemptiveQueue:
         self._lines: dict[int, list[Entry]] = {}  # by kind of needs; those that are not empty
         self._new: dict[int, None] = {}  # kinds with new jobs
         self._first = False  # whether one of these is the first of its line
-        self._ranks = ranks_for(scheduler, view)
+        self._ranks = _ranks_for(scheduler, view)
         self._floor: Key = ()  # no key of who waited at the last jump was smaller
         self._lowered = True  # somebody waits with a smaller one
         self._woken = inf  # earliest wake-up that is already asked for
@@ -246,3 +248,13 @@ class PreemptiveQueue:
         if due < self._woken:
             self._woken = max(due, nextafter(now, inf))  # by rounding it may be now, while the clock only goes on
             act.wake_at(self._woken)
+
+
+def _ranks_for(scheduler: OrderedScheduler, view: View) -> Ranks | Levels:
+    """The list of running jobs that suits a scheduler's keys."""
+    limits = scheduler.levels()
+    # Who derives a scheduler and changes its key has not said that levels are still all there is to it.
+    said, keyed = (next(c for c in type(scheduler).__mro__ if name in vars(c)) for name in ("levels", "key"))
+    if limits is not None and said is keyed:
+        return Levels(limits, view)
+    return VariedRanks(scheduler, view) if scheduler.key_rate and view.rates_vary else Ranks(scheduler, view)

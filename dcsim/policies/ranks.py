@@ -6,17 +6,8 @@ from bisect import bisect_left, bisect_right, insort
 from heapq import heappop, heappush
 from math import inf, nextafter
 
-from dcsim.policies.levels import Levels
 from dcsim.policies.ordered import Key, OrderedScheduler
 from dcsim.policies.view import JobView, View
-
-
-def ranks_for(scheduler: OrderedScheduler, view: View) -> Ranks | Levels:
-    """The list of running jobs that suits a scheduler's keys."""
-    limits = scheduler.levels()
-    # Who derives a scheduler and changes its key has not said that levels are still all there is to it.
-    said, keyed = (next(c for c in type(scheduler).__mro__ if name in vars(c)) for name in ("levels", "key"))
-    return Ranks(scheduler, view) if limits is None or said is not keyed else Levels(limits, view)
 
 
 class Ranks:

@@ -21,7 +21,8 @@ class Request:
     """What a job needs: the same object for all jobs with the same needs.
 
     `accelerators`: gang size; `share`: share of each accelerator, below 1 for one fractional accelerator;
-    `cpus`, `memory_b`: needed on each node, 0 where not asked for; `pools`: numbers of the pools it may use.
+    `cpus`, `memory_b`: needed on each node, 0 where not asked for; `pools`: numbers of the pools it may use. `sizes`:
+    all gang sizes of an elastic job, largest first, whose least is `accelerators`; empty for others.
     """
 
     accelerators: int
@@ -29,6 +30,7 @@ class Request:
     cpus: float = 0.0
     memory_b: float = 0.0
     pools: tuple[int, ...] = (0,)
+    sizes: tuple[int, ...] = ()
 
 
 class PoolView(Protocol):
@@ -225,7 +227,22 @@ class View(Protocol):
 
     @property
     def lasts_s(self) -> Sequence[float]:
-        """How long each job would hold its accelerators, overheads included, if it ran as long as requested, s."""
+        """How long each job would hold its accelerators, overheads included, if it ran as long as requested, s.
+
+        Where `rates_vary`, in the pool that suits it best.
+        """
+        ...
+
+    @property
+    def rates_vary(self) -> bool:
+        """Whether jobs run at rates that depend on pool, place, clock and neighbours; else all run at rate 1."""
+        ...
+
+    def estimate(self, job: int, allocation: Allocation) -> float:
+        """How long a job would hold an allocation if it started there now and took as long as requested, s.
+
+        Overheads and earlier work counted. An allocation without nodes stands for the best place in its pool.
+        """
         ...
 
     @property
@@ -271,7 +288,7 @@ class View(Protocol):
         ...
 
     def rate(self, job: int) -> float:
-        """Rate of a running job: 1 unless it is time-shared."""
+        """Rate of a running job, service per second: 1 unless it is time-shared or `rates_vary`."""
         ...
 
     def saving(self) -> Collection[int]:

@@ -65,7 +65,7 @@ def _node_rows(run: Run, held: Stretches, slots: Floats) -> tuple[Panel, str]:
     stretch = np.repeat(np.arange(len(held)), pieces)  # pieces lie in the order of their start rows
     row = first[run.log.pool[held.row]][stretch] + run.log.nodes // group
     shares = np.ones(len(run.jobs)) if run.jobs.share is None else run.jobs.share
-    weight = (held.rate * shares[held.job])[stretch] * run.log.counts
+    weight = (held.share * shares[held.job])[stretch] * run.log.counts
     share = held_in_cells(held.start_s[stretch], held.end_s[stretch], weight, row, len(sizes), slots)
     cells = Cells("allocated", slots, np.arange(len(sizes) + 1.0), _percent(share / sizes[:, None]))
     what = "the accelerators of a node" if group == 1 else f"the accelerators of {group} nodes"
@@ -92,7 +92,7 @@ def _node_ticks(pools: tuple[Pool, ...], first: NDArray[np.int64], group: int) -
 def _size_rows(run: Run, held: Stretches, slots: Floats) -> tuple[Panel, str]:
     """Without node walls: a row for each job size class, against the capacity of all pools."""
     sizes = size_classes(run.jobs.accelerators)
-    weight = run.jobs.demand[held.job] * held.rate
+    weight = run.jobs.demand[held.job] * held.share
     share = held_in_cells(held.start_s, held.end_s, weight, sizes.of_job[held.job], len(sizes), slots)
     cells = Cells("allocated", slots, np.arange(len(sizes) + 1.0), _percent(share / capacity(run.scenario)))
     ticks = tuple((i + 0.5, label) for i, label in enumerate(sizes.labels))

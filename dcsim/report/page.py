@@ -13,6 +13,7 @@ from dcsim.report.interactive import CONFIG, plot
 from dcsim.report.markup import counted, folded, in_html, in_script, section, table
 from dcsim.report.next_steps import Step
 from dcsim.report.sources import sources
+from dcsim.report.trained import training_jobs
 from dcsim.scenario.write import to_toml
 from dcsim.units import human_count, human_time
 
@@ -36,6 +37,7 @@ def html(run: Run, next_steps: Sequence[Step] = ()) -> str:
         f"<header><h1>{name}</h1>\n<p class='answer'>{in_html(tables.answer(run))}</p>",
         f"<p class='facts'>{in_html(_facts(run))}</p></header>",
         _cards(run),
+        training_jobs(run),
         *(_figure(figure) for figure in shown),
         _rejections(run),
         _shares(run),
@@ -64,7 +66,7 @@ def _facts(run: Run) -> str:
         f"{human_count(p.nodes)} x {p.accelerators_per_node} {p.accelerator.name} ({p.name})" for p in scenario.pools
     )
     return (
-        f"{counted(len(run.jobs), 'job')} from {scenario.workload.use}, scheduler {scenario.scheduler.use}, "
+        f"{counted(len(run.jobs), 'job')} from {tables.jobs_from(run)}, scheduler {scenario.scheduler.use}, "
         f"placement {scenario.placement.use}, on {pools}; {human_time(run.end_s)} simulated."
     )
 

@@ -5,27 +5,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dcsim.report.markup import folded, in_html, section, table
+from dcsim.report.tables import jobs_from
 
 if TYPE_CHECKING:
     from dcsim.run import Run
+    from dcsim.scenario.model import Network, Transformer
     from dcsim.scenario.spec import Accelerator
 
 
 def sources(run: Run) -> str:
     """The section on sources, as HTML."""
-    devices = {pool.accelerator.name: pool.accelerator for pool in run.scenario.pools}
-    inside = [_trace(run), *(_preset(device) for device in devices.values()), _warnings(run)]
+    facts = [*(pool.accelerator for pool in run.scenario.pools), *(job.model for job in run.scenario.jobs)]
+    named = {preset.name: preset for preset in facts}
+    inside = [_trace(run), *(_preset(preset) for preset in named.values()), _warnings(run)]
     return section("Where the numbers come from", "", "\n".join(inside))
 
 
 def _trace(run: Run) -> str:
     origin = [(str(key), str(value)) for key, value in run.jobs.origin.items()]
     if not origin:
-        return f"<p>The jobs were made by the workload {in_html(run.scenario.workload.use)}.</p>"
+        return f"<p>The jobs were made by the workload {in_html(jobs_from(run))}.</p>"
     return f"<h3>Jobs</h3>\n{table(('What', 'Value'), origin, 'words')}"
 
 
-def _preset(device: Accelerator) -> str:
+def _preset(device: Accelerator | Transformer | Network) -> str:
     """Every value of a preset with its source and grade."""
     values = device.model_dump(mode="json", exclude={"provenance"}, exclude_none=True)
     rows = [

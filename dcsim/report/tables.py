@@ -34,6 +34,12 @@ class Card(NamedTuple):
     note: str = ""
 
 
+def jobs_from(run: Run) -> str:
+    """Where the jobs came from: the workload, the scenario's own training jobs, or both."""
+    workload = [run.scenario.workload.use] if run.scenario.workload else []
+    return " and ".join([*workload, *["the scenario's training jobs"] * bool(run.scenario.jobs)])
+
+
 def cards(run: Run) -> list[Card]:
     """The headline figures, those that answer first."""
     s = run.summary
@@ -131,7 +137,7 @@ def shares(run: Run) -> Shares | None:
     if names.codes is None:
         return None
     held = stretches(run.log, run.end_s)
-    used_s = held.length_s * held.rate * jobs.demand[held.job]
+    used_s = held.length_s * held.share * jobs.demand[held.job]
     hours = np.bincount(held.job, used_s, len(jobs)) / HOUR
     order, group = _groups(names, hours)
     labels = [*(names.names[code] if code >= 0 else "(none)" for code in order[:MOST_TENANTS])]

@@ -14,18 +14,36 @@ from pydantic import BaseModel, ValidationError
 from dcsim.errors import ScenarioError
 from dcsim.scenario import presets
 from dcsim.scenario.explain import note_all
-from dcsim.scenario.mistakes import Mistakes, quoted
+from dcsim.scenario.mistakes import Mistakes, hint, quoted
 from dcsim.scenario.paths import PathError, shown_file
 from dcsim.scenario.plugin_tables import KINDS, Kind, Reader, completed
 from dcsim.scenario.positions import KeyPath
-from dcsim.scenario.source import read
+from dcsim.scenario.source import Document, read
 from dcsim.scenario.spec import Accelerator, Scenario
 from dcsim.scenario.values import frozen
 
 TABLES = ("pools", "workload")
+USUAL_LAW = "chinchilla-corrected"
 NO_ZONE = "start has no time zone; it is taken as UTC"
 
 _UNKNOWN_DEVICE = Accelerator(name="unknown")
+
+
+@dataclass(frozen=True)
+class Named:
+    """A kind of facts that a scenario may name: folder of its presets, word for errors, and how facts are made of a
+    preset's name and of a document. `unknown` stands for facts where a mistake was noted."""
+
+    folder: str
+    word: str
+    preset: Callable[[str], Any]
+    of: Callable[[Document], Any]
+    unknown: Any
+
+
+DEVICES = Named("accelerators", "accelerator", presets.accelerator, presets.accelerator_of, _UNKNOWN_DEVICE)
+MODELS = Named("models", "model", presets.model, presets.model_of, None)
+LAWS = Named("scaling_laws", "scaling-law", presets.scaling_law, presets.scaling_law_of, None)
 
 
 @dataclass(frozen=True)
@@ -41,13 +59,15 @@ def check(tree: dict[str, Any], mistakes: Mistakes, places: Places) -> tuple[Sce
     """The scenario that a tree describes, and notes for its reader; ScenarioError with all mistakes."""
     tree = frozen(tree, mistakes)
     notes = _with_zone(tree)
-    _name_devices(tree, mistakes, places)
-    _refuse_twins(tree, mistakes)
+    _Namer(mistakes, places).name_all(tree)
+    _refuse_twins(tree, "pools", "pool", mistakes)
+    _refuse_twins(tree, "jobs", "job", mistakes)
     reader = Reader(mistakes, places.resolve)
     for kind in KINDS:
         table = tree.get(kind, _default_table(kind))
         if isinstance(table, dict):
             tree[kind] = completed(kind, table, places.plugins, reader)
+    _miss_tables(tree, mistakes)
     scenario = _validated(tree, mistakes)
     if scenario is not None:
         _check_together(scenario, mistakes)
@@ -64,49 +84,65 @@ def _with_zone(tree: dict[str, Any]) -> tuple[str, ...]:
     return (NO_ZONE,)
 
 
-def _pools(tree: dict[str, Any]) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
-    pools = tree.get("pools")
-    for number, pool in enumerate(pools if isinstance(pools, tuple) else ()):
-        if isinstance(pool, dict):
-            yield ("pools", number), pool
+def _rows(tree: dict[str, Any], array: str) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
+    """The tables of an array of tables, with their paths."""
+    rows = tree.get(array)
+    for number, row in enumerate(rows if isinstance(rows, tuple) else ()):
+        if isinstance(row, dict):
+            yield (array, number), row
 
 
-def _refuse_twins(tree: dict[str, Any], mistakes: Mistakes) -> None:
+def _refuse_twins(tree: dict[str, Any], array: str, word: str, mistakes: Mistakes) -> None:
     seen: set[str] = set()
-    for path, pool in _pools(tree):
-        name = pool.get("name")
+    for path, row in _rows(tree, array):
+        name = row.get("name")
         if isinstance(name, str):
             if name in seen:
-                mistakes.add((*path, "name"), "another pool has this name", got=quoted(name))
+                mistakes.add((*path, "name"), f"another {word} has this name", got=quoted(name))
             seen.add(name)
 
 
-def _name_devices(tree: dict[str, Any], mistakes: Mistakes, places: Places) -> None:
-    """Put facts where pools name a preset or a file; a wrong name is said once."""
-    devices: dict[str, Accelerator] = {}
-    for path, pool in _pools(tree):
-        text = pool.get("accelerator")
+class _Namer:
+    """Puts facts where pools and jobs name a preset or a file; a wrong name is said once."""
+
+    def __init__(self, mistakes: Mistakes, places: Places) -> None:
+        self._mistakes = mistakes
+        self._places = places
+        self._known: dict[tuple[str, str], Any] = {}
+
+    def name_all(self, tree: dict[str, Any]) -> None:
+        """All names in the tree."""
+        for path, pool in _rows(tree, "pools"):
+            self._name(pool, (*path, "accelerator"), DEVICES)
+        for path, job in _rows(tree, "jobs"):
+            if "target_loss" in job:
+                job.setdefault("law", USUAL_LAW)
+            self._name(job, (*path, "model"), MODELS)
+            self._name(job, (*path, "law"), LAWS)
+
+    def _name(self, table: dict[str, Any], path: KeyPath, kind: Named) -> None:
+        text = table.get(str(path[-1]))
         if isinstance(text, str):
-            if text not in devices:
-                devices[text] = _device(text, (*path, "accelerator"), mistakes, places)
-            pool["accelerator"] = devices[text]
+            if (kind.word, text) not in self._known:
+                self._known[kind.word, text] = self._facts(text, path, kind)
+            table[str(path[-1])] = self._known[kind.word, text]
 
-
-def _device(text: str, path: KeyPath, mistakes: Mistakes, places: Places) -> Accelerator:
-    """The accelerator of that name or file; any other one where a mistake was noted."""
-    try:
-        if text.endswith(".toml") or "/" in text:
-            file = places.resolve(text)
-            return presets.accelerator_of(read(file, shown_file(text, file, places.file)))
-        if text in presets.names("accelerators"):
-            return presets.accelerator(text)
-        what = "no accelerator preset of that name"
-        mistakes.add(path, what, quoted(text), fix=presets.nearest_names("accelerators", text))
-    except PathError as fault:
-        mistakes.add(path, str(fault), quoted(text), fix=fault.fix)
-    except ScenarioError as error:
-        mistakes.take(error, path)
-    return _UNKNOWN_DEVICE
+    def _facts(self, text: str, path: KeyPath, kind: Named) -> Any:
+        """The facts of that name or file; `unknown` where a mistake was noted."""
+        mistakes, places = self._mistakes, self._places
+        try:
+            if text.endswith(".toml") or "/" in text:
+                file = places.resolve(text)
+                return kind.of(read(file, shown_file(text, file, places.file)))
+            if not {text, text.lower()}.isdisjoint(presets.names(kind.folder)):
+                return kind.preset(text)
+            what = f"no {kind.word} preset of that name"
+            mistakes.add(path, what, quoted(text), fix=presets.nearest_names(kind.folder, text))
+        except PathError as fault:
+            mistakes.add(path, str(fault), quoted(text), fix=fault.fix)
+        except ScenarioError as error:
+            mistakes.take(error, path)
+        return kind.unknown
 
 
 def _default_table(kind: Kind) -> dict[str, Any] | None:
@@ -114,15 +150,19 @@ def _default_table(kind: Kind) -> dict[str, Any] | None:
     return default.model_dump() if isinstance(default, BaseModel) else None
 
 
+def _miss_tables(tree: dict[str, Any], mistakes: Mistakes) -> None:
+    """Jobs come from a workload, or stand in the scenario itself."""
+    absent = [t for t in TABLES if t not in tree and not (t == "workload" and tree.get("jobs"))]
+    if absent:
+        plural = "s" if len(absent) > 1 else ""
+        mistakes.add((), f"missing required table{plural}: {', '.join(absent)}")
+
+
 def _validated(tree: dict[str, Any], mistakes: Mistakes) -> Scenario | None:
     try:
         return Scenario.model_validate(tree)
     except ValidationError as error:
-        absent = [t for t in TABLES if t not in tree]
-        if absent:
-            plural = "s" if len(absent) > 1 else ""
-            mistakes.add((), f"missing required table{plural}: {', '.join(absent)}")
-            mistakes.pass_over((t,) for t in absent)
+        mistakes.pass_over((t,) for t in TABLES if t not in tree)
         note_all(error, tree, (), _known_keys, mistakes)
         return None
 
@@ -152,3 +192,9 @@ def _check_together(scenario: Scenario, mistakes: Mistakes) -> None:
         mistakes.add(("overheads", "checkpoint_interval"), "out of range", "0 s", "> 0 s")
     if scenario.horizon == 0.0:
         mistakes.add(("horizon",), "out of range", "0 s", "> 0 s")
+    if scenario.workload is None and scenario.speeds.use != "same":
+        mistakes.add(("speeds",), "has no effect without a workload", fix="leave it out")
+    pools = [pool.name for pool in scenario.pools]
+    for number, job in enumerate(scenario.jobs):
+        if job.pool is not None and job.pool not in pools:
+            mistakes.add(("jobs", number, "pool"), "no pool of that name", quoted(job.pool), fix=hint(job.pool, pools))

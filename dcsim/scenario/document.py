@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from dcsim import plugins, units
+from dcsim.scenario.facts import Provenance
 from dcsim.scenario.keys import Key, description, key_docs, keys_of
+from dcsim.scenario.model import Network, Transformer
 from dcsim.scenario.plugin_tables import KINDS, Kind
+from dcsim.scenario.scaling_law import ScalingLaw
 from dcsim.scenario.schema import BASE
-from dcsim.scenario.spec import Accelerator, Estimates, Overheads, Pool, Provenance, Scenario
+from dcsim.scenario.spec import Accelerator, Estimates, Overheads, Pool, Scenario
+from dcsim.scenario.training import Plan, TrainingJob
 from dcsim.scenario.type_text import tables_below, tables_in, type_text
 from dcsim.scenario.write import inline
 
@@ -71,11 +75,19 @@ JSON Schema for completion in editors. A run writes the scenario with all defaul
 MODELS: tuple[tuple[str, type[Any]], ...] = (
     ("Keys outside any table", Scenario),
     ("`[[pools]]`", Pool),
+    ("`[[jobs]]`", TrainingJob),
+    ("`plan` of a job", Plan),
     ("`[overheads]`", Overheads),
     ("`[estimates]`", Estimates),
     ("Accelerator", Accelerator),
-    ("`[provenance]` of an accelerator, by key", Provenance),
+    ("Transformer", Transformer),
+    ("Network", Network),
+    ("Scaling law", ScalingLaw),
+    ("`[provenance]` of a preset, by key", Provenance),
 )
+
+NAMED = {(Pool, "accelerator"), (TrainingJob, "model"), (TrainingJob, "law"), (TrainingJob, "plan")}
+"""Keys that take the name of a preset, or a word, as well as a table."""
 
 
 def reference(folders: tuple[Path, ...] = ()) -> str:
@@ -110,7 +122,7 @@ def _table(cls: type[Any]) -> Iterator[str]:
     if cls is Scenario:
         yield f"| `base` | text | none | {BASE} |"
     for key in keys_of(cls):
-        kind = ("text or " if key.hint is Accelerator else "") + type_text(key.hint)
+        kind = ("text or " if (cls, key.name) in NAMED else "") + type_text(key.hint)
         cells = (f"`{key.name}`", kind, _default(key), docs.get(key.name, ""))
         yield f"| {' | '.join(_cell(c) for c in cells)} |"
     yield ""

@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
 
+NAMES = ("tenant", "user", "pool", "accelerator_names", "model")  # columns of names
+OPTIONAL = {"share": 1.0, "cpus": 0.0, "memory_b": 0.0, "priority": 0, "end_state": 0, "training": -1}
+"""Columns that a table may lack, and what their absence means."""
+
 END_STATES = ("completed", "failed", "cancelled")
 
 
@@ -35,6 +39,13 @@ class Names:
         """The same column in another order of rows."""
         return self if self.codes is None else Names(self.names, self.codes[order])
 
+    def beside(self, rows: int, other: Names, more: int) -> Names:
+        """This column of `rows` rows with another one of `more` rows under it."""
+        if self.codes is None and other.codes is None:
+            return self
+        both = ((self, rows), (other, more))
+        return Names.of([names.name(row) for names, count in both for row in range(count)])
+
     def name(self, row: int) -> str | None:
         """The name in one row."""
         return None if self.codes is None or self.codes[row] < 0 else self.names[int(self.codes[row])]
@@ -51,7 +62,9 @@ class JobTable:
     `cpus, memory_b`: shape (n,) or None: CPU cores and host memory, bytes, needed on each node.
     `priority`: shape (n,) or None; larger is more important. `end_state`: shape (n,) or None: index into
     END_STATES, how the job ends after its service. `accelerator_names`: alternatives by job, `|`-separated names.
-    `job_ids`: None means the row number. `warnings`: what the loader had to pass over, one sentence each.
+    `model`: what the job trains, as its trace or the scenario calls it. `training`: shape (n,) or None: number of the
+    scenario's training job that it is, -1 for jobs of the workload. `job_ids`: None means the row number.
+    `warnings`: what the loader had to pass over, one sentence each.
     """
 
     submit_s: Floats
@@ -68,6 +81,8 @@ class JobTable:
     user: Names = Names()
     pool: Names = Names()
     accelerator_names: Names = Names()
+    model: Names = Names()
+    training: Ints | None = None
     warnings: tuple[str, ...] = ()
     origin: dict[str, Any] = field(default_factory=dict)
 
@@ -84,6 +99,22 @@ class JobTable:
         """The id of one job, as its trace has it."""
         return str(row) if self.job_ids is None else self.job_ids[row]
 
+    def beside(self, other: JobTable) -> JobTable:
+        """The jobs of both tables, sorted by submission; ties: those of this one first."""
+        joined: dict[str, Any] = {
+            name: np.concatenate([getattr(table, name) for table in (self, other)])
+            for name in ("submit_s", "service_s", "accelerators", "requested_s")
+        }
+        for name, absent in OPTIONAL.items():
+            mine, theirs = (getattr(table, name) for table in (self, other))
+            if mine is not None or theirs is not None:
+                columns = [np.full(len(t), absent) if c is None else c for c, t in ((mine, self), (theirs, other))]
+                joined[name] = np.concatenate(columns).astype((theirs if mine is None else mine).dtype)
+        joined |= {name: getattr(self, name).beside(len(self), getattr(other, name), len(other)) for name in NAMES}
+        ids = [table.job_id(row) for table in (self, other) for row in range(len(table))]
+        both = JobTable(**joined, job_ids=ids, warnings=self.warnings + other.warnings, origin=self.origin)
+        return both.sorted()
+
     def sorted(self) -> JobTable:
         """The same jobs in order of submission, ties in the present order; itself if already sorted."""
         if bool(np.all(self.submit_s[1:] >= self.submit_s[:-1])):
@@ -93,9 +124,9 @@ class JobTable:
     def take(self, order: NDArray[np.intp]) -> JobTable:
         """The rows of `order`, in that order; row numbers become ids where there were none."""
         columns = ("submit_s", "service_s", "accelerators", "requested_s", "share", "cpus", "memory_b", "priority",
-                   "end_state")  # fmt: skip
+                   "end_state", "training")  # fmt: skip
         picked: dict[str, Any] = {c: None if (v := getattr(self, c)) is None else v[order] for c in columns}
         if self.requested_s is self.service_s:
             picked["requested_s"] = picked["service_s"]  # still one array, not two equal ones
-        names = {c: getattr(self, c).take(order) for c in ("tenant", "user", "pool", "accelerator_names")}
+        names = {c: getattr(self, c).take(order) for c in NAMES}
         return replace(self, **picked, **names, job_ids=[self.job_id(i) for i in order.tolist()])

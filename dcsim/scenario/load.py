@@ -40,7 +40,7 @@ def load(
     scenario, notes = check(layers.tree, Mistakes(layers.where), places)
     data_text = None if data_path is None else str(data_path)
     source = Source(str(Path(path).absolute()), data_text, overrides, tuple(map(str, plugin_paths)))
-    return Loaded(scenario, file, folder, data_path, plugin_paths, notes, source)
+    return Loaded(scenario, file, folder, data_path, plugin_paths, notes, source, layers.where)
 
 
 def _folder(path: Path) -> Path:

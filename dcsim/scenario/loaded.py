@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dcsim.errors import Problem, ScenarioError
+from dcsim.scenario.mistakes import Where
 from dcsim.scenario.paths import PathError, data_folder, existing_folder, resolve
 
 if TYPE_CHECKING:
+    from dcsim.scenario.positions import KeyPath
     from dcsim.scenario.spec import Scenario
 
 
@@ -34,7 +36,7 @@ class Loaded:
 
     `file`: as the user gave it, for error texts. `folder`, `data`: where its paths are looked up, resolved.
     `plugins`: folders with plug-ins from outside the package, resolved. `notes`: what a reader should know,
-    one sentence each. `source`: where all of this came from.
+    one sentence each. `source`: where all of this came from. `where`: file and line of a key, where there is a file.
     """
 
     scenario: Scenario
@@ -44,6 +46,7 @@ class Loaded:
     plugins: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
     source: Source = Source()
+    where: Where | None = field(default=None, compare=False, repr=False)
 
     @staticmethod
     def of(scenario: Scenario, *, data: str | Path | None = None, plugins: Iterable[str | Path] = ()) -> Loaded:
@@ -52,6 +55,10 @@ class Loaded:
         here, data_path = Path.cwd().resolve(), data_folder(data)
         source = Source(data=str(data_path or here), plugins=tuple(map(str, folders)))
         return Loaded(scenario, scenario.name, here, data_path, folders, source=source)
+
+    def place(self, path: KeyPath) -> tuple[str, int | None]:
+        """File and line of a key, for error texts."""
+        return (self.file, None) if self.where is None else self.where(path)
 
     def resolve(self, text: str, key: str = "") -> Path:
         """The file or folder that a path of the scenario names; ScenarioError names file, key and value."""

@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
+from dcsim.scenario.facts import Facts, Provenance
 from dcsim.scenario.operation import Operation
-from dcsim.scenario.spec import Facts, Provenance
 from dcsim.units import Bytes
 
 Width = Annotated[int, Field(ge=1, le=1 << 30, strict=True)]

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from dcsim.scenario.spec import Facts
+from dcsim.scenario.facts import Facts
 
 Width = Annotated[int, Field(ge=1, le=1 << 40, strict=True)]
 Size = Annotated[tuple[Width, Width], Field(description="height and width, elements")]
@@ -142,7 +142,7 @@ class Elementwise(_Operation):
     """Weights, such as a norm's scale and shift."""
 
 
-class Pool(_Operation):
+class Pooling(_Operation):
     """The largest or mean value of windows."""
 
     op: Literal["pool"]
@@ -156,7 +156,7 @@ class Pool(_Operation):
 
 
 Operation = Annotated[
-    Dense | Conv2d | Depthwise | Embedding | Matmul | Attention | Elementwise | Pool, Field(discriminator="op")
+    Dense | Conv2d | Depthwise | Embedding | Matmul | Attention | Elementwise | Pooling, Field(discriminator="op")
 ]
 
 OPERATIONS: dict[str, type[Facts]] = {
@@ -167,6 +167,6 @@ OPERATIONS: dict[str, type[Facts]] = {
     "matmul": Matmul,
     "attention": Attention,
     "elementwise": Elementwise,
-    "pool": Pool,
+    "pool": Pooling,
 }
 """The table of each kind of operation."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dcsim.scenario.loaded import Loaded
     from dcsim.scenario.spec import PluginTable
 
-Kind = Literal["workload", "scheduler", "placement"]
+Kind = Literal["workload", "speeds", "scheduler", "placement"]
 KINDS: tuple[Kind, ...] = typing.get_args(Kind)
 LONGEST_NAME = 100
 

@@ -12,13 +12,14 @@ from pydantic import ValidationError
 
 from dcsim.errors import Problem, ScenarioError
 from dcsim.scenario.explain import note_all
+from dcsim.scenario.facts import Facts, Provenance
 from dcsim.scenario.mistakes import MOST_SHOWN, Mistakes
 from dcsim.scenario.model import Network, Transformer
 from dcsim.scenario.operation import OPERATIONS
 from dcsim.scenario.positions import KeyPath
 from dcsim.scenario.scaling_law import ScalingLaw
 from dcsim.scenario.source import Document, read
-from dcsim.scenario.spec import Accelerator, Facts, Provenance
+from dcsim.scenario.spec import Accelerator
 from dcsim.scenario.values import frozen
 
 PRESETS = Path(__file__).parent.parent / "presets"

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from dcsim.scenario.spec import Facts, Provenance
+from dcsim.scenario.facts import Facts, Provenance
 
 Positive = Annotated[float, Field(gt=0, le=1e30, allow_inf_nan=False)]
 Exponent = Annotated[float, Field(gt=0, le=4, allow_inf_nan=False)]

@@ -28,21 +28,26 @@ def scenario_schema(folders: tuple[Path, ...] = ()) -> Schema:
     _explain(schema, Scenario)
     for table in tables_below(Scenario):
         _explain(definitions[table.__name__], table)
-    definitions["Pool"]["properties"]["accelerator"] |= {"$ref": None, "anyOf": _ways_to_name_a_device()}
+    definitions["Pool"]["properties"]["accelerator"] |= {"$ref": None, "anyOf": _ways("accelerators", "Accelerator")}
+    job = definitions["TrainingJob"]["properties"]
+    job["model"] |= {"discriminator": None, "oneOf": None, "anyOf": _ways("models", "Transformer", "Network")}
+    job["law"] |= {"$ref": None, "anyOf": _ways("scaling_laws", "ScalingLaw")}
     del definitions["PluginTable"]
     for kind in KINDS:
         tables = [_plugin(kind, name, folders, definitions) for name in plugins.names(kind, folders)]
-        properties[kind] |= {"$ref": None, "oneOf": tables}
+        properties[kind] |= {"$ref": None, "anyOf": None, "oneOf": tables}
+    schema["anyOf"] = [{"required": ["workload"]}, {"required": ["jobs"]}]
     schema["properties"] = {"base": {"type": "string", "description": BASE}} | properties
     tidy: Schema = _tidy({"$schema": DIALECT} | schema | {"title": "dcsim scenario"})
     return tidy
 
 
-def _ways_to_name_a_device() -> list[Schema]:
+def _ways(presets_of: str, *tables: str) -> list[Schema]:
+    """The ways to give facts: the name of a preset, a file, a table."""
     return [
-        {"title": "preset", "type": "string", "enum": presets.names("accelerators")},
+        {"title": "preset", "type": "string", "enum": presets.names(presets_of)},
         {"title": "path", "type": "string", "pattern": r"\.toml$"},
-        {"$ref": f"{_DEFINITIONS}Accelerator"},
+        *({"$ref": f"{_DEFINITIONS}{table}"} for table in tables),
     ]
 
 

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from dcsim.scenario.facts import Count, Facts, Name, Provenance
+from dcsim.scenario.training import TrainingJob
 from dcsim.units import (
     Bytes,
     BytesPerSecond,
@@ -21,25 +23,6 @@ from dcsim.units import (
     UsdPerSecond,
     Watts,
 )
-
-Grade = Literal["measured", "vendor", "paper", "weak", "assumed"]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", max_length=100)]
-Count = Annotated[int, Field(ge=1, le=100_000_000, strict=True)]
-
-
-class Facts(BaseModel):
-    """Base of all tables: frozen, unknown keys refused, no silent conversion from text or booleans to numbers."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Provenance(Facts):
-    """Where one preset value comes from."""
-
-    source: str
-    """Publication or page, with version or date."""
-    grade: Grade
-    """How far to trust it: measured, vendor, paper, weak (third-hand) or assumed."""
 
 
 class Accelerator(Facts):
@@ -124,6 +107,13 @@ class Pool(Facts):
     """CPU cores in each node; without it, CPU requests of jobs are not looked at."""
     memory_per_node: Bytes | None = None
     """Host memory of each node; without it, memory requests of jobs are not looked at."""
+    nic_bandwidth: BytesPerSecond | None = None
+    """Back-end network bandwidth of each node, one direction. Default: that of the accelerator's usual server."""
+    nics_per_node: Count | None = None
+    """NICs of each node that carry it. Default: one for each accelerator. Fewer are shared by the gangs on a node
+    that span several nodes."""
+    clock: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] = 1.0
+    """Core clock as a share of the nominal one: what computing bounds runs that much slower (or faster)."""
 
 
 class PluginTable(BaseModel):
@@ -178,8 +168,12 @@ class Scenario(Facts):
     """Simulated time at which the run stops; by default it stops when the last job ends."""
     pools: Annotated[tuple[Pool, ...], Field(min_length=1)]
     """One or more pools of identical nodes."""
-    workload: PluginTable
-    """Where jobs come from: a file of `dcsim/workloads/` and its keys."""
+    workload: PluginTable | None = None
+    """Where jobs come from: a file of `dcsim/workloads/` and its keys. It may be left out where there are `jobs`."""
+    jobs: tuple[TrainingJob, ...] = ()
+    """Training jobs described by their models, beside those of the workload."""
+    speeds: PluginTable = PluginTable(use="same")
+    """How fast jobs of the workload run in each pool: a file of `dcsim/speeds/` and its keys."""
     scheduler: PluginTable = PluginTable(use="fifo")
     """Which waiting job goes next: a file of `dcsim/policies/schedulers/` and its keys."""
     placement: PluginTable = PluginTable(use="pack")

@@ -25,7 +25,9 @@ from dcsim.sim import road
 from dcsim.sim.clock import Callbacks
 from dcsim.sim.facts import JobFacts, requested_times
 from dcsim.sim.fleet import Fleet, fleet_for
+from dcsim.sim.gangs import Gangs
 from dcsim.sim.rng import stream
+from dcsim.sim.speeds import Speeds
 from dcsim.sim.view import WorldView
 from dcsim.sim.world import World
 
@@ -73,10 +75,17 @@ class Engine:
     """One run. The clock calls the world for completions, then `_admit` for arrivals, then `_instant`.
 
     `plain_road = False` keeps to the general walk of the clock where the plain road would do, for comparison.
+    `speeds`: who says how fast jobs run where; None where all run at rate 1.
     """
 
     def __init__(
-        self, scenario: Scenario, jobs: JobTable, scheduler: Any, placement: Placement, plain_road: bool = True
+        self,
+        scenario: Scenario,
+        jobs: JobTable,
+        scheduler: Any,
+        placement: Placement,
+        plain_road: bool = True,
+        speeds: Speeds | None = None,
     ) -> None:
         self._scenario = scenario
         # The plain road does not check what a placement says: it is for dcsim's own.
@@ -87,8 +96,14 @@ class Engine:
         fleet = fleet_for(jobs, scenario.pools, placement, (scenario.name, scenario.placement.use))
         service_s: list[float] = jobs.service_s.tolist()
         facts = JobFacts(jobs, requested_times(jobs, service_s, scenario.estimates, scenario.seed), scenario.pools)
+        gangs = None
+        if speeds is not None and speeds.sizes:
+            _refuse_without_walls(scenario, placement)
+            gangs = Gangs(facts, speeds.sizes)
+            fleet.stretch()
         ends = [] if jobs.end_state is None else [(COMPLETE, FAIL, CANCEL)[s] for s in jobs.end_state.tolist()]
-        self._world = World(facts, service_s, ends, fleet, scenario.overheads)
+        self._world = World(facts, service_s, ends, fleet, scenario.overheads, speeds)
+        self._world.gangs = gangs
         self._world.policy, self._world.job_id = scenario.scheduler.use, jobs.job_id
         self._unfit = {n: text for n, r in enumerate(facts.requests) if (text := _why_never(fleet, r, scenario))}
         if self._unfit and not scenario.reject_oversize:
@@ -101,6 +116,7 @@ class Engine:
         self._told = road.Told(queue.decide, started, ended, not self._always and not self._unfit)
         self._world.on_end = ended
         self._world.on_wait = queue.push
+        self._world.on_rate = getattr(queue, "rerated", self._world.on_rate)
 
     def run(self, progress: Callable[[Progress], None] | None = None) -> Outcome:
         """Simulate to the end, or to the horizon; `progress` is called now and then."""
@@ -159,6 +175,13 @@ class Engine:
             Problem(self._scenario.name, "workload", f"job {jobs.job_id(job)} {self._unfit[facts.request_class[job]]}")
             for job in which
         )
+
+
+def _refuse_without_walls(scenario: Scenario, placement: Placement) -> None:
+    """The log tells a gang's size by its nodes."""
+    if placement.ignores_nodes:
+        what, got = "elastic jobs need a placement that looks at nodes", f"'{scenario.placement.use}'"
+        raise ScenarioError(Problem(scenario.name, "placement.use", what, got=got, fix="use 'pack' or 'spread'"))
 
 
 def _why_never(fleet: Fleet, request: Request, scenario: Scenario) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -35,11 +36,25 @@ class Fleet:
         self.pools: list[Any] = (
             SharedPools([_shared(p) for p in pools]) if shared else [_whole(p, placement) for p in pools]
         )
-        self.place: Callable[[Request, Any], Allocation | None] = placement.place_shared if shared else placement.place
+        self._place: Callable[[Request, Any], Allocation | None] = placement.place_shared if shared else placement.place
+        self.place: Callable[[Request, Any], Allocation | None] = self._place
         # Whether a job of up to a node's accelerators goes on the fullest node of the one pool: see Placement.
         self.best_fit = placement.best_fit and not shared and len(pools) == 1
         self.capacity = sum(p.nodes * p.width for p in self.pools)
+        self.clocks = [p.clock for p in pools]
         self._empty: list[Any] = [pool.scratch() for pool in self.pools]
+
+    def stretch(self) -> None:
+        """From now on, elastic jobs are placed on the largest gang that fits."""
+        self.place = self._place_largest
+
+    def _place_largest(self, request: Request, pools: Any) -> Allocation | None:
+        """Where the placement puts the largest gang of the request's sizes that fits; None if none does."""
+        for size in request.sizes:
+            found = self._place(replace(request, accelerators=size, sizes=()), pools)
+            if found is not None:
+                return found
+        return None if request.sizes else self._place(request, pools)
 
     def need(self, request: Request) -> int | Request:
         """What the pools want to know of a job's needs."""
@@ -88,7 +103,7 @@ def requests(jobs: JobTable, pools: Sequence[Pool]) -> tuple[list[Request], list
     allowed = _allowed_pools(jobs, pools)
     found = []
     for row in rows.tolist():
-        need = dict(zip(columns, row, strict=True))
+        need: dict[str, Any] = dict(zip(columns, row, strict=True))
         where = allowed(int(need.pop("pool", -1)), int(need.pop("names", -1)))
         found.append(Request(int(need.pop("accelerators")), pools=where, **need))
     return found, kind.reshape(-1).tolist()

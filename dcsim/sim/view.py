@@ -46,7 +46,8 @@ class WorldView:
         self._saving = world.saving.keys()
         self.facts = world.facts
         self.random = random
-        self.lasts_s: Sequence[float] = world.lasts_s()
+        self.rates_vary = world.speeds is not None
+        self.lasts_s: Sequence[float] = _lasts_s(world)
         self._requests = world.facts.requests
         self._classes = world.facts.request_class
         self._pools = world.fleet.pools
@@ -182,9 +183,29 @@ class WorldView:
         """When a running job would end if it ran as long as requested."""
         return self._world.requested_end_s(self._world.running[job])
 
+    def estimate(self, job: int, allocation: Allocation) -> float:
+        """How long a job would hold an allocation if it started there now and took as long as requested."""
+        world = self._world
+        over, left_s = world.overheads, self.facts.requested_s[job] - world.done_s.get(job, 0.0)
+        before_s = over.start + (over.restore if job in world.held_s else 0.0)
+        return before_s + world.checkpoints.time_for(max(left_s, 0.0), world.rate_there(job, allocation))
+
     def profile(self) -> Profile:
         """A scratch copy of the present allocation."""
         return Profile(self._world)
+
+
+def _lasts_s(world: World) -> list[float]:
+    """`View.lasts_s`: by the pool that suits a job best, where pools differ."""
+    requested_s, classes, requests = world.facts.requested_s, world.facts.request_class, world.facts.requests
+    if world.plain:
+        return requested_s
+    over, times = world.overheads.start, world.checkpoints.time_for
+    if world.speeds is None:
+        return [over + times(max(requested, 0.0)) for requested in requested_s]
+    places = [[Allocation(pool) for pool in request.pools] for request in requests]
+    rates = (max((world.rate_there(j, at) for at in places[kind]), default=1.0) for j, kind in enumerate(classes))
+    return [over + times(max(left, 0.0), rate) for left, rate in zip(requested_s, rates, strict=True)]
 
 
 def _is_own(placement: Callable[..., object]) -> bool:

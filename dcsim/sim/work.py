@@ -42,3 +42,15 @@ class Checkpoints:
         if self.interval == inf:
             return elapsed * rate
         return floor(elapsed / (self.interval / rate + self.cost)) * self.interval
+
+    def at_rate(self, elapsed: float, rate: float, new_rate: float) -> tuple[float, float]:
+        """Where a run stands after `elapsed` s, if it goes on at another rate: work that is safe, s of service, and how
+        long it would have taken at the new rate to come from there to the same point before the next checkpoint."""
+        if elapsed <= 0.0:
+            return 0.0, 0.0
+        safe = self.kept_after(elapsed, rate)
+        if self.interval == inf:
+            return safe, 0.0
+        since = elapsed - safe / self.interval * (self.interval / rate + self.cost)
+        working = min(since, self.interval / rate)
+        return safe, working * rate / new_rate + (since - working)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from heapq import heappush
 from math import inf
 from typing import Any, SupportsIndex
@@ -15,6 +15,8 @@ from dcsim.scenario.spec import Overheads
 from dcsim.sim.clock import COMPLETION, TIMER, Clock, Moment
 from dcsim.sim.facts import JobFacts
 from dcsim.sim.fleet import Fleet
+from dcsim.sim.gangs import Gangs
+from dcsim.sim.speeds import Crowds, Speeds
 from dcsim.sim.work import Checkpoints
 
 
@@ -44,13 +46,12 @@ class World:
     """Clock, fleet and the state of every job. Its own methods are the only writers.
 
     `service_s`: true run times by job, known here and to nobody who decides. `end_kinds`: kind of the last row of
-    each job, or empty where all complete.
+    each job, or empty where all complete. `speeds`: who says how fast jobs run where; None: all at rate 1.
     """
 
     __slots__ = (
         "_at_wake",
-        "_checkpoints",
-        "_overheads",
+        "_crowds",
         "_put_code",
         "_put_piece",
         "_put_place",
@@ -60,19 +61,24 @@ class World:
         "_shared",
         "_ticket",
         "at_end",
+        "checkpoints",
         "clock",
+        "clocks",
         "done_s",
         "end_kinds",
         "facts",
         "fleet",
         "freed",
+        "gangs",
         "held_s",
         "job_id",
         "log",
         "needs",
         "occupy",
         "on_end",
+        "on_rate",
         "on_wait",
+        "overheads",
         "plain",
         "policy",
         "release",
@@ -80,13 +86,20 @@ class World:
         "saving",
         "service_s",
         "spare",
+        "speeds",
         "submitted",
         "take",
         "waiting",
     )
 
     def __init__(
-        self, facts: JobFacts, service_s: list[float], end_kinds: list[int], fleet: Fleet, overheads: Overheads
+        self,
+        facts: JobFacts,
+        service_s: list[float],
+        end_kinds: list[int],
+        fleet: Fleet,
+        overheads: Overheads,
+        speeds: Speeds | None = None,
     ) -> None:
         self.facts = facts
         self.fleet = fleet
@@ -100,9 +113,11 @@ class World:
         self.saving: dict[int, Running] = {}
         self.done_s: dict[int, float] = {}  # work kept by jobs that were preempted, s of service
         self.held_s: dict[int, float] = {}  # time for which they held accelerators, s
+        self.gangs: Gangs | None = None  # the sizes of elastic jobs, if there are any
         self.submitted = 0
         self.on_end: Callable[[int], None] | None = None  # told of runs that end, if the queue wants to know
         self.on_wait: Callable[[int], object] = _nobody  # told of preempted jobs that wait again
+        self.on_rate: Callable[[int], object] = _nobody  # told of placed jobs that go on at another rate
         self.at_end: list[Callable[[Any], None]] = [self.ended]
         self._at_wake: list[Callable[[Any], None]] = [_nobody]
         self._queue, self._ticket = self.clock.queue, self.clock.ticket
@@ -115,9 +130,12 @@ class World:
         self._several = len(fleet.pools) > 1
         self.service_s = service_s
         self.end_kinds = end_kinds
-        self._overheads = overheads
-        self._checkpoints = Checkpoints(overheads.checkpoint_interval or inf, overheads.checkpoint)
-        self.plain = overheads == Overheads()
+        self.overheads = overheads
+        self.checkpoints = Checkpoints(overheads.checkpoint_interval or inf, overheads.checkpoint)
+        self.speeds = speeds
+        self.clocks = list(fleet.clocks)  # core clocks as shares of the nominal ones
+        self._crowds = Crowds(speeds.shared_nics if speeds else ())
+        self.plain = overheads == Overheads() and speeds is None
         needs = [fleet.need(request) for request in facts.requests]
         self.needs: list[Any] = [needs[kind] for kind in facts.request_class] if fleet.shared else facts.accelerators
         self._shared = 0.0  # accelerators of time-shared jobs, weighted by rate
@@ -149,6 +167,8 @@ class World:
         if self.on_end is not None:
             self.on_end(job)
         self.spare.append(run)
+        if self.speeds is not None:
+            self._rerate(self._crowds.leave(job, allocation), "a neighbour is gone")
 
     def idle(self) -> bool:
         """Whether nobody waits, runs or saves."""
@@ -160,20 +180,19 @@ class World:
 
     def useful_s(self, run: Running) -> float:
         """Useful work of a run at the present rate so far, s of service, checkpointed or not."""
-        return min(self._checkpoints.done_after(self.clock.now - run.since_s, run.rate), run.left_s)
+        return min(self.checkpoints.done_after(self.clock.now - run.since_s, run.rate), run.left_s)
 
-    def lasts_s(self) -> list[float]:
-        """How long each job would hold its accelerators, overheads included, if it ran as long as requested, s."""
-        if self.plain:
-            return self.facts.requested_s
-        over, times = self._overheads.start, self._checkpoints.time_for
-        return [over + times(max(requested, 0.0)) for requested in self.facts.requested_s]
+    def rate_there(self, job: int, allocation: Allocation) -> float:
+        """Rate at which a job would run on an allocation if it started there now."""
+        if self.speeds is None or allocation[0] == TIME_SHARED:
+            return 1.0
+        return self.speeds.rate(job, allocation, self.clocks[allocation[0]], self._crowds.with_(allocation))
 
     def requested_end_s(self, run: Running) -> float:
         """When the run would end if the job took as long as requested, s; it may lie in the past."""
         if self.plain and run.rate == 1.0:
             return run.since_s + run.requested_left_s
-        return run.since_s + self._checkpoints.time_for(max(run.requested_left_s, 0.0), run.rate)
+        return run.since_s + self.checkpoints.time_for(max(run.requested_left_s, 0.0), run.rate)
 
     def start(self, job: int, allocation: Allocation, reason: str = "", rate: float = 1.0) -> None:
         """A waiting job takes its accelerators; PolicyError where it does not wait or they are not free."""
@@ -185,11 +204,17 @@ class World:
             elif self._several and allocation[0] not in self.facts.requests[self.facts.request_class[job]].pools:
                 raise ValueError(f"pool {allocation[0]}, which it may not use")
             else:
+                if self.gangs is not None:
+                    self.gangs.start(job, allocation, self.needs)
                 self.occupy[allocation[0]](allocation, self.needs[job])
         except (IndexError, TypeError, ValueError) as error:
             rule = "no such pool" if isinstance(error, IndexError) else error
             raise self._illegal(f"start of {self._named(job)} on {allocation}: {rule}") from None
         del self.waiting[job]
+        near: Sequence[int] = ()
+        if self.speeds is not None and allocation[0] >= 0:
+            rate = self.rate_there(job, allocation)
+            near = self._crowds.join(job, allocation)
         # Ended runs are used again: making an object costs more than all its fields.
         run = self.spare.pop() if self.spare else Running(self.clock, self.at_end)
         self.running[job] = run
@@ -211,6 +236,8 @@ class World:
             self._put_piece(nodes[0] << HALF | allocation[2][0])
         else:
             self.log.place(allocation[0], nodes, allocation[2])
+        if near:
+            self._rerate(near, "a neighbour has come")
 
     def start_if_fits(self, job: int) -> bool:
         """Start a waiting job where the placement puts it; false, and nothing is done, if that is nowhere."""
@@ -226,9 +253,9 @@ class World:
         done = self.done_s.get(run.job, 0.0)
         run.left_s -= done
         run.requested_left_s -= done
-        over = self._overheads
+        over = self.overheads
         run.since_s += over.start + (over.restore if run.job in self.held_s else 0.0)
-        return run.since_s + self._checkpoints.time_for(run.left_s, run.rate)
+        return run.since_s + self.checkpoints.time_for(run.left_s, run.rate)
 
     def _share(self, job: int, allocation: Allocation, rate: float) -> None:
         if allocation[0] != TIME_SHARED or allocation[1]:
@@ -251,22 +278,26 @@ class World:
         now = self.clock.now
         self.clock.void(run)
         useful = self.useful_s(run)
-        kept = min(self._checkpoints.kept_after(now - run.since_s, run.rate), useful)
+        kept = min(self.checkpoints.kept_after(now - run.since_s, run.rate), useful)
         self.done_s[job] = self.service_s[job] - run.left_s + kept
         self.held_s[job] = self.held_s.get(job, 0.0) + now - run.started_s
-        saves = self._overheads.preemption > 0.0
+        if self.gangs is not None:
+            self.gangs.wait_again(job)
+        saves = self.overheads.preemption > 0.0
         self.log.row(now, SAVE if saves else PREEMPT, job, useful - kept, reason)
         if saves:
             self._save(run)
         else:
             self._free(run)
             self.waiting[job] = None
+        if self.speeds is not None:
+            self._rerate(self._crowds.leave(job, run.allocation), "a neighbour is gone")
 
     def _save(self, run: Running) -> None:
         """Keep the accelerators while the state is saved; `saved` follows."""
         saving = self.saving[run.job] = Running(self.clock, self.at_end)
         saving.job, saving.allocation, saving.rate = run.job, run.allocation, run.rate
-        self.clock.schedule_at(self.clock.now + self._overheads.preemption, COMPLETION, saving)
+        self.clock.schedule_at(self.clock.now + self.overheads.preemption, COMPLETION, saving)
 
     def reject(self, job: int, reason: str = "") -> None:
         """A waiting job is sent away."""
@@ -284,15 +315,37 @@ class World:
             self._load(self.facts.accelerators[job] * (rate - old.rate))
         except ValueError as error:
             raise self._illegal(f"rate {rate:g} for {self._named(job)}: {error}") from None
-        now = self.clock.now
-        done = self.useful_s(old)
+        self._go_on(old, rate, reason)
+
+    def set_clock(self, pool: int, share: float, reason: str = "") -> None:
+        """The core clock of a pool becomes a share of the nominal one; jobs that run there go on at their new rates."""
+        if self.speeds is None or not 0 <= pool < len(self.clocks) or not 0.0 < share < inf:
+            raise self._illegal(f"clock {share:g} for pool {pool}: no such pool, not above 0, or nobody knows speeds")
+        self.clocks[pool] = share
+        self._rerate([job for job, run in self.running.items() if run.allocation[0] == pool], reason)
+
+    def _rerate(self, jobs: Sequence[int], reason: str) -> None:
+        """Running jobs go on at the rates that clocks and neighbours of now give them."""
+        for job in jobs:
+            run = self.running[job]
+            pool, crowd = run.allocation[0], self._crowds.size(run.allocation)
+            rate = self.speeds.rate(job, run.allocation, self.clocks[pool], crowd) if self.speeds else 1.0
+            if rate != run.rate:
+                self._go_on(run, rate, reason)
+                self.on_rate(job)
+
+    def _go_on(self, old: Running, rate: float, reason: str) -> None:
+        """A running job goes on at another rate, in the same place and at the same point between two checkpoints."""
+        now, job = self.clock.now, old.job
+        safe, ago = self.checkpoints.at_rate(now - old.since_s, old.rate, rate)
+        safe = min(safe, old.left_s)
         self.clock.void(old)
         run = self.running[job] = Running(self.clock, self.at_end)
         run.job, run.allocation, run.started_s, run.rate = job, old.allocation, old.started_s, rate
-        run.since_s = max(now, old.since_s)
-        run.left_s = old.left_s - done
-        run.requested_left_s = old.requested_left_s - done
-        self.clock.schedule_at(run.since_s + self._checkpoints.time_for(run.left_s, rate), COMPLETION, run)
+        run.since_s = old.since_s if old.since_s > now else now - ago
+        run.left_s = old.left_s - safe
+        run.requested_left_s = old.requested_left_s - safe
+        self.clock.schedule_at(run.since_s + self.checkpoints.time_for(run.left_s, rate), COMPLETION, run)
         self.log.row(now, RATE, job, rate, reason)
 
     def wake_at(self, time_s: float) -> None:

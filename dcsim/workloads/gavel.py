@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dcsim.scenario.datapath import DataPath
-from dcsim.scenario.jobs import JobTable
+from dcsim.scenario.jobs import JobTable, Names
 from dcsim.workloads.base import WorkloadContext
 from dcsim.workloads.reading.columns import Number, Text, Whole
 from dcsim.workloads.reading.rows import Layout, read_rows, tabs
@@ -64,5 +64,6 @@ class Gavel(TraceFile):
             gpus.values,
             requested_s=service_s,
             priority=priority.values if priority.found else None,
+            model=Names.of(kind.values),
             warnings=(warning,) if guessed else (),
         )

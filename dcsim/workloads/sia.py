@@ -8,7 +8,7 @@ import numpy as np
 
 from dcsim.errors import ScenarioError
 from dcsim.scenario.datapath import DataPath
-from dcsim.scenario.jobs import JobTable
+from dcsim.scenario.jobs import JobTable, Names
 from dcsim.workloads.base import WorkloadContext
 from dcsim.workloads.reading.columns import Number, Text, Whole
 from dcsim.workloads.reading.rows import read_rows
@@ -45,7 +45,14 @@ class Sia(TraceFile):
         jobs = list(zip(application.values, replicas.values.tolist(), batch.values.tolist(), strict=True))
         known = {job: self._service_s(context, *job) for job in dict.fromkeys(jobs)}
         service_s = np.array([known[job] for job in jobs])
-        return JobTable(submit.values, service_s, replicas.values, requested_s=service_s, job_ids=rows.distinct(ids))
+        return JobTable(
+            submit.values,
+            service_s,
+            replicas.values,
+            requested_s=service_s,
+            job_ids=rows.distinct(ids),
+            model=Names.of(application.values),
+        )
 
     def _service_s(self, context: WorkloadContext, application: str, replicas: int, batch: int) -> float:
         """Run time of one configuration, s."""

@@ -208,6 +208,16 @@ def with_parts(**facts):
     return (Pool(name="a", accelerator=V100, nodes=2, accelerators_per_node=4, **facts),)
 
 
+class ByClock:
+    """Jobs that computing alone bounds."""
+
+    shared_nics = ()
+    sizes = ()
+
+    def rate(self, job, allocation, clock, crowd):
+        return clock
+
+
 PARTS = replace(gangs(), accelerators=np.ones(60, np.int32), cpus=np.full(60, 2.0), memory_b=np.full(60, 8e9))
 NARROW = replace(gangs(), accelerators=np.full(60, 3, np.int32))
 FIRST = replace(gangs(), pool=Names.of(["a"] * 60))
@@ -225,6 +235,13 @@ CHANGES = {
     "pools.accelerators_per_node": (gangs(), "fifo", "pack", {}, {"pools": pools((3, 5))}),
     "pools.cpus_per_node": (PARTS, "fifo", "pack", {}, {"pools": with_parts(cpus_per_node=4.0)}),
     "pools.memory_per_node": (PARTS, "fifo", "pack", {}, {"pools": with_parts(memory_per_node=16e9)}),
+    "pools.clock": (
+        gangs(),
+        "fifo",
+        "pack",
+        {"speeds": ByClock()},
+        {"pools": (pools((3, 4))[0].model_copy(update={"clock": 0.5}),)},
+    ),
     "pools.accelerator.name": (
         ON_V100,
         "fifo",
@@ -288,6 +305,11 @@ NO_CHANGE = {
     "start": "ties the report's axes to the calendar",
     "workload": "is read into jobs before the engine starts; its loaders have their own tests",
     "workload.use": "see workload",
+    "jobs": "become rows of the job table and rates before the engine starts: see tests/training",
+    "speeds": "become rates before the engine starts: see tests/training",
+    "speeds.use": "see speeds",
+    "pools.nic_bandwidth": "is read by the models of training jobs: see tests/training",
+    "pools.nics_per_node": "is read by the models of training jobs: see tests/training",
     "reject_oversize": "turns a rejection into an error: see the test below",
     **{
         f"pools.accelerator.{field}": "a fact of the device; only the placement `weighted` asks for any, its peak rate"
@@ -302,7 +324,7 @@ def fields_of(facts, prefix=""):
     inner = {"pools": Pool, "accelerator": Accelerator, "overheads": Overheads, "estimates": Estimates}
     for name in facts.model_fields:
         yield prefix + name
-        if name in ("workload", "scheduler", "placement"):
+        if name in ("workload", "speeds", "scheduler", "placement"):
             yield f"{prefix}{name}.use"
         if name in inner:
             yield from fields_of(inner[name], f"{prefix}{name}.")

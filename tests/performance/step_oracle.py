@@ -187,3 +187,18 @@ def step_s(model: Model, plan: Plan, device: Device, order: Order = one_f_one_b)
     micros = int(plan.global_batch / plan.micro_batch)
     _, ended = Oracle(int(plan.pp), micros, order, pieces, hop_s, int(plan.vpp)).run()
     return max(ended.values())
+
+
+def job_s(model: Model, plan: Plan, device: Device, clocks: Sequence[float], order: Order = one_f_one_b) -> float:
+    """Time of a job of as many steps as `clocks`, s, each step at a core clock of that share, one after the other.
+
+    A step ends with the optimiser on the stage that holds most: 30 bytes a parameter (two 16-bit and four 32-bit
+    values read, one and three written) over sustained memory bandwidth. Dense layers, an untied head.
+    """
+    attention = model.hidden * model.head_dim * (2.0 * model.heads + 2.0 * model.kv_heads)
+    layer = attention + (2.0 + model.gated) * model.hidden * model.ffn_hidden
+    tables = 1.0 if plan.pp > 1.0 else 2.0  # embedding and head stand on one stage, or on the first and the last
+    held = (model.layers / plan.pp * layer + tables * model.vocab * model.hidden) / plan.tp
+    update_s = 30.0 * held / (device.memory_b_per_s * device.memory_efficiency)
+    known = {clock: step_s(model, plan, device._replace(clock=clock), order) for clock in dict.fromkeys(clocks)}
+    return sum(known[clock] + update_s for clock in clocks)

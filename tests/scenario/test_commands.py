@@ -26,6 +26,7 @@ def test_validate_prints_facts_as_json(here: Room, capsys: pytest.CaptureFixture
         "nodes": 1000,
         "accelerators": 8000,
         "workload": "mine",
+        "jobs": 0,
         "scheduler": "fifo",
         "placement": "pack",
         "digest": digest(scenario),
@@ -44,7 +45,7 @@ def test_list_shows_everything_in_parts(capsys: pytest.CaptureFixture[str]) -> N
     parts = dict(re.findall(r"^([\w ]+):\n((?:.+\n)*)", said.out, re.MULTILINE))
     synthetic = "presets of synthetic"
     tables = ["accelerators", "models", "scaling_laws"]
-    assert list(parts) == [*tables, "workloads", synthetic, "schedulers", "placements"]
+    assert list(parts) == [*tables, "workloads", synthetic, "speeds", "schedulers", "placements"]
     assert [row.split()[0] for row in parts[synthetic].splitlines()] == presets.names("workloads")
     for part, kind in (("workloads", "workload"), ("schedulers", "scheduler"), ("placements", "placement")):
         assert [row.split()[0] for row in parts[part].splitlines()] == plugins.names(kind)

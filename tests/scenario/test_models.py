@@ -10,9 +10,9 @@ import pytest
 
 from dcsim.errors import ScenarioError
 from dcsim.scenario import presets
+from dcsim.scenario.facts import Grade
 from dcsim.scenario.model import Network, Transformer
 from dcsim.scenario.source import read
-from dcsim.scenario.spec import Grade
 
 NAMES = presets.names("models")
 UNGRADED = {"name", "kind", "by", "year", "notes", "provenance"}

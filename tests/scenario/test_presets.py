@@ -11,7 +11,8 @@ import pytest
 
 from dcsim.errors import ScenarioError
 from dcsim.scenario import presets
-from dcsim.scenario.spec import Accelerator, Grade
+from dcsim.scenario.facts import Grade
+from dcsim.scenario.spec import Accelerator
 
 NAMES = presets.names("accelerators")
 UNGRADED = {"name", "notes", "provenance"}

@@ -32,7 +32,8 @@ def nodes(schema: Any) -> Iterator[dict[str, Any]]:
 
 def test_the_schema_covers_every_key_of_a_scenario() -> None:
     assert set(SCHEMA["properties"]) == {"base", *Scenario.model_fields}
-    assert SCHEMA["required"] == ["name", "pools", "workload"]
+    assert SCHEMA["required"] == ["name", "pools"]
+    assert [way["required"] for way in SCHEMA["anyOf"]] == [["workload"], ["jobs"]]
     assert SCHEMA["additionalProperties"] is False
 
 

@@ -53,3 +53,8 @@ class Throughputs:
             key = f"{self._accelerator}.('{kind}', {size})"
             raise self._source.error("the job does not run there", key=key, got=f"{sizes[size]:g} steps/s")
         return sizes[size] * gpus / size, size == gpus
+
+    def runs(self, kind: str, gpus: int) -> bool:
+        """Whether a job type runs on a gang at all: a throughput of 0 says that it does not fit into memory."""
+        sizes = self._rates.get(kind, {})
+        return not sizes or sizes[gpus if gpus in sizes else max(sizes)] > 0

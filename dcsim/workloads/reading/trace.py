@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from dcsim.errors import Problem, ScenarioError, nearest
 from dcsim.scenario.datapath import DataPath
+from dcsim.scenario.facts import Count
 from dcsim.scenario.jobs import JobTable
-from dcsim.scenario.spec import Count
 from dcsim.units import Seconds, human_count
 from dcsim.workloads.base import WorkloadContext
 from dcsim.workloads.reading.stream import Source

@@ -1,0 +1,110 @@
+"""A training step in its place: what the nodes of a gang, their NICs, waiting and data make of a plan."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from dcsim.performance.devices import USUAL_NIC, scale_up_domain, usual_nic_b_per_s
+from dcsim.performance.waiting import Input, Waited
+from dcsim.scenario.spec import Pool
+
+DIGITS = 10  # kept of what kernels say: the last ones depend on the machine's vector units, event logs must not
+
+
+class Place(NamedTuple):
+    """Where a gang is: accelerators in each scale-up domain that it touches, and NIC bandwidth of one accelerator,
+    one direction, B/s; None: that of the accelerator's usual server."""
+
+    counts: tuple[int, ...]
+    nic_b_per_s: float | None
+
+    def domain(self, tp: int) -> float:
+        """Ranks of a group that stay together: all of a domain's least share where tensor-parallel groups fit into
+        every share, else the largest group that no border between domains cuts."""
+        least = min(self.counts)
+        return float(least if all(count % tp == 0 for count in self.counts) else math.gcd(*self.counts))
+
+
+def domain_nodes(pool: Pool) -> int:
+    """Nodes of a pool that share a scale-up domain: several only where the accelerator's domain is a rack."""
+    return max(int(scale_up_domain(pool.accelerator)) // pool.accelerators_per_node, 1)
+
+
+def domain_size(pool: Pool) -> int:
+    """Accelerators of a pool in one scale-up domain: no more than a node, unless the domain is a rack."""
+    size, server = int(scale_up_domain(pool.accelerator)), pool.accelerator.accelerators_per_server or 1
+    return size if size > server else min(size, pool.accelerators_per_node)
+
+
+def packed(pool: Pool, accelerators: int) -> tuple[int, ...]:
+    """Accelerators in each domain of a gang in its best place."""
+    whole, rest = divmod(accelerators, domain_size(pool))
+    return (domain_size(pool),) * whole + ((rest,) if rest else ())
+
+
+def spread(pool: Pool, nodes: Sequence[int], counts: Sequence[int]) -> tuple[int, ...]:
+    """Accelerators in each domain of a gang with `counts[k]` of them on node `nodes[k]`."""
+    together, size = domain_nodes(pool) if domain_size(pool) > pool.accelerators_per_node else 1, domain_size(pool)
+    found: dict[int, int] = {}
+    for node, count in zip(nodes, counts, strict=True):
+        found[node // together] = found.get(node // together, 0) + count
+    cut = [divmod(count, size) for count in found.values()]  # a node may hold several domains, such as pairs of cards
+    return tuple(part for whole, rest in cut for part in (size,) * whole + ((rest,) if rest else ()))
+
+
+def nic_b_per_s(pool: Pool, crowd: int = 0) -> float | None:
+    """NIC bandwidth of one accelerator of a pool, B/s; None: that of the accelerator's usual server.
+
+    A node's NICs serve its accelerators alike. With fewer NICs than accelerators, an accelerator has at most one
+    NIC, and at most its part when `crowd` accelerators send (0: all).
+    """
+    width, nics = pool.accelerators_per_node, pool.nics_per_node
+    if pool.nic_bandwidth is None and (nics is None or nics >= width):
+        return None
+    usual = usual_nic_b_per_s(pool.accelerator) or USUAL_NIC
+    node_b_per_s = pool.nic_bandwidth or width * usual
+    return node_b_per_s / (width if nics is None else max(min(nics, width), crowd or width))
+
+
+@dataclass(frozen=True)
+class PlacedStep:
+    """A training step where it runs, at the nominal clock; `step_s(clock)` at others.
+
+    `work_s`: without waiting; `core_clock_share`: share of it that grows as 1 / clock; `largest_s`: its largest part,
+    which is called `largest`. `input`: what it waits for beside. `memory_b`: on the fullest accelerator, None where it
+    is not modelled (networks). `plan`: in words.
+    """
+
+    plan: str
+    accelerators: int
+    samples: int
+    tokens: float
+    flop: float
+    peak_flop_per_s: float
+    memory_b: float | None
+    work_s: float
+    core_clock_share: float
+    largest: str
+    largest_s: float
+    input: Input
+
+    def step_s(self, clock: float = 1.0) -> float:
+        """Step time at a core clock of that share of the nominal one, s."""
+        return steady(self._waited(clock).step_s)
+
+    def bound(self, clock: float = 1.0) -> str:
+        """What the step is bound by, in words."""
+        return self._waited(clock).bound(self.largest_s, self.largest)
+
+    def _waited(self, clock: float) -> Waited:
+        share = self.core_clock_share
+        work_s = self.work_s * (1.0 - share + share / clock)
+        return self.input.waited(work_s, float(self.samples), self.accelerators)
+
+
+def steady(value: float) -> float:
+    """A number to so many digits that every machine agrees on it."""
+    return float(f"{value:.{DIGITS}g}")

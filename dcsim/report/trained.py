@@ -1,0 +1,76 @@
+"""The training jobs of a run in words: plan, step, utilisation, memory, and what each was bound by."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from dcsim.report.markup import section, table
+from dcsim.units import human_count, human_si, human_time
+
+if TYPE_CHECKING:
+    from dcsim.run import Run
+    from dcsim.training.told import Trained
+
+MOST_ROWS = 100
+NOTHING = "\u2013"
+COLUMNS = ("Job", "Bound by", "Model", "Accelerators", "Plan", "Step", "Throughput", "MFU", "Memory a device")
+
+
+def training_jobs(run: Run) -> str:
+    """The table of training jobs as HTML; empty where the scenario has none."""
+    if not run.trained:
+        return ""
+    caption = (
+        f"{bounds(run)}. Each where it ran last, at its last rate. MFU counts the model's FLOPs against the dense "
+        "peak; memory is that of the fullest device, of transformers only."
+    )
+    shown = [_row(run, told) for told in run.trained[:MOST_ROWS]]
+    if len(run.trained) > MOST_ROWS:
+        caption += f" The first {MOST_ROWS} of {human_count(len(run.trained))}; jobs.parquet has all."
+    return section("Training jobs", caption, table(COLUMNS, shown, "words"))
+
+
+def bounds(run: Run) -> str:
+    """How many training jobs each bound has, most first: `9 bound by compute, 1 by data loading`."""
+    first, *others = Counter(told.bound for told in run.trained).most_common()
+    told = [f"{human_count(first[1])} bound by {first[0]}", *(f"{human_count(n)} by {bound}" for bound, n in others)]
+    return ", ".join(told)
+
+
+def throughput(told: Trained) -> str:
+    """Tokens or samples in a second, of the whole gang."""
+    if told.tokens_per_s is not None:
+        return f"{human_count(told.tokens_per_s)} tokens/s"
+    return f"{human_count(told.samples_per_s)} samples/s"
+
+
+def memory(told: Trained) -> str:
+    """Bytes on the fullest device, where they are known."""
+    return NOTHING if told.device_memory_b is None else human_si(told.device_memory_b, "B")
+
+
+def sentences(told: Trained) -> list[str]:
+    """What `explain` says of a training job."""
+    place = f"in {told.pool}" if told.pool else "where it would run best"
+    size = "" if told.device_memory_b is None else f", {memory(told)} a device"
+    return [
+        f"it trains {told.model} for {human_count(told.steps)} steps, bound by {told.bound}",
+        f"  {place}, {human_count(told.accelerators)} accelerators: {told.plan}",
+        f"  step {human_time(told.step_time_s)}, {throughput(told)}, MFU {100 * told.mfu:.1f} %{size}",
+    ]
+
+
+def _row(run: Run, told: Trained) -> tuple[str, ...]:
+    count = human_count(told.accelerators)
+    return (
+        run.jobs.job_id(told.job),
+        told.bound,
+        told.model,
+        f"{count} in {told.pool}" if told.pool else f"{count}, never started",
+        told.plan,
+        human_time(told.step_time_s),
+        throughput(told),
+        f"{100 * told.mfu:.1f}\u00a0%",
+        memory(told),
+    )

@@ -1,0 +1,83 @@
+"""What became of the training jobs of a finished run: plan, step, utilisation, and what each was bound by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dcsim.eventlog.log import EventLog
+from dcsim.eventlog.schema import RATE, START
+from dcsim.scenario.jobs import JobTable
+
+if TYPE_CHECKING:
+    from dcsim.performance.training import Training
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training job where it ran last; where it would run best, if it never started (`pool` is None then).
+
+    `job`: its number. `step_time_s`: at its last rate. `tokens_per_s`: None of networks, and `device_memory_b` (bytes
+    on the fullest accelerator) too. `mfu`: model FLOP/s over the dense peak at the nominal clock.
+    """
+
+    job: int
+    model: str
+    plan: str
+    pool: str | None
+    accelerators: int
+    steps: int
+    step_time_s: float
+    samples_per_s: float
+    tokens_per_s: float | None
+    mfu: float
+    device_memory_b: float | None
+    bound: str
+
+
+def trained(jobs: JobTable, log: EventLog, trainings: Sequence[Training]) -> tuple[Trained, ...]:
+    """All training jobs, in order of submission."""
+    if jobs.training is None:
+        return ()
+    starts = log.of_kind(START)
+    last_start = np.full(len(jobs), -1)
+    last_start[log.job[starts]] = starts
+    changes = log.of_kind(START, RATE)
+    rate = np.ones(len(jobs))
+    rate[log.job[changes]] = log.value[changes]
+    own = np.flatnonzero(jobs.training >= 0).tolist()
+    return tuple(_told(jobs, log, job, int(last_start[job]), trainings, float(rate[job])) for job in own)
+
+
+def _told(jobs: JobTable, log: EventLog, job: int, row: int, trainings: Sequence[Training], rate: float) -> Trained:
+    """One job: `row` of its last start, -1 if it never did; `rate`: its last one."""
+    assert jobs.training is not None
+    training = trainings[int(jobs.training[job])]
+    number = int(log.pool[row]) if row >= 0 else -1
+    clock = 1.0
+    if number < 0:  # it never started, or shared all accelerators by time
+        step = training.reference_step
+    else:
+        piece = slice(int(log.offsets[row]), int(log.offsets[row + 1]))
+        nodes, counts = log.nodes[piece].tolist(), log.counts[piece].tolist()
+        size = sum(counts) or int(jobs.accelerators[job])
+        step = training.step(number, size, training.place(number, size, (nodes, counts)))
+        clock = training.pools[number].clock
+    step_s = training.reference_step.step_s() / rate
+    return Trained(
+        job=job,
+        model=training.job.model.name,
+        plan=step.plan,
+        pool=None if number < 0 else training.pools[number].name,
+        accelerators=step.accelerators,
+        steps=training.steps,
+        step_time_s=step_s,
+        samples_per_s=step.samples / step_s,
+        tokens_per_s=step.tokens / step_s if step.tokens else None,
+        mfu=step.flop / step_s / step.peak_flop_per_s,
+        device_memory_b=step.memory_b,
+        bound=step.bound(clock),
+    )

@@ -1,0 +1,173 @@
+"""Training jobs that cannot be: file, line, key, value and fix, all of them at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dcsim.__main__ import main
+from dcsim.errors import ScenarioError
+from dcsim.scenario.training import TrainingJob
+from tests.training.given import job, loaded, pool, ran, trained
+
+LLAMA = '"llama-3-8b"'
+GOOD = {"global_batch": 64, "accelerators": 16, "sequence_length": 4096}
+HERE = pool(nodes=4)
+
+# What is wrong: keys of a job of llama-3-8b, what the error line must say behind the file's name.
+CASES = {
+    "unknown model": (
+        {"model": '"llama-3-8bb"'},
+        "model: no model preset of that name (got \"llama-3-8bb\"); nearest: 'llama-3-8b'",
+    ),
+    "unknown law": (
+        {"steps": None, "target_loss": 2.2, "law": '"hoffman"'},
+        "law: no scaling-law preset of that name",
+    ),
+    "unknown key": ({"acelerators": 8}, "acelerators: unknown key; did you mean 'accelerators'"),
+    "unknown pool": ({"pool": '"b"'}, 'pool: no pool of that name (got "b"); known: a'),
+    "unknown degree": ({"plan": "{ dpp = 2 }"}, "plan.dpp: unknown key; did you mean 'pp' or 'dp'"),
+    "tp and heads": (
+        {"plan": "{ tp = 3 }"},
+        "plan.tp: does not divide the attention heads (got 3, expected a divisor of 32 heads); write plan.tp=",
+    ),
+    "degrees": (
+        {"plan": "{ tp = 8, pp = 4, cp = 1, dp = 4 }"},
+        "plan.dp: tp x pp x cp x dp is not the number of accelerators (got 8 x 4 x 1 x 4 = 128, expected 16)",
+    ),
+    "stages": (
+        {"plan": "{ pp = 16, vpp = 4 }"},
+        "plan.pp: more stages than layers (got 16 x 4 = 64, expected pp x vpp <= 32)",
+    ),
+    "batch": (
+        {"global_batch": 63, "plan": "{ dp = 16 }"},
+        "plan.dp: the data-parallel degree does not divide the global batch (got 16, expected a divisor of 63)",
+    ),
+    "no plan at all": (
+        {"global_batch": 7, "accelerators": 37},
+        "accelerators: no legal plan for llama-3-8b with a batch of 7 (got 37); numbers that have one: ",
+    ),
+    "precision": (
+        {"precision": '"fp4"'},
+        "precision: H100-SXM lacks this precision (got 'fp4', expected one of bf16, fp16, tf32, fp32, fp8)",
+    ),
+    "sequence": (
+        {"sequence_length": 65536},
+        "sequence_length: longer than the positions of llama-3-8b allow (got '65536', expected at most 8192)",
+    ),
+    "memory": ({"accelerators": 1, "plan": "{ tp = 1 }"}, "plan.tp: none of 21 plans fits into H100-SXM: tp 1, pp 1, "),
+    "loss": ({"steps": None, "target_loss": 1.0}, "target_loss: is out of reach (got 1, expected above"),
+    "two lengths": ({"tokens": 1e9}, ": one of steps, tokens, samples, target_loss says how long it trains: steps an"),
+    "no length": ({"steps": None}, ": one of steps, tokens, samples, target_loss says how long it trains: none is gi"),
+    "no size": ({"accelerators": None}, ": its size is accelerators, or min_accelerators and max_accelerators"),
+    "size twice": ({"min_accelerators": 8, "max_accelerators": 16}, ": its size is accelerators, or min_accelerators"),
+    "sizes the wrong way": (
+        {"accelerators": None, "min_accelerators": 16, "max_accelerators": 8},
+        ": min_accelerators (16) is more than max_accelerators (8)",
+    ),
+    "law without loss": ({"law": '"chinchilla"'}, ": law has no effect without target_loss"),
+    "every without count": ({"every": '"1 h"'}, ": every has no effect without count"),
+    "size of nothing": ({"sample_size": '"4 kB"'}, ": sample_size has no effect without loader_rate or storage_ban"),
+    "nan": ({"jitter": "nan"}, "jitter: must be finite (got nan)"),
+    "negative": ({"noise_scale": -1.0}, "noise_scale: out of range (got -1.0, expected > 0"),
+    "zero": ({"global_batch": 0}, "global_batch: out of range (got 0, expected >= 1)"),
+    "fraction": ({"accelerators": 2.5}, "accelerators: wrong type (got float 2.5, expected integer)"),
+    "no unit": ({"loader_rate": 5e9}, 'loader_rate: 5000000000.0 has no unit; write e.g. "5000000000.0 B/s"'),
+    "a network's tokens": (
+        {"model": '"resnet-50"', "steps": None, "tokens": 1e9, "sequence_length": None},
+        ": tokens is for transformers, resnet-50 is none; write samples or steps",
+    ),
+    "a network's plan": (
+        {"model": '"resnet-50"', "plan": "{ tp = 2 }", "sequence_length": None},
+        ": plan is for transformers, resnet-50 is none (data-parallel)",
+    ),
+    "a network's batch": (
+        {"model": '"resnet-50"', "global_batch": 100, "sequence_length": None},
+        "global_batch: is not divisible by the accelerators (got '100', expected a multiple of 16)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_bad_job_is_told_with_line_key_value_and_fix(tmp_path: Path, name: str):
+    keys, said = CASES[name]
+    keys = GOOD | keys
+    model = keys.pop("model", LLAMA)
+    with pytest.raises(ScenarioError) as caught:
+        ran(tmp_path, HERE, job("bad", model, **keys))
+    (problem,) = caught.value.problems
+    assert problem.line is not None
+    assert str(problem).partition(f"train.toml:{problem.line}: jobs.0")[2].lstrip(".").startswith(said), str(problem)
+
+
+def test_all_bad_jobs_are_told_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    bad = [
+        job("one", LLAMA, **GOOD | {"plan": "{ tp = 3, pp = 64 }"}),
+        job("two", LLAMA, **GOOD | {"precision": '"fp4"', "sequence_length": 10**6}),
+        job("good", LLAMA, **GOOD),
+        job("three", '"llama-3-70b"', **GOOD | {"accelerators": 8}),
+    ]
+    file = tmp_path / "train.toml"
+    with pytest.raises(ScenarioError) as caught:
+        ran(tmp_path, HERE, *bad)
+    keys = [problem.key for problem in caught.value.problems]
+    plan = ["jobs.0.plan.tp", "jobs.0.plan.pp"]
+    assert keys == [*plan, "jobs.1.precision", "jobs.1.sequence_length", "jobs.3.accelerators"]
+    assert main(["validate", str(file)]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[3] for line in lines] == keys
+    text = file.read_text().splitlines()
+    for line in lines:  # the line that is named holds the key
+        number = int(line.split(": ")[2].rsplit(":", 1)[1])
+        assert text[number - 1].startswith(line.split(": ")[3].split(".")[2])
+
+
+def test_two_jobs_of_one_name_are_refused(tmp_path: Path):
+    with pytest.raises(ScenarioError, match=r"jobs\.1\.name: another job has this name"):
+        loaded(tmp_path, HERE, job("same"), job("same"))
+
+
+def test_a_scenario_needs_a_workload_or_jobs(tmp_path: Path):
+    with pytest.raises(ScenarioError, match="missing required table: workload"):
+        loaded(tmp_path, HERE)
+    with pytest.raises(ScenarioError, match=r"speeds: has no effect without a workload"):
+        loaded(tmp_path, HERE, job(), '[speeds]\nuse = "roofline"\naccelerator = "H100-SXM"\nmodel = "gpt-2"')
+
+
+def test_a_job_too_large_for_every_pool_is_rejected_with_the_reason(tmp_path: Path):
+    run = ran(tmp_path, pool(nodes=1), job("small"), job("large", LLAMA, **GOOD))
+    assert run.summary["jobs_rejected"] == 1
+    assert "can never fit: it needs 16 accelerators, a has 1 x 8" in run.log.reasons
+    assert [told.pool for told in run.trained] == ["a", None]
+
+
+def test_a_pool_into_which_a_job_does_not_fit_is_not_for_it(tmp_path: Path):
+    small = pool("small", '"V100-SXM2-16GB"', nodes=4)
+    run = ran(tmp_path, small, pool("large"), job("j", LLAMA, **GOOD | {"accelerators": 8}))
+    assert [told.pool for told in run.trained] == ["large"]
+    assert run.jobs.accelerator_names.name(0) == "H100-SXM"
+
+
+def test_elastic_jobs_need_a_placement_that_looks_at_nodes(tmp_path: Path):
+    keys = GOOD | {"accelerators": None, "min_accelerators": 8, "max_accelerators": 16}
+    with pytest.raises(ScenarioError, match=r"placement\.use: elastic jobs need a placement that looks at nodes"):
+        ran(tmp_path, HERE, job("e", LLAMA, **keys), overrides=["placement.use=pool"])
+
+
+ODD = ["nan", "inf", "-inf", "-1", "0", "1.5", "1e300", "true", '""', '"x"', '"7 parsecs"', "[]", "[1]", "{}"]
+ODD += ["9223372036854775807", "2020-01-01", '"\\u0000"', '"../up.toml"', '"nothing.toml"', "{ tp = nan, tp2 = 3 }"]
+
+
+@pytest.mark.parametrize("key", sorted(TrainingJob.model_fields))
+def test_odd_values_are_taken_or_told_and_never_crash(tmp_path: Path, key: str):
+    told = []
+    for odd in ODD:
+        keys = {"name": '"odd"', "model": LLAMA} | GOOD | {"steps": 10} | {key: odd}
+        table = "\n".join(f"{name} = {value}" for name, value in keys.items())
+        try:
+            trained(tmp_path, HERE, f"[[jobs]]\n{table}\n")
+        except ScenarioError as error:
+            told += error.problems
+    assert len(told) >= len(ODD) // 2
+    assert all("jobs.0" in problem.key or problem.file.endswith(".toml") for problem in told)
