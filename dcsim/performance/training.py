@@ -11,7 +11,7 @@ from dcsim.errors import Problem, ScenarioError
 from dcsim.kernels import facts
 from dcsim.performance import models, network, planning, scaling_laws
 from dcsim.performance.devices import device_row
-from dcsim.performance.placed import Place, PlacedStep, domain_size, nic_b_per_s, packed, spread
+from dcsim.performance.placed import Place, PlacedStep, domain_size, nic_b_per_s, packed, spread, steady
 from dcsim.performance.planner import best, question
 from dcsim.performance.plans import RECOMPUTE, SHARDING, word_of
 from dcsim.performance.request import Reader, Request, asked, precision_of, refuse
@@ -261,7 +261,7 @@ def _placed_transformer(training: Training, pool: int, accelerators: int, place:
         tokens=tokens,
         flop=tokens * models.flop_per_token(row, request.seq_len),
         peak_flop_per_s=accelerators * device.device.linear_flop_per_s,
-        memory_b=step.memory_b,
+        memory_b=steady(step.memory_b),
         work_s=step.step_s,
         core_clock_share=step.core_clock_share,
         largest=step.bound,
