@@ -300,3 +300,12 @@ def test_pools_of_one_accelerator_must_agree_on_what_fits(tmp_path: Path):
         trained(tmp_path, *two, job("j", '"llama-3-8b"', plan=plan, **keys))
     named = trained(tmp_path, *two, job("j", '"llama-3-8b"', plan=plan, pool='"large"', **keys))
     assert named[0].reference == 1
+
+
+def test_jobs_that_share_by_time_run_at_their_share_of_the_reference(tmp_path: Path):
+    parts = pool(width=2), job("one", accelerators=2, global_batch=2), job("two", accelerators=2, global_batch=2)
+    run = ran(tmp_path, *parts, overrides=["scheduler.use=processor_sharing"])
+    (one, _) = trained(tmp_path, *parts)
+    assert run.results.end_s.tolist() == pytest.approx([2 * one.service_s] * 2)
+    assert [told.pool for told in run.trained] == [None, None]
+    assert run.summary["utilization_allocated"] == pytest.approx(1.0)
