@@ -264,17 +264,17 @@ def _placed_transformer(training: Training, pool: int, accelerators: int, place:
         memory_b=steady(step.memory_b),
         work_s=step.step_s,
         core_clock_share=step.core_clock_share,
-        largest=step.bound,
-        largest_s=_largest_s(facts.Step(**step.parts)),
+        parts=_parts(facts.Step(**step.parts)),
         input=data,
     )
 
 
-def _largest_s(step: facts.Step) -> float:
-    """The part of a step that `step.bound` names, s."""
+def _parts(step: facts.Step) -> tuple[tuple[str, float], ...]:
+    """The parts of a step by the names of BOUNDS, in their order; the kernels know no data."""
     computing_s = step.compute_s - step.launch_s - step.memory_bound_s
     traffic_s = (step.tp_s, step.pp_s, step.dp_s, step.cp_s, step.ep_s)
-    return max(computing_s, step.memory_bound_s, step.launch_s, *traffic_s, step.bubble_s, step.optimizer_s)
+    times_s = (computing_s, step.memory_bound_s, *traffic_s, step.bubble_s, step.optimizer_s, step.launch_s)
+    return tuple(zip(facts.BOUNDS[: len(times_s)], times_s, strict=True))
 
 
 def _placed_network(training: Training, pool: int, accelerators: int, place: Place) -> PlacedStep:
@@ -284,7 +284,6 @@ def _placed_network(training: Training, pool: int, accelerators: int, place: Pla
     device = device_row(chip, precision, domain=place.domain(1), nic_b_per_s=place.nic_b_per_s)
     how = network.Training(job.global_batch // accelerators, accelerators, TRAFFIC_B[job.optimizer])
     step = network.network_step(job.model, device, how)
-    parts = {name: getattr(step, name) for name in network.BOUNDS}
     data = _input(job, job.model.sample_size or 0.0)
     return PlacedStep(
         plan=f"dp {accelerators}, {how.batch} samples each",
@@ -296,8 +295,7 @@ def _placed_network(training: Training, pool: int, accelerators: int, place: Pla
         memory_b=None,
         work_s=step.step_s,
         core_clock_share=step.compute_s / step.step_s,
-        largest=step.bound,
-        largest_s=max(parts.values()),
+        parts=tuple((network.BOUNDS[name], getattr(step, name)) for name in network.BOUNDS),
         input=data,
     )
 
