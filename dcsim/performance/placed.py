@@ -73,9 +73,9 @@ def nic_b_per_s(pool: Pool, crowd: int = 0) -> float | None:
 class PlacedStep:
     """A training step where it runs, at the nominal clock; `step_s(clock)` at others.
 
-    `work_s`: without waiting; `core_clock_share`: share of it that grows as 1 / clock; `largest_s`: its largest part,
-    which is called `largest`. `input`: what it waits for beside. `memory_b`: on the fullest accelerator, None where it
-    is not modelled (networks). `plan`: in words.
+    `work_s`: without waiting; `core_clock_share`: share of it that grows as 1 / clock; `parts`: what it is made of, s,
+    by the names of `kernels.facts.BOUNDS`. `input`: what it waits for beside. `memory_b`: on the fullest accelerator,
+    None where it is not modelled (networks). `plan`: in words.
     """
 
     plan: str
@@ -87,8 +87,7 @@ class PlacedStep:
     memory_b: float | None
     work_s: float
     core_clock_share: float
-    largest: str
-    largest_s: float
+    parts: tuple[tuple[str, float], ...]
     input: Input
 
     def step_s(self, clock: float = 1.0) -> float:
@@ -96,13 +95,19 @@ class PlacedStep:
         return steady(self._waited(clock).step_s)
 
     def bound(self, clock: float = 1.0) -> str:
-        """What the step is bound by, in words."""
-        return self._waited(clock).bound(self.largest_s, self.largest)
+        """What the step is bound by, in words: its largest part, of which computing grows as 1 / clock and the bubble
+        as the whole does."""
+        slower = {"compute": 1.0 / clock, "pipeline bubble": self._slower(clock)}
+        now = {name: part_s * slower.get(name, 1.0) for name, part_s in self.parts}
+        largest = max(now, key=lambda name: now[name])
+        return self._waited(clock).bound(now[largest], largest)
+
+    def _slower(self, clock: float) -> float:
+        share = self.core_clock_share
+        return 1.0 - share + share / clock
 
     def _waited(self, clock: float) -> Waited:
-        share = self.core_clock_share
-        work_s = self.work_s * (1.0 - share + share / clock)
-        return self.input.waited(work_s, float(self.samples), self.accelerators)
+        return self.input.waited(self.work_s * self._slower(clock), float(self.samples), self.accelerators)
 
 
 def steady(value: float) -> float:

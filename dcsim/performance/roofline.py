@@ -7,6 +7,7 @@ from typing import NamedTuple
 from dcsim.kernels import facts
 from dcsim.performance import models, network
 from dcsim.performance.devices import device_row
+from dcsim.performance.placed import steady
 from dcsim.performance.request import Reader, asked, precision_of
 from dcsim.performance.step_time import step_time
 from dcsim.scenario.model import Network, Transformer
@@ -30,8 +31,8 @@ def work_on_one(model: Transformer | Network, accelerator: Accelerator, batch: i
         precision = precision_of(reader, accelerator)
         device = device_row(accelerator, precision or "fp32")
         step = network.network_step(model, device, network.Training(batch))
-        return Work(step.step_s, step.compute_s / step.step_s)
+        return Work(steady(step.step_s), steady(step.compute_s / step.step_s))
     request = asked(reader, model, accelerator)
     plan = facts.Plan(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, float(batch), float(request.seq_len))
     whole = step_time(models.model_row(model), plan, request.device)
-    return Work(whole.step_s, whole.core_clock_share)
+    return Work(steady(whole.step_s), steady(whole.core_clock_share))

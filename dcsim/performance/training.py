@@ -11,7 +11,7 @@ from dcsim.errors import Problem, ScenarioError
 from dcsim.kernels import facts
 from dcsim.performance import models, network, planning, scaling_laws
 from dcsim.performance.devices import device_row
-from dcsim.performance.placed import Place, PlacedStep, domain_size, nic_b_per_s, packed, spread
+from dcsim.performance.placed import Place, PlacedStep, domain_size, nic_b_per_s, packed, spread, steady
 from dcsim.performance.planner import best, question
 from dcsim.performance.plans import RECOMPUTE, SHARDING, word_of
 from dcsim.performance.request import Reader, Request, asked, precision_of, refuse
@@ -261,20 +261,20 @@ def _placed_transformer(training: Training, pool: int, accelerators: int, place:
         tokens=tokens,
         flop=tokens * models.flop_per_token(row, request.seq_len),
         peak_flop_per_s=accelerators * device.device.linear_flop_per_s,
-        memory_b=step.memory_b,
+        memory_b=steady(step.memory_b),
         work_s=step.step_s,
         core_clock_share=step.core_clock_share,
-        largest=step.bound,
-        largest_s=_largest_s(facts.Step(**step.parts)),
+        parts=_parts(facts.Step(**step.parts)),
         input=data,
     )
 
 
-def _largest_s(step: facts.Step) -> float:
-    """The part of a step that `step.bound` names, s."""
+def _parts(step: facts.Step) -> tuple[tuple[str, float], ...]:
+    """The parts of a step by the names of BOUNDS, in their order; the kernels know no data."""
     computing_s = step.compute_s - step.launch_s - step.memory_bound_s
     traffic_s = (step.tp_s, step.pp_s, step.dp_s, step.cp_s, step.ep_s)
-    return max(computing_s, step.memory_bound_s, step.launch_s, *traffic_s, step.bubble_s, step.optimizer_s)
+    times_s = (computing_s, step.memory_bound_s, *traffic_s, step.bubble_s, step.optimizer_s, step.launch_s)
+    return tuple(zip(facts.BOUNDS[: len(times_s)], times_s, strict=True))
 
 
 def _placed_network(training: Training, pool: int, accelerators: int, place: Place) -> PlacedStep:
@@ -284,7 +284,6 @@ def _placed_network(training: Training, pool: int, accelerators: int, place: Pla
     device = device_row(chip, precision, domain=place.domain(1), nic_b_per_s=place.nic_b_per_s)
     how = network.Training(job.global_batch // accelerators, accelerators, TRAFFIC_B[job.optimizer])
     step = network.network_step(job.model, device, how)
-    parts = {name: getattr(step, name) for name in network.BOUNDS}
     data = _input(job, job.model.sample_size or 0.0)
     return PlacedStep(
         plan=f"dp {accelerators}, {how.batch} samples each",
@@ -296,8 +295,7 @@ def _placed_network(training: Training, pool: int, accelerators: int, place: Pla
         memory_b=None,
         work_s=step.step_s,
         core_clock_share=step.compute_s / step.step_s,
-        largest=step.bound,
-        largest_s=max(parts.values()),
+        parts=tuple((network.BOUNDS[name], getattr(step, name)) for name in network.BOUNDS),
         input=data,
     )
 

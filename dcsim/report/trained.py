@@ -52,7 +52,7 @@ def memory(told: Trained) -> str:
 
 def sentences(told: Trained) -> list[str]:
     """What `explain` says of a training job."""
-    place = f"in {told.pool}" if told.pool else "where it would run best"
+    place = f"in {told.pool}" if told.pool else "in no pool, told for its best place"
     size = "" if told.device_memory_b is None else f", {memory(told)} a device"
     return [
         f"it trains {told.model} for {human_count(told.steps)} steps, bound by {told.bound}",
@@ -67,7 +67,7 @@ def _row(run: Run, told: Trained) -> tuple[str, ...]:
         run.jobs.job_id(told.job),
         told.bound,
         told.model,
-        f"{count} in {told.pool}" if told.pool else f"{count}, never started",
+        f"{count} in {told.pool or 'no pool'}",
         told.plan,
         human_time(told.step_time_s),
         throughput(told),

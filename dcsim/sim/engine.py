@@ -100,7 +100,7 @@ class Engine:
         if speeds is not None and speeds.sizes:
             _refuse_without_walls(scenario, placement)
             gangs = Gangs(facts, speeds.sizes)
-            fleet.stretch()
+            fleet.place_largest()
         ends = [] if jobs.end_state is None else [(COMPLETE, FAIL, CANCEL)[s] for s in jobs.end_state.tolist()]
         self._world = World(facts, service_s, ends, fleet, scenario.overheads, speeds)
         self._world.gangs = gangs

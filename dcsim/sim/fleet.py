@@ -44,7 +44,7 @@ class Fleet:
         self.clocks = [p.clock for p in pools]
         self._empty: list[Any] = [pool.scratch() for pool in self.pools]
 
-    def stretch(self) -> None:
+    def place_largest(self) -> None:
         """From now on, elastic jobs are placed on the largest gang that fits."""
         self.place = self._place_largest
 

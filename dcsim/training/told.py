@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trained:
-    """A training job where it ran last; where it would run best, if it never started (`pool` is None then).
+    """A training job where it ran last; in its reference, if it never started or shared all accelerators by time
+    (`pool` is None then).
 
     `job`: its number. `step_time_s`: at its last rate. `tokens_per_s`: None of networks, and `device_memory_b` (bytes
     on the fullest accelerator) too. `mfu`: model FLOP/s over the dense peak at the nominal clock.

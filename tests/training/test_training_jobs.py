@@ -103,7 +103,7 @@ def test_a_tensor_parallel_group_that_leaves_its_node_slows_the_job(tmp_path: Pa
     apart = training.step(0, 8, Place((4, 4), None))
     assert together == training.step(0, 8, training.place(0, 8))
     assert apart.step_s() > 1.5 * together.step_s()
-    assert (together.largest, apart.largest) == ("compute", "tensor-parallel traffic")
+    assert (together.bound(), apart.bound()) == ("compute", "tensor-parallel traffic")
     source = loaded(tmp_path, pool(nodes=2), job("tp", '"llama-3-8b"', **keys))
     told = by_hand(source, Script([(0.0, Start(0, at(0, 0, 1, each=4)))]))
     assert told.log.value[told.log.of_kind(START)].tolist() == pytest.approx([together.step_s() / apart.step_s()])
@@ -300,3 +300,21 @@ def test_pools_of_one_accelerator_must_agree_on_what_fits(tmp_path: Path):
         trained(tmp_path, *two, job("j", '"llama-3-8b"', plan=plan, **keys))
     named = trained(tmp_path, *two, job("j", '"llama-3-8b"', plan=plan, pool='"large"', **keys))
     assert named[0].reference == 1
+
+
+def test_jobs_that_share_by_time_run_at_their_share_of_the_reference(tmp_path: Path):
+    parts = pool(width=2), job("one", accelerators=2, global_batch=2), job("two", accelerators=2, global_batch=2)
+    run = ran(tmp_path, *parts, overrides=["scheduler.use=processor_sharing"])
+    (one, _) = trained(tmp_path, *parts)
+    assert run.results.end_s.tolist() == pytest.approx([2 * one.service_s] * 2)
+    assert [told.pool for told in run.trained] == [None, None]
+    assert run.summary["utilization_allocated"] == pytest.approx(1.0)
+
+
+def test_the_bound_of_a_step_is_that_at_its_clock(tmp_path: Path):
+    # resnet-50 is bound by memory at the nominal clock; computing takes a third of it and grows as 1 / clock.
+    (training,) = trained(tmp_path, pool(accelerator='"A100-SXM4-80GB"'), job("v", '"resnet-50"', global_batch=256))
+    step = training.reference_step
+    parts = dict(step.parts)
+    turns = parts["compute"] / parts["memory bandwidth"]
+    assert [step.bound(clock) for clock in (1.0, 1.01 * turns, 0.99 * turns)] == ["memory bandwidth"] * 2 + ["compute"]
