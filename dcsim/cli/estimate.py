@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dcsim.performance.answers import Estimate, Size
 
 WIDTH = 120
+FACTS = " " * 15  # where the facts of the table begin
 LEAST = 0.001  # share of a step that is told
 WORDS = {"compute": "computing", "loading": "late data"} | {
     name: f"{name} traffic" for name in ("tp", "pp", "dp", "cp", "ep")
@@ -73,7 +74,7 @@ def _screen(e: Estimate) -> Iterator[str]:
         f"on {human_count(e.accelerators)} x {e.accelerator} in {e.precision}: {human_time(e.time_s)}"
     )
     rows = list(_sizes(e))
-    details = ["  " + line for line in aligned([*_run(e), *_means(e)])]
+    details = [line for row in aligned([*_run(e), *_means(e)]) for line in _wrapped(row, FACTS)]
     sizes = ["  " + line for line in aligned(rows, ">" * len(rows[0]))]
     if e.open:
         yield "  the fewest that fit, as neither --count nor --deadline is given. More of them, with the same batches:"
@@ -82,9 +83,12 @@ def _screen(e: Estimate) -> Iterator[str]:
         yield from (*details, "", *sizes)
     yield from ("", "assumed")
     for assumption in e.assumptions:
-        yield from textwrap.wrap(
-            f"{assumption.what} [{assumption.grade}]", WIDTH, initial_indent="  ", subsequent_indent="    "
-        )
+        yield from _wrapped(f"{assumption.what} [{assumption.grade}]", "  ")
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    """Lines of the screen's width; those after the first are indented more."""
+    return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  " + indent, drop_whitespace=True)
 
 
 def _amount(e: Estimate) -> str:

@@ -134,6 +134,7 @@ def fit(at: Bench, begin: Vector | None = None) -> Vector:
     measured = np.log(at.measured)
 
     def residuals(x: Vector) -> Vector:
+        """What least squares makes small: errors with a soft loss, and the pull towards the start."""
         errors = (np.log(at.predict(np.exp(x))) - measured) / SPREAD
         soft = np.sign(errors) * np.sqrt(2.0 * (np.sqrt(1.0 + errors**2) - 1.0))
         return np.concatenate([weight * soft, (x - start) * pull])

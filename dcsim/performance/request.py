@@ -23,6 +23,8 @@ from dcsim.units import BANDWIDTH, SIZE, TIME, Dimension
 
 MOST_TOKENS = 1e18
 MOST_JITTER = 1.0
+TIMES, SIZES, RATES = (1.0, 1e12), (1.0, 1e18), (1.0, 1e18)  # s, B and B/s that are looked at
+LONGEST = 60  # characters of a given value that an error line repeats
 STATES_B = {"adam": 12.0, "sgd": 8.0}  # bytes of optimiser states a parameter, fp32 master weights included
 USUAL_LAW = "chinchilla-corrected"
 MOST_PLANS, USUAL_PLANS = 100, 5
@@ -123,6 +125,12 @@ def refuse(found: Iterable[Problem]) -> None:
         raise ScenarioError(found)
 
 
+def shown(given: object) -> str:
+    """What was given, in quotes on one line, its middle left out where it is long."""
+    text = " ".join(str(given).split())
+    return f"'{text}'" if len(text) <= LONGEST else f"'{text[: LONGEST // 2]}...{text[-LONGEST // 2 :]}'"
+
+
 class Reader:
     """Reads options one by one and remembers what is wrong with them."""
 
@@ -133,7 +141,7 @@ class Reader:
 
     def wrong(self, name: str, what: str, got: object, expected: str | None = None, fix: str | None = None) -> None:
         """Remember a mistake."""
-        self.problems.append(Problem(self.where, option(self.where, name), what, f"'{got}'", expected, fix))
+        self.problems.append(Problem(self.where, option(self.where, name), what, shown(got), expected, fix))
 
     def whole(self, name: str, most: int = MOST_VALUES) -> int | None:
         """A whole number from 1 to `most`, None if it is not given or wrong."""
@@ -166,25 +174,37 @@ class Reader:
         return None
 
     def product(self, name: str, most: float = math.inf) -> float | None:
-        """A number as by `number`, or text with several that are multiplied, such as `"1.28e6*90"`."""
+        """A number from 1, or text with several that are multiplied, such as `"1.28e6*90"`; None as by `number`."""
         given = self.options.get(name)
         if not isinstance(given, str) or "*" not in given:
-            return self.number(name, most=most)
+            value = self.number(name, most=most)
+            if value is None or value >= 1.0:
+                return value
+            self.wrong(name, "out of range", given, f"a number from 1 to {most:g}")
+            return None
         factors = [_number(part) or 0.0 for part in given.split("*")]
-        if min(factors) > 0 and math.prod(factors) <= most:
+        if min(factors) > 0 and 1.0 <= math.prod(factors) <= most:
             return math.prod(factors)
         self.wrong(name, "is no product of numbers > 0", given, f"such as 1.28e6*90, at most {most:g}")
         return None
 
-    def quantity(self, name: str, dimension: Dimension) -> float | None:
-        """Text with a unit, or a number in the base unit; above zero; None if it is not given or wrong."""
+    def quantity(self, name: str, dimension: Dimension, least: float, most: float) -> float | None:
+        """Text with a unit, or a number in the base unit; None if it is not given, wrong or out of range."""
+        value = self._quantity(name, dimension)
+        if value is None or least <= value <= most:
+            return value
+        span = f"{dimension.format(least)} to {dimension.format(most)}"
+        self.wrong(name, "out of range", self.options[name], span)
+        return None
+
+    def _quantity(self, name: str, dimension: Dimension) -> float | None:
         given = self.options.get(name)
         if given is None or not isinstance(given, str):
             return self.number(name, f"{dimension.base} > 0")
         try:
             value = dimension.parse(given)
         except ValueError as error:
-            self.problems.append(Problem(self.where, option(self.where, name), str(error), f"'{given}'"))
+            self.problems.append(Problem(self.where, option(self.where, name), str(error), shown(given)))
             return None
         if value == 0.0:
             self.wrong(name, "must be > 0", given)
@@ -201,18 +221,18 @@ class Reader:
 
     def named(self, key: str, name: str | None, find: Callable[[str], Any]) -> Any:
         """What a preset or TOML file holds, None if it is not there or wrong."""
-        shown = "MODEL" if key == "model" and self.where == "command line" else option(self.where, key)
+        place = "MODEL" if key == "model" and self.where == "command line" else option(self.where, key)
         if not name:
-            self.problems.append(Problem(self.where, shown, "is missing"))
+            self.problems.append(Problem(self.where, place, "is missing"))
             return None
         if not isinstance(name, str):
-            self.problems.append(Problem(self.where, shown, "must be a name or a path", f"'{name}'"))
+            self.problems.append(Problem(self.where, place, "must be a name or a path", shown(name)))
             return None
         try:
             return find(name)
         except ScenarioError as error:
             self.problems += [
-                p if p.key else replace(p, file=self.where, key=shown, got=f"'{name}'") for p in error.problems
+                p if p.key else replace(p, file=self.where, key=place, got=shown(name)) for p in error.problems
             ]
         return None
 
@@ -277,7 +297,7 @@ def plain_numbers(reader: Reader) -> dict[str, Any]:
         "samples": reader.product("samples", MOST_TOKENS),
         "target_loss": reader.number("target_loss"),
         "count": reader.whole("count"),
-        "deadline_s": reader.quantity("deadline", TIME),
+        "deadline_s": reader.quantity("deadline", TIME, *TIMES),
         "global_batch": reader.whole("global_batch"),
         "top": reader.whole("top", MOST_PLANS) or USUAL_PLANS,
         "optimizer_bytes": reader.word("optimizer", STATES_B) or STATES_B["adam"],
@@ -286,8 +306,8 @@ def plain_numbers(reader: Reader) -> dict[str, Any]:
 
 def input_of(reader: Reader, sample_b: float | None) -> Input:
     """Jitter and data as asked; `sample_b`: bytes of one sample where nobody says otherwise, None if unknown."""
-    rates = [reader.quantity(name, BANDWIDTH) for name in ("loader_rate", "storage_bandwidth")]
-    size_b = reader.quantity("sample_size", SIZE) or sample_b
+    rates = [reader.quantity(name, BANDWIDTH, *RATES) for name in ("loader_rate", "storage_bandwidth")]
+    size_b = reader.quantity("sample_size", SIZE, *SIZES) or sample_b
     if size_b is None and any(rates):
         what = "is missing: the model does not say how large a sample is"
         fix = f"write e.g. {written(reader.where, 'sample_size', '110 kB')}"

@@ -47,6 +47,14 @@ MOST_CONTEXT = 64.0  # ranks that share a sequence in a plan that is not given
 USABLE = 0.6  # share of memory for weights, gradients and optimiser states of a plan that is not given
 
 
+COUNTS = (
+    *("n_accelerators", "accelerators_per_node", "layers", "hidden", "heads", "kv_heads", "head_dim", "ffn_hidden"),
+    *("vocab", "seq_len", "moe_experts", "moe_top_k", "moe_ffn_hidden", "moe_shared_experts", "moe_first_dense"),
+    *("tp", "pp", "vpp", "dp", "cp", "ep", "micro_batch", "global_batch"),
+)
+MOST = 1e9
+
+
 class Unusable(Exception):  # noqa: N818 - a rule, not an error
     """The rule under which a row is left out."""
 
@@ -148,9 +156,11 @@ def configurations(rows: Iterable[Row], measured: bool = True) -> Configurations
 def configuration(row: Row) -> Configuration:
     """One row; Unusable, with the rule, if it cannot be told."""
     assumed: list[str] = []
-    name = accelerator_preset(row["accelerator"])
+    given = row.get("accelerator") or ""
+    name = accelerator_preset(given)
     if name is None:
-        raise Unusable(f"no accelerator preset for '{row['accelerator']}'")
+        raise Unusable(f"no accelerator preset for '{given}'")
+    _refuse_absurd(row)
     accelerator = presets.accelerator(name)
     precision = precision_of(row.get("precision") or "")
     if precision is None:
@@ -165,7 +175,7 @@ def configuration(row: Row) -> Configuration:
     one = Configuration(
         row.get("id") or "",
         row.get("source_group") or row.get("source") or "",
-        row["accelerator"],
+        given,
         accelerator,
         count,
         framework,
@@ -203,6 +213,17 @@ def number(row: Row, name: str, default: float | None = None) -> float:
     return value
 
 
+def _refuse_absurd(row: Row) -> None:
+    """Refuses sizes and degrees that no run can have; 0 stands for one that is not given, where it need not be."""
+    for name in COUNTS:
+        value = number(row, name, 0.0)
+        if value and not 1.0 <= value <= MOST:
+            raise Unusable(f"{name} is not from 1 to {MOST:g}")
+    for name in ("n_accelerators", "accelerators_per_node", "seq_len"):
+        if number(row, name, 1.0) == 0.0:
+            raise Unusable(f"{name} is zero")
+
+
 def _supported(accelerator: Accelerator, precision: str, assumed: list[str]) -> str:
     """The precision, or the next wider one that the device has a peak for: a format may be emulated or misnamed."""
     order = {"fp4": ("fp4", "fp8", "bf16"), "fp8": ("fp8", "int8", "bf16"), "int8": ("int8", "fp8", "bf16")}
@@ -229,6 +250,8 @@ def model_of(row: Row) -> Model:
     hidden, layers, heads = (number(row, name) for name in ("hidden", "layers", "heads"))
     if not hidden or not layers or not heads:
         raise Unusable("a width is zero")
+    if number(row, "moe_first_dense", 0.0) > layers:
+        raise Unusable("moe_first_dense is more than layers")
     experts = number(row, "moe_experts", 0.0)
     expert_hidden = number(row, "moe_ffn_hidden", number(row, "ffn_hidden", 4.0 * hidden)) if experts else 0.0
     head_dim = number(row, "head_dim", hidden / heads)

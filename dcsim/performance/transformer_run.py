@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
-from dcsim.errors import ScenarioError
+from dcsim.errors import Problem, ScenarioError
 from dcsim.kernels import facts
 from dcsim.performance import models, planning, scaling_laws
 from dcsim.performance.answers import Length, Paced, Proposal
 from dcsim.performance.planner import best, illegal, proposal, question, too_large
 from dcsim.performance.planning import Assumption
 from dcsim.performance.plans import MOST_VALUES, divisors, option
-from dcsim.performance.request import Request, refuse
+from dcsim.performance.request import MOST_TOKENS, Request, refuse
 from dcsim.performance.search import STEP, Question, ranks, search
 from dcsim.units import human_count, human_si
 
@@ -127,11 +127,17 @@ class TransformerRun:
 
     def _tokens_for(self, active: float, target_loss: float) -> float:
         r = self.request
+        key = option(r.where, "target_loss")
         try:
-            return scaling_laws.tokens_for(r.law, active, target_loss)
+            tokens = scaling_laws.tokens_for(r.law, active, target_loss)
+        except OverflowError:
+            tokens = math.inf
         except ScenarioError as error:
-            key = option(r.where, "target_loss")
             raise ScenarioError(replace(p, file=r.where, key=key) for p in error.problems) from None
+        if not 1.0 <= tokens <= MOST_TOKENS:
+            what = f"takes {tokens:.3g} tokens by the law '{r.law.name}'"
+            refuse([Problem(r.where, key, what, f"{target_loss:g}", f"a loss that takes 1 to {MOST_TOKENS:g}")])
+        return tokens
 
     def _law(self) -> Assumption:
         """Whose law ties tokens to loss."""

@@ -105,6 +105,9 @@ class Transformer(_ModelFacts):
             raise ValueError(f"kv_heads ({self.kv_heads}) do not divide heads ({self.heads})")
         if bool(self.experts) != bool(self.top_k) or bool(self.experts) != bool(self.expert_hidden):
             raise ValueError("experts, top_k and expert_hidden belong together; write all three or none")
+        for name in ("dense_layers", "cross_layers"):
+            if getattr(self, name) > self.layers:
+                raise ValueError(f"{name} ({getattr(self, name)}) are more than layers ({self.layers})")
         if self.top_k > self.experts:
             raise ValueError(f"top_k ({self.top_k}) is more than experts ({self.experts})")
         if self.ffn_hidden is None and (not self.experts or self.dense_layers):

@@ -37,6 +37,7 @@ def nearest_names(kind: str, name: str) -> str:
     words = [w for w in (name[:MOST_SHOWN].lower(), *name[:MOST_SHOWN].lower().split()) if w]
 
     def likeness(known: str) -> float:
+        """How like a name is: the best match of any of the words with it or its beginning."""
         whole = known.lower()
         pairs = [(word, text) for word in words for text in (whole, whole[: len(word)])]
         return max((SequenceMatcher(None, *pair).ratio() for pair in pairs), default=0.0)

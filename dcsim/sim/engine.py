@@ -123,6 +123,7 @@ class Engine:
         world = self._world
 
         def report() -> None:
+            """Pack the log so far, and tell how far the run is."""
             world.log.pack()
             if progress is not None:
                 progress(self._state())

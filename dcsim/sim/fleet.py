@@ -113,6 +113,7 @@ def _allowed_pools(jobs: JobTable, pools: Sequence[Pool]) -> Callable[[int, int]
     """Numbers of the pools for a pool's name and a list of accelerator names, both as codes (-1: any)."""
 
     def allowed(pool: int, names: int) -> tuple[int, ...]:
+        """Numbers of the pools that jobs with these wishes may use."""
         numbers = range(len(pools))
         if pool >= 0:
             numbers = [n for n in numbers if pools[n].name == jobs.pool.names[pool]]  # type: ignore[assignment]

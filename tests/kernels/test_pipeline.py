@@ -29,3 +29,13 @@ def test_layers_that_do_not_divide_leave_room_where_embedding_and_head_stand():
 @pytest.mark.parametrize("chunks", [1.0, 2.0, 4.0])
 def test_interleaving_divides_the_bubble(chunks):
     assert bubble_s(ONE_F_ONE_B, 4.0, chunks, 1.0, 1.0, 1.0) == pytest.approx(9.0 / chunks)
+
+
+def test_no_bubble_is_below_zero_and_twice_the_work_doubles_it():
+    # Weight gradients that take long fill all gaps of the zero-bubble schedules; two stages of DualPipe have none.
+    assert bubble_s(ZB_H1, 8.0, 1.0, 1.0, 1.0, 9.0) == 0.0
+    assert bubble_s(ZB_H2, 8.0, 1.0, 1.0, 1.0, 9.0) == 0.0
+    assert bubble_s(DUALPIPE, 2.0, 1.0, 1.0, 1.0, 1.0) == 0.0
+    for schedule in (GPIPE, ONE_F_ONE_B, ZB_H1, ZB_H2, DUALPIPE):
+        once, twice = (bubble_s(schedule, 8.0, 1.0, 3.0 * k, 2.0 * k, 1.0 * k) for k in (1.0, 2.0))
+        assert twice == pytest.approx(2 * once)

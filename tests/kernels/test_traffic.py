@@ -67,3 +67,15 @@ def test_a_token_crosses_to_a_domain_once_however_many_of_its_experts_are_there(
 def test_nothing_is_exposed_when_computing_is_longer():
     assert exposed_s(1.0, 2.0) == 0.0
     assert exposed_s(2.0, 1.5) == pytest.approx(0.5)
+
+
+def test_twice_the_links_and_nics_halve_every_collective():
+    fast = DEVICE._replace(link_b_per_s=800e9, nic_b_per_s=100e9)
+    for ranks in (8.0, 64.0):
+        assert gather_s(1e9, road(fast, 1.0, ranks)) == pytest.approx(gather_s(1e9, road(DEVICE, 1.0, ranks)) / 2)
+        assert all_to_all_s(1e9, fast, 1.0, ranks) == pytest.approx(all_to_all_s(1e9, DEVICE, 1.0, ranks) / 2)
+        assert dispatch_s(1e9, 2.0, fast, ranks) == pytest.approx(dispatch_s(1e9, 2.0, DEVICE, ranks) / 2)
+
+
+def test_tokens_of_one_rank_go_nowhere():
+    assert dispatch_s(1e9, 8.0, DEVICE, 1.0) == 0.0

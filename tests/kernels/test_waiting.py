@@ -96,3 +96,8 @@ def test_a_prefetched_step_takes_the_longer_and_another_the_sum() -> None:
     assert with_loading_s(2.0, 3.0, True) == 3.0
     assert with_loading_s(3.0, 2.0, True) == 3.0
     assert with_loading_s(2.0, 3.0, False) == 5.0
+
+
+def test_twice_the_loader_or_storage_halves_loading() -> None:
+    assert loading_s(256.0, 110e3, 200e6, math.inf) == pytest.approx(loading_s(256.0, 110e3, 100e6, math.inf) / 2)
+    assert loading_s(256.0, 110e3, math.inf, 200e6) == pytest.approx(loading_s(256.0, 110e3, math.inf, 100e6) / 2)

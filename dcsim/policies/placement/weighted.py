@@ -24,6 +24,7 @@ class Weighted(Placement):
         need = request.accelerators
 
         def weight(number: int) -> float:
+            """What is least for the fastest and emptiest pool."""
             pool = pools[number]
             return -pool.speed * pool.free_total / (pool.nodes * pool.width)
 

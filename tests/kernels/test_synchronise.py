@@ -1,0 +1,82 @@
+"""What data-parallel ranks do once a step: bytes over bandwidth by hand, scaling, edges."""
+
+import pytest
+
+from dcsim.kernels.facts import HSDP, UNSHARDED, ZERO1, ZERO3, Device, Model, Plan
+from dcsim.kernels.synchronise import data_parallel, held_parameters
+
+MODEL = Model(
+    layers=10.0, hidden=1000.0, heads=10.0, kv_heads=10.0, head_dim=100.0, ffn_hidden=4000.0, gated=0.0, vocab=5000.0,
+    tied=1.0,
+)  # fmt: skip
+PLAN = Plan(tp=1.0, pp=1.0, vpp=1.0, dp=8.0, cp=1.0, ep=1.0, micro_batch=1.0, global_batch=8.0, seq_len=1000.0)
+BARE = PLAN._replace(overlap_dp=0.0, gradient_bytes=4.0)
+DEVICE = Device(
+    linear_flop_per_s=100e12, half_flop_per_s=100e12, vector_flop_per_s=5e12, memory_b=80e9, memory_b_per_s=1e12,
+    link_b_per_s=100e9, domain=8.0, nic_b_per_s=25e9, memory_efficiency=1.0, link_efficiency=1.0, nic_efficiency=1.0,
+    link_latency_s=0.0, nic_latency_s=0.0,
+)  # fmt: skip
+WEIGHTS = 10 * 12e6 + 5e6  # 12 h^2 a layer, and a tied table
+
+
+def exposed_s(plan, device=DEVICE, forward_s=0.0, backward_s=0.0):
+    return data_parallel(MODEL, plan, device, forward_s, backward_s).traffic_s
+
+
+def test_parameters_of_a_rank_by_hand():
+    assert held_parameters(MODEL, PLAN).dense == WEIGHTS
+    assert held_parameters(MODEL._replace(tied=0.0), PLAN).dense == WEIGHTS + 5e6
+    assert held_parameters(MODEL, PLAN._replace(tp=2.0)).dense == WEIGHTS / 2
+    assert held_parameters(MODEL, PLAN._replace(pp=5.0)).dense == 2 * 12e6 + 5e6
+    assert held_parameters(MODEL, PLAN).routed == 0.0
+
+
+def test_gradients_are_summed_once_a_step():
+    # a ring of 8: 2 x 7/8 of 4 bytes a parameter at 100 GB/s
+    assert exposed_s(BARE) == pytest.approx(2 * 7 / 8 * 4 * WEIGHTS / 100e9)
+    assert exposed_s(BARE._replace(global_batch=64.0)) == exposed_s(BARE)
+
+
+def test_zero_scatters_gradients_and_gathers_weights_of_two_bytes():
+    assert exposed_s(BARE._replace(sharding=ZERO1)) == pytest.approx(7 / 8 * (4 + 2) * WEIGHTS / 100e9)
+
+
+def test_zero_3_gathers_twice_and_scatters_once_each_micro_batch():
+    once = 7 / 8 * (2 + 2 + 4) * WEIGHTS / 100e9
+    assert exposed_s(BARE._replace(sharding=ZERO3)) == pytest.approx(once)
+    assert exposed_s(BARE._replace(sharding=ZERO3, global_batch=64.0)) == pytest.approx(8 * once)
+
+
+def test_hsdp_shards_inside_and_sums_outside_of_its_group():
+    # 16 ranks in groups of 8: the gathers run on links, then a ring of 2 over each rank's NIC sums an eighth.
+    plan = BARE._replace(sharding=HSDP, dp=16.0, global_batch=16.0, shard_ranks=8.0)
+    inside = 7 / 8 * (2 + 2 + 4) * WEIGHTS / 100e9
+    assert exposed_s(plan) == pytest.approx(inside + 2 * 1 / 2 * 4 * WEIGHTS / 8 / 25e9)
+
+
+def test_twice_the_links_halve_the_traffic():
+    fast = DEVICE._replace(link_b_per_s=200e9)
+    for sharding in (UNSHARDED, ZERO1, ZERO3):
+        plan = BARE._replace(sharding=sharding)
+        assert exposed_s(plan, fast) == pytest.approx(exposed_s(plan) / 2)
+
+
+def test_traffic_hides_behind_computing_that_overlaps():
+    plan = BARE._replace(overlap_dp=1.0)
+    all_of_it = exposed_s(BARE)
+    half = DEVICE._replace(overlap=0.5)
+    assert exposed_s(plan, half, backward_s=all_of_it) == pytest.approx(all_of_it / 2)
+    assert exposed_s(plan, half, backward_s=3 * all_of_it) == 0.0
+
+
+def test_one_rank_sends_nothing():
+    for sharding in (UNSHARDED, ZERO1, ZERO3):
+        assert exposed_s(BARE._replace(dp=1.0, global_batch=1.0, sharding=sharding)) == 0.0
+
+
+def test_the_optimiser_passes_thirty_bytes_of_every_parameter_that_is_its_own():
+    whole, sharded = (data_parallel(MODEL, BARE._replace(sharding=s), DEVICE, 0.0, 0.0) for s in (UNSHARDED, ZERO1))
+    assert whole.optimizer_s == pytest.approx(30 * WEIGHTS / 1e12)
+    assert sharded.optimizer_s == pytest.approx(whole.optimizer_s / 8)
+    fast = data_parallel(MODEL, BARE, DEVICE._replace(memory_b_per_s=2e12), 0.0, 0.0)
+    assert fast.optimizer_s == pytest.approx(whole.optimizer_s / 2)
