@@ -74,4 +74,4 @@ def product(
     output = rows * columns
     compute_s = 2.0 * (depth + fill) * (output + at.idle) * flop_s
     memory_s = (2.0 * output + element_b * depth * (rows + columns)) * at.memory_s
-    return (memory_s, memory_s) if memory_s > compute_s else (compute_s, 0.0)
+    return max(memory_s, compute_s), (memory_s if memory_s > compute_s else 0.0)

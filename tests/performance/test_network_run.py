@@ -82,12 +82,12 @@ def test_tables_are_spread_over_accelerators():
 
 def test_late_data_bound_a_step_and_double_the_loader_halves_it():
     # A step loads 256 samples of 110 kB an accelerator.
-    slow = estimate("resnet-50", V100, samples=1e6, count=8, global_batch=2048, loader_rate="50 MB/s")
-    fast = estimate("resnet-50", V100, samples=1e6, count=8, global_batch=2048, loader_rate="100 MB/s")
+    slow = estimate("resnet-50", V100, samples=1e6, count=8, global_batch=2048, loader_rate="25 MB/s")
+    fast = estimate("resnet-50", V100, samples=1e6, count=8, global_batch=2048, loader_rate="50 MB/s")
     assert slow.plan.bound == fast.plan.bound == "data loading"
-    assert slow.plan.step_time_s == pytest.approx(256 * 110e3 / 50e6)
-    assert fast.plan.step_time_s == pytest.approx(256 * 110e3 / 100e6)
-    shared = estimate("resnet-50", V100, samples=1e6, count=8, global_batch=2048, storage_bandwidth="400 MB/s")
+    assert slow.plan.step_time_s == pytest.approx(256 * 110e3 / 25e6)
+    assert fast.plan.step_time_s == pytest.approx(256 * 110e3 / 50e6)
+    shared = estimate("resnet-50", V100, samples=1e6, count=8, global_batch=2048, storage_bandwidth="200 MB/s")
     assert shared.plan.step_time_s == slow.plan.step_time_s
 
 
