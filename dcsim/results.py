@@ -20,7 +20,7 @@ from typing import Any
 
 from dcsim.errors import EnvironmentFault, Problem, ScenarioError
 from dcsim.run import Run
-from dcsim.scenario import digest, from_toml, to_toml
+from dcsim.scenario import digest, from_toml, presets, to_toml
 from dcsim.scenario.loaded import Source
 
 FILES = ("scenario.toml", "summary.json", "jobs.parquet", "events.parquet", "timeline.parquet", "meta.json")
@@ -135,24 +135,27 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def _meta(run: Run) -> dict[str, Any]:
+    modelled = bool(run.scenario.jobs) or run.scenario.speeds.use == "roofline"
     return {
         "scenario": run.scenario.name,
         "scenario_sha256": digest(run.scenario),
         "seed": run.scenario.seed,
         "source": asdict(run.source),
-        "versions": _versions(),
+        "versions": _versions(("numba", "scipy") if modelled else ()),
         "trace": run.jobs.origin,
         "warnings": list(run.jobs.warnings),
         "presets": {pool.name: _preset(pool.accelerator) for pool in run.scenario.pools}
         | {job.name: _preset(job.model) for job in run.scenario.jobs},
+        # Constants of step times: others make another run of the same scenario.
+        **({"calibration_sha256": presets.digest("calibration")} if modelled else {}),
         "simpy_events": run.simpy_events,
         "simulation_wall_s": round(run.wall_s, 3),
     }
 
 
-def _versions() -> dict[str, str]:
+def _versions(more: tuple[str, ...]) -> dict[str, str]:
     """Versions of what can change a number. Asked of the modules: package metadata is slow to import."""
-    packages = ("dcsim", "simpy", "numpy", "pydantic", "pyarrow")
+    packages = ("dcsim", "simpy", "numpy", "pydantic", "pyarrow", *more)
     return {"python": platform.python_version()} | {p: importlib.import_module(p).__version__ for p in packages}
 
 

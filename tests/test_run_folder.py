@@ -23,6 +23,7 @@ from dcsim import results
 from dcsim.__main__ import main
 from dcsim.cli import progress
 from dcsim.run import Run, run
+from dcsim.scenario import presets
 from dcsim.scenario.load import load
 from dcsim.scenario.write import digest
 from tests.conftest import ROOT
@@ -79,6 +80,16 @@ def test_drawn_jobs_and_places_do_not_depend_on_the_hash_seed_either(tmp_path: P
     one, other = (only(tmp_path / seed) for seed in ("0", "1"))
     assert one.name == other.name
     assert [(one / name).read_bytes() for name in SAME] == [(other / name).read_bytes() for name in SAME]
+
+
+def test_training_jobs_do_not_depend_on_the_hash_seed_and_name_their_constants(tmp_path: Path):
+    for seed in ("0", "1"):
+        process("run", "scenarios/pretrain-70b.toml", "--out", tmp_path / seed, "--no-report", PYTHONHASHSEED=seed)
+    one, other = (only(tmp_path / seed) for seed in ("0", "1"))
+    assert [(one / name).read_bytes() for name in SAME] == [(other / name).read_bytes() for name in SAME]
+    meta = json.loads((one / "meta.json").read_text())
+    assert meta["calibration_sha256"] == presets.digest("calibration")
+    assert {"numba", "scipy"} < set(meta["versions"])
 
 
 def test_the_folder_holds_what_it_should_and_is_named_after_scenario_and_hash(quickstart: Path):

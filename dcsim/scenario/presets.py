@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from difflib import SequenceMatcher
 from functools import cache
@@ -30,6 +31,14 @@ F = TypeVar("F", bound=Facts)
 def names(kind: str) -> list[str]:
     """The names of all presets of a kind (`accelerators`, `models`, `workloads`), sorted."""
     return sorted(path.stem for path in (PRESETS / kind).glob("*.toml"))
+
+
+def digest(kind: str) -> str:
+    """SHA-256 of all preset files of a kind, names included, in hexadecimal."""
+    found = hashlib.sha256()
+    for path in sorted((PRESETS / kind).glob("*.toml")):
+        found.update(path.name.encode() + b"\0" + path.read_bytes())
+    return found.hexdigest()
 
 
 def nearest_names(kind: str, name: str) -> str:
