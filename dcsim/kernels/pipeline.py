@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from numba import njit
 
-from dcsim.kernels.facts import DUALPIPE, ZB_H1, ZB_H2
+from dcsim.kernels.facts import DUALPIPE, GPIPE, ZB_H1, ZB_H2
 
 
 @njit(cache=True, error_model="numpy")
@@ -27,6 +29,25 @@ def bubble_s(schedule: float, stages: float, chunks: float, forward_s: float, in
     if schedule == DUALPIPE:
         return max(0.5 * stages - 1.0, 0.0) * max(whole_s + input_s - 2.0 * weight_s, 0.0)
     return (stages - 1.0) * whole_s / chunks
+
+
+@njit(cache=True, error_model="numpy")
+def exposed_trips(schedule: float, stages: float, chunks: float, batches: float) -> float:
+    """Sends between neighbours that nothing hides in a step of `batches` micro-batches.
+
+    Filling and draining expose one each way and boundary: 2 (p - 1), or 2 (p v - 1) with v chunks; GPipe, ZB-H2 and
+    DualPipe, which start enough micro-batches, hide all others. 1F1B lets p micro-batches into the pipeline, so a
+    round trip of 2 (p - 1) sends passes for every p of them; in ZB-H1 weight gradients fill that wait after the
+    first round. Interleaving hides sends that take no longer than the forward pass of a chunk.
+    """
+    if stages <= 1.0:
+        return 0.0
+    if schedule in (GPIPE, ZB_H2, DUALPIPE):
+        return 2.0 * (stages - 1.0)
+    if chunks > 1.0:
+        return 2.0 * (stages * chunks - 1.0)
+    waits = math.floor((batches - 1.0) * (stages - 1.0) / stages)
+    return 2.0 * (stages - 1.0 + (min(waits, stages - 1.0) if schedule == ZB_H1 else waits))
 
 
 @njit(cache=True, error_model="numpy")

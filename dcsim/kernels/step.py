@@ -12,7 +12,7 @@ from dcsim.kernels.arrays import named
 from dcsim.kernels.facts import Device, Model, Plan, Step
 from dcsim.kernels.layer import head, sparse_share
 from dcsim.kernels.memory import attention_parameters, worst_stage_bytes
-from dcsim.kernels.pipeline import bubble_s, stage_layers
+from dcsim.kernels.pipeline import bubble_s, exposed_trips, stage_layers
 from dcsim.kernels.roofline import rates
 from dcsim.kernels.stage import busy_s, one_layer, traffic_s
 from dcsim.kernels.synchronise import data_parallel
@@ -122,14 +122,14 @@ def _idle_s(model: Model, plan: Plan, layer) -> float:  # type: ignore[no-untype
 
 @njit(cache=True, error_model="numpy")
 def _sends_s(model: Model, plan: Plan, device: Device, count: float) -> float:
-    """Exposed sends between stages: each micro-batch both ways; interleaved schedules hide those of the steady part."""
+    """Exposed sends between stages."""
     if plan.pp <= 1.0:
         return 0.0
     size_b = 2.0 * plan.micro_batch * plan.seq_len / plan.cp * model.hidden
     if plan.sequence_parallel > 0.0:
         size_b /= plan.tp
-    times = plan.pp - 1.0 if plan.vpp > 1.0 else count + plan.pp - 1.0
-    return 2.0 * times * send_s(size_b, device, plan.tp * plan.cp * plan.dp)
+    trips = exposed_trips(plan.schedule, plan.pp, plan.vpp, count)
+    return trips * send_s(size_b, device, plan.tp * plan.cp * plan.dp)
 
 
 @njit(cache=True, error_model="numpy")

@@ -27,7 +27,7 @@ class Cover(NamedTuple):
 
 
 class Shared(NamedTuple):
-    """Exposed data-parallel traffic and optimiser time of a step, s."""
+    """Exposed data-parallel traffic of a step, and the optimiser with all else that comes once a step, s."""
 
     traffic_s: float
     optimizer_s: float
@@ -46,7 +46,7 @@ def held_parameters(model: Model, plan: Plan) -> Held:
     layers = model.layers / plan.pp
     return Held(
         (layers * dense + tables * model.vocab * model.hidden) / plan.tp,
-        layers * routed / (plan.ep if plan.ep > 1.0 else plan.tp),
+        layers * routed / (plan.tp * plan.ep),
     )
 
 
@@ -64,14 +64,13 @@ def data_parallel(model: Model, plan: Plan, device: Device, forward_s: float, ba
     if plan.sharding >= ZERO3:
         traffic_s, states = _gathered(model, plan, device, held, cover)
     else:
-        apart = plan.ep if plan.ep > 1.0 else plan.tp
-        own = road(device, apart, max(ranks * plan.tp / apart, 1.0))
+        own = road(device, plan.tp * plan.ep, max(ranks / plan.ep, 1.0))
         traffic_s = _reduced_s(model, plan, held, whole, own, cover)
         states = held.dense + held.routed
         if plan.sharding > UNSHARDED:
             states = held.dense / ranks + held.routed / own.ranks
     optimizer_s = STATE_BYTES * states * model.trainable / (device.memory_b_per_s * device.memory_efficiency)
-    return Shared(traffic_s, optimizer_s)
+    return Shared(traffic_s, optimizer_s + device.step_latency_s)
 
 
 @njit(cache=True, error_model="numpy")

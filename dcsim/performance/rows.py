@@ -306,7 +306,6 @@ def plan_of(row: Row, model: Model, accelerator: Accelerator, framework: str, as
         recompute=RECOMPUTE.get(row.get("recompute") or "", facts.NONE),
         flash=float(row.get("flash_attention") != "n"),
         gradient_bytes=2.0 if fp16 else 4.0,
-        overlap_tp=0.0,
         overlap_dp=float(hides_gradients(row.get("framework") or "", framework)),
     )
 
