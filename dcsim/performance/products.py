@@ -43,8 +43,14 @@ class Products:
 
     def select(self, keep: NDArray[np.bool_]) -> Products:
         """Some of them."""
-        parts = (self.sides, self.measured_s, self.element_b, self.tables, self.families, self.devices)
-        return Products(*(part[keep] for part in parts))
+        return Products(
+            self.sides[keep],
+            self.measured_s[keep],
+            self.element_b[keep],
+            self.tables[keep],
+            self.families[keep],
+            self.devices[keep],
+        )
 
     def predict(self, values: dict[str, float]) -> Floats:
         """Seconds by shares of families (`ampere`, ...) and shared constants (`wave_share`, ...), shape (n,)."""

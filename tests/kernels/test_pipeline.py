@@ -3,7 +3,7 @@
 import pytest
 
 from dcsim.kernels.facts import DUALPIPE, GPIPE, ONE_F_ONE_B, ZB_H1, ZB_H2
-from dcsim.kernels.pipeline import bubble_s, stage_layers
+from dcsim.kernels.pipeline import bubble_s, exposed_sends_s, stage_layers
 
 
 def test_bubbles_are_those_of_the_papers():
@@ -29,3 +29,19 @@ def test_layers_that_do_not_divide_leave_room_where_embedding_and_head_stand():
 @pytest.mark.parametrize("chunks", [1.0, 2.0, 4.0])
 def test_interleaving_divides_the_bubble(chunks):
     assert bubble_s(ONE_F_ONE_B, 4.0, chunks, 1.0, 1.0, 1.0) == pytest.approx(9.0 / chunks)
+
+
+def test_sends_that_nothing_hides():
+    # 4 stages, 16 micro-batches: 6 to fill and drain; 1F1B waits 3/4 of a round trip for each of 15 more
+    assert exposed_sends_s(GPIPE, 4.0, 1.0, 16.0, 1.0, 0.0) == 6.0
+    assert exposed_sends_s(ONE_F_ONE_B, 4.0, 1.0, 16.0, 1.0, 0.0) == 6.0 + 2 * 11
+    assert exposed_sends_s(ONE_F_ONE_B, 4.0, 2.0, 16.0, 1.0, 0.0) == 14.0
+    assert exposed_sends_s(ZB_H1, 4.0, 1.0, 16.0, 1.0, 0.0) == 12.0
+    assert exposed_sends_s(ZB_H2, 4.0, 1.0, 16.0, 1.0, 0.0) == 6.0
+    assert exposed_sends_s(ONE_F_ONE_B, 1.0, 1.0, 16.0, 1.0, 0.0) == 0.0
+
+
+def test_waiting_for_the_slowest_stage_hides_sends():
+    # 0.6 s more work on one stage: the average stage waits 0.45 s, 4/3 of which each of 11 waits gets back
+    assert exposed_sends_s(ONE_F_ONE_B, 4.0, 1.0, 16.0, 1.0, 0.45) == pytest.approx(6.0 + 11 * (2.0 - 0.6))
+    assert exposed_sends_s(ONE_F_ONE_B, 4.0, 1.0, 16.0, 0.1, 0.45) == pytest.approx(0.6)

@@ -50,6 +50,12 @@ def test_nics_are_read_by_written_rules(text, gbit):
     assert nic_b_per_s(text, 8) == gbit * 1e9 / 8
 
 
+def test_ranks_of_latent_attention_come_from_the_model_s_preset():
+    one = configuration(ROW | {"model": "DeepSeek-V3-4L-proxy"})
+    assert (one.model.q_rank, one.model.kv_rank, one.model.rope_dim, one.model.head_dim) == (1536, 512, 64, 128)
+    assert configuration(ROW).model.kv_rank == 0
+
+
 def test_names_mean_the_nearest_preset():
     assert accelerator_preset("H100-80GB-SXM") == "H100-SXM"
     assert accelerator_preset("TPU v5p") == "TPU-v5p"
