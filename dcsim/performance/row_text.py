@@ -26,10 +26,11 @@ PRECISIONS = {
 
 FRAMEWORK_WORDS = (
     ("jax", r"jax|maxtext|paxml|\bpax\b|levanter"),
+    ("pytorch", r"^(?!.*megatron).*deepspeed"),
     ("megatron", r"megatron-core|megatron-bridge|nemo|nvidia|ngc|mxnet|transformerengine|megatron-lm|megatron$"),
     ("pytorch", r""),
 )
-"""Families of frameworks by words, first match wins: XLA programs; Megatron Core with its fused kernels; PyTorch with
+"""Families of frameworks by words, first match wins: XLA programs; DeepSpeed without Megatron; Megatron Core with its fused kernels; PyTorch with
 FSDP, DeepSpeed and the like, also for unknown ones. A run without fused attention is `unfused`, whatever its
 framework: the Megatron-LM and Megatron-DeepSpeed of 2020 to 2022."""
 

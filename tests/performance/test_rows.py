@@ -105,3 +105,9 @@ def test_at_least_95_percent_of_the_published_rows_can_be_told(shared):
     found = configurations(read(shared / "training_measured.csv"))
     assert len(found.rows) >= 0.95 * found.total
     assert found.ordinary.sum() > 1200
+
+
+def test_deepspeed_is_megatron_s_only_where_it_says_so():
+    assert framework_family("NGC PyTorch Release 24.01 Deepspeed N8") == "pytorch"
+    assert framework_family("Megatron-DeepSpeed", fused=False) == "unfused"
+    assert framework_family("NGC PyTorch Release 24.01") == "megatron"
