@@ -5,7 +5,8 @@
 line.
 
 `memory`: predicted memory against published runs (benchmarks/memory_accuracy.py). `networks`: predicted speed of
-networks that are no transformers (benchmarks/network_accuracy.py; `--data` as for `fgd`).
+networks that are no transformers (benchmarks/network_accuracy.py; `--data` as for `fgd`). `training`, `products`: step
+times of published runs, and timed matrix products.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import memory_accuracy, network_accuracy, training_accuracy
+from benchmarks import memory_accuracy, network_accuracy, product_accuracy, training_accuracy
 from dcsim.run import Run, run
 
 SCENARIOS = Path(__file__).resolve().parent.parent / "scenarios"
@@ -98,11 +99,15 @@ def main() -> None:
                 "--seeds", type=int, default=10, metavar="N", help="runs for each row, at least 2 (default: 10)"
             )
     training_accuracy.add_arguments(kinds.add_parser("training"))
+    products = kinds.add_parser("products")
+    products.add_argument("--rows", type=Path, required=True, metavar="FILE", help="CSV of timed matrix products")
     arguments = parser.parse_args()
     if arguments.what == "memory":
         memory_accuracy.report(arguments.data)
     elif arguments.what == "networks":
         network_accuracy.report(arguments.data)
+    elif arguments.what == "products":
+        product_accuracy.report(arguments.rows)
     elif arguments.what == "training":
         training_accuracy.main(arguments)
     else:

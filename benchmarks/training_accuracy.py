@@ -1,7 +1,8 @@
 """How near predicted step times come to published ones: `python -m benchmarks.accuracy training --rows FILE.csv`.
 
 Each primary row is predicted from its configuration alone, by the constants that ship. With `--cross-validate` the
-constants are fitted anew without each source in turn, and the rows of that source predicted by them.
+constants are fitted anew without each source in turn, and the rows of that source predicted by them; the same without
+each family of frameworks, which is harder.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.performance.calibrate import calibrate, predict
+from dcsim.performance.calibrate import calibrate, cross_validate, predict
 from dcsim.performance.devices import device_row, family_of
 from dcsim.performance.rows import Configuration, Configurations, configurations, read
 from dcsim.performance.scores import Score, score
@@ -133,7 +134,12 @@ def main(arguments: argparse.Namespace) -> None:
         scatter(found, predicted, arguments.plot)
         print(f"\nscatter plot: {arguments.plot}")
     if arguments.cross_validate:
-        outside = calibrate(found).outside
+        fitted = calibrate(found)
+        outside = fitted.outside
         print("\nconstants fitted without the source of each row\n" + "\n".join(tables(found, outside)))
         figures |= summary(found, outside, "cv_")
+        frameworks = np.array([row.framework for row in found.rows])
+        apart = cross_validate(fitted.bench, fitted.values, frameworks)
+        print("\nconstants fitted without the family of frameworks of each row\n" + "\n".join(tables(found, apart)[:3]))
+        figures |= summary(found, apart, "cv_framework_")
     print(json.dumps(figures))

@@ -49,9 +49,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _table(listed: list[Entry]) -> list[str]:
-    lines = [f"{'scope':12}{'constant':28}{'value':>10}{'rows':>7}{'sources':>9}{'error':>8}  grade"]
+    lines = [f"{'scope':16}{'constant':28}{'value':>10}{'rows':>7}{'sources':>9}{'error':>8}  grade"]
     for entry in listed:
-        name = f"{entry.constant.scope:12}{entry.constant.field:28}"
+        name = f"{entry.constant.scope:16}{entry.constant.field:28}"
         error = f"{100 * entry.error:7.1f}%" if entry.rows else f"{'':8}"
         note = "" if entry.rows else "  no rows: starting value"
         lines.append(f"{name}{entry.value:>10.3g}{entry.rows:>7}{entry.sources:>9}{error}  {entry.grade}{note}")

@@ -62,7 +62,6 @@ class Plan(NamedTuple):
     linear_bytes: float = 2.0  # bytes an element of linear layers' operands: 4, 2, 1 (fp8), 0.5 (fp4)
     gradient_bytes: float = 4.0
     optimizer_bytes: float = 12.0  # fp32 master and two moments; 4 or 8 for SGD
-    overlap_tp: float = 0.0  # share of tensor-parallel traffic that the framework hides
     overlap_dp: float = 1.0  # 1: gradients travel while backward still runs
     dropout: float = 0.0  # 1: masks are kept for backward
     shard_ranks: float = 8.0  # data-parallel ranks that HSDP divides the states over
@@ -83,8 +82,8 @@ class Device(NamedTuple):
     multiprocessors: float = 1.0
     # calibrated (presets/calibration/)
     product_efficiency: float = 0.8  # sustained share of peak of a large product
-    wave_share: float = 0.5  # waves of tiles that a product wastes; see roofline.py
-    tile_latency_s: float = 1e-6  # filling and draining one wave of tiles
+    wave_share: float = 0.0  # waves of tiles that a product wastes; see roofline.py
+    tile_latency_s: float = 0.0  # filling and draining one wave of tiles
     memory_efficiency: float = 0.85
     launch_s: float = 3e-6  # host time a kernel
     link_efficiency: float = 0.8
@@ -98,6 +97,7 @@ class Device(NamedTuple):
     elementwise_factor: float = 1.0  # bytes that elementwise work moves, over those of fused kernels
     expert_factor: float = 1.0  # time of routed experts (uneven routing, sorting) over that of a dense product
     overlap: float = 0.8  # share of computing time that can hide traffic
+    step_latency_s: float = 0.0  # host time once a step: data, gradient norm, optimiser launches
     straggling: float = 0.0  # growth of step time with every doubling of accelerators beyond one server
 
 

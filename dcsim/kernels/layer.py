@@ -15,7 +15,9 @@ from dcsim.kernels.roofline import TILE_ROWS, Rates, product
 
 FORWARD_KERNELS = 14.0  # launched for one layer: products, attention, norms, activation, residuals
 BACKWARD_KERNELS = 26.0
+GATED_KERNELS = 8.0  # more, forward, of layers like Llama's: rotary positions, gate; twice as many backward
 EXPERT_KERNELS = 20.0  # more for routing, sorting and grouped products, each way
+ALIGNED = 8.0  # elements: matrix engines read rows of 16 bytes (NVIDIA, Matrix multiplication background, section 3)
 STATE_BYTES = 30.0  # read and written by an Adam step for each parameter held
 
 
@@ -86,7 +88,8 @@ def attention_core(model: Model, plan: Plan, at: Rates) -> Times:
             seen = model.window / plan.seq_len
         forward_s = 2.0 * seen * (pairs + at.idle_rows * plan.seq_len) * width * at.attention_s
         return Times(forward_s, 2.5 * forward_s, 0.0, 0.0)
-    products_s = 2.0 * pairs * (width + 2.0 * at.half_fill) * at.half_s
+    flop_s = at.half_s if model.head_dim % ALIGNED == 0.0 else at.vector_s
+    products_s = 2.0 * pairs * (width + 2.0 * at.half_fill) * flop_s
     bytes_s = 10.0 * pairs * at.memory_s
     return Times(products_s + bytes_s, 2.0 * products_s + bytes_s, 0.0, 2.0 * bytes_s)
 
@@ -133,22 +136,18 @@ def elementwise(model: Model, plan: Plan, tokens: float, at: Rates) -> Times:
 def experts(model: Model, plan: Plan, tokens: float, at: Rates) -> Times:
     """Router, routed and shared experts of one layer; every rank computes top_k products a token.
 
-    With expert parallelism each expert is whole on one rank, and tensor-parallel ranks share out the tokens
-    (expert tensor parallelism 1); without, tp cuts every expert. Each expert
-    fills its last tile of rows half on average.
+    Experts are shared out over ep ranks, and tp cuts each of them as it cuts an MLP, as memory counts them. Each
+    expert fills its last tile of rows half on average.
     """
     routed = tokens * model.top_k
-    if plan.ep > 1.0:
-        local, width, routed = max(model.experts / plan.ep, 1.0), model.expert_hidden, routed / plan.tp
-    else:
-        local, width = model.experts, model.expert_hidden / plan.tp
+    local, width = max(model.experts * (1.0 / plan.ep), 1.0), model.expert_hidden * (1.0 / plan.tp)
     work = mlp(model, plan, routed + 0.5 * TILE_ROWS * local, width, at)
     work = mix(Times(0.0, 0.0, 0.0, 0.0), work, at.experts)
     router = linear(tokens, model.experts, model.hidden, 2.0, at)
     sorting = 8.0 * routed * model.hidden * at.elementwise
     work = add(add(work, router), moved(sorting, sorting, at))
     if model.shared_hidden > 0.0:
-        work = add(work, mlp(model, plan, tokens, model.shared_hidden / plan.tp, at))
+        work = add(work, mlp(model, plan, tokens, model.shared_hidden * (1.0 / plan.tp), at))
     return work
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dcsim.kernels.facts import DUALPIPE, ZB_H1, ZB_H2
+import math
+
+from dcsim.kernels.facts import DUALPIPE, GPIPE, ZB_H1, ZB_H2
 from dcsim.kernels.inlined import inlined
 
 
@@ -26,6 +28,30 @@ def bubble_s(schedule: float, stages: float, chunks: float, forward_s: float, in
     if schedule == DUALPIPE:
         return max(0.5 * stages - 1.0, 0.0) * max(whole_s + input_s - 2.0 * weight_s, 0.0)
     return (stages - 1.0) * whole_s * (1.0 / chunks)
+
+
+@inlined
+def exposed_sends_s(
+    schedule: float, stages: float, chunks: float, batches: float, send_s: float, slack_s: float
+) -> float:
+    """Sends between neighbours that nothing hides in a step of `batches` micro-batches, s.
+
+    send_s: one send; slack_s: what the average stage waits for the slowest, a micro-batch. Filling and draining
+    expose one send each way and boundary: 2 (p - 1), or 2 (p v - 1) with v chunks; GPipe, ZB-H2 and DualPipe, which
+    start enough micro-batches, hide all others. 1F1B lets p micro-batches into the pipeline, so a round trip of
+    2 (p - 1) sends passes for every p of them, less what waiting for the slowest stage hides; in ZB-H1 weight
+    gradients fill that wait after the first round. Exact where stages are alike; interleaving, for sends that take
+    no longer than the forward pass of a chunk.
+    """
+    if stages <= 1.0:
+        return 0.0
+    once_s = 2.0 * (stages * chunks - 1.0) * send_s
+    if chunks > 1.0 or schedule in (GPIPE, ZB_H2, DUALPIPE):
+        return once_s
+    waits = float(math.floor((batches - 1.0) * (stages - 1.0) / stages))
+    if schedule == ZB_H1:
+        waits = min(waits, stages - 1.0)
+    return once_s + waits * max(2.0 * send_s - slack_s * stages / (stages - 1.0), 0.0)
 
 
 @inlined

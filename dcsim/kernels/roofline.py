@@ -14,6 +14,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+from numba import njit, prange
+
 from dcsim.kernels.facts import Device
 from dcsim.kernels.inlined import inlined
 
@@ -27,6 +30,7 @@ class Rates(NamedTuple):
     linear_s: float  # a FLOP of linear layers
     half_s: float  # a FLOP in 16 bits
     attention_s: float  # a FLOP of a fused attention core
+    vector_s: float  # a FLOP on vector units, single precision
     memory_s: float  # a byte of device memory
     linear_fill: float  # elements of depth
     half_fill: float
@@ -51,6 +55,7 @@ def rates(device: Device, linear_bytes: float) -> Rates:
         1.0 / linear,
         1.0 / half,
         1.0 / attention,
+        1.0 / (device.vector_flop_per_s * share),
         1.0 / (device.memory_b_per_s * device.memory_efficiency),
         fill * linear,
         fill * half,
@@ -74,4 +79,18 @@ def product(
     output = rows * columns
     compute_s = 2.0 * (depth + fill) * (output + at.idle) * flop_s
     memory_s = (2.0 * output + element_b * depth * (rows + columns)) * at.memory_s
-    return max(memory_s, compute_s), (memory_s if memory_s > compute_s else 0.0)
+    return (memory_s, memory_s) if memory_s > compute_s else (compute_s, 0.0)
+
+
+@njit(cache=True, parallel=True, error_model="numpy")
+def products_s(sides, element_b, devices):  # type: ignore[no-untyped-def]
+    """Times of products alone on a device, launch included, s, shape (n,).
+
+    sides: shape (n, 3), rows, columns, depth; element_b: bytes an element, shape (n,); devices: n records of `Device`.
+    """
+    out = np.empty(len(sides))
+    for i in prange(len(sides)):
+        at = rates(devices[i], element_b[i])
+        seconds, _ = product(sides[i, 0], sides[i, 1], sides[i, 2], element_b[i], True, at)
+        out[i] = seconds + devices[i].launch_s
+    return out

@@ -11,6 +11,7 @@ from dcsim.kernels.layer import (
     BACKWARD_KERNELS,
     EXPERT_KERNELS,
     FORWARD_KERNELS,
+    GATED_KERNELS,
     Times,
     add,
     attention_core,
@@ -61,55 +62,66 @@ def waited_s(host_s: float, device_s: float) -> float:
 def one_layer(model: Model, plan: Plan, device: Device, at: Rates) -> Layer:
     """The average layer: dense and expert layers in their proportion."""
     tokens = plan.micro_batch * plan.seq_len * (1.0 / plan.cp)
-    core = attention_core(model, plan, at)
     sparse = sparse_share(model)
-    width = model.ffn_hidden * (1.0 / plan.tp)
-    block = mlp(model, plan, tokens, width, at) if sparse < 1.0 else Times(0.0, 0.0, 0.0, 0.0)
-    if sparse > 0.0:
-        block = mix(block, experts(model, plan, tokens, at), sparse)
-    crossed = 1.0 + model.cross_layers / model.layers
-    attention = add(projections(model, plan, tokens, at), core)
-    if crossed > 1.0:
-        attention = mix(Times(0.0, 0.0, 0.0, 0.0), attention, crossed)
-    work = add(add(attention, elementwise(model, plan, tokens, at)), block)
-    again_s = work.forward_s if plan.recompute == FULL else (core.forward_s if plan.recompute == SELECTIVE else 0.0)
+    core = attention_core(model, plan, at)
+    work = _work(model, plan, tokens, sparse, core, at)
+    again = 1.0 if plan.recompute == FULL else 0.0
+    again_s = again * work.forward_s + (core.forward_s if plan.recompute == SELECTIVE else 0.0)
     weight_s = work.weight_s * model.trainable
-    launch_s = _launch_s(plan, device, sparse, work.forward_s, work.input_s + weight_s + again_s)
+    tensor_s, routed_s = _tensor_s(model, plan, device, tokens), sparse * _expert_s(model, plan, device, tokens)
+    pass_s = tensor_s + routed_s
+    forward, backward = _launches(model, plan, sparse)
+    launch_s = waited_s(forward * device.launch_s, work.forward_s + pass_s)
+    backward_s = work.input_s + again_s + weight_s + (1.0 + again) * pass_s
+    launch_s += waited_s((backward + again * forward) * device.launch_s, backward_s)
     return Layer(
         work.forward_s,
         work.input_s + again_s,
         weight_s,
         work.memory_s,
         launch_s,
-        _tensor_s(model, plan, device, tokens),
+        (2.0 + again) * tensor_s,
         _context_s(model, plan, device, tokens, core),
-        _expert_s(model, plan, device, tokens) * sparse,
+        (2.0 + again) * routed_s,
     )
 
 
 @inlined
-def _launch_s(plan: Plan, device: Device, sparse: float, forward_s: float, backward_s: float) -> float:
-    kernels = EXPERT_KERNELS * sparse
-    forward_host_s = (FORWARD_KERNELS + kernels) * device.launch_s
-    backward_host_s = (BACKWARD_KERNELS + kernels) * device.launch_s
-    if plan.recompute == FULL:
-        backward_host_s += forward_host_s
-    return waited_s(forward_host_s, forward_s) + waited_s(backward_host_s, backward_s)
+def _work(model: Model, plan: Plan, tokens: float, sparse: float, core: Times, at: Rates) -> Times:
+    """Computing of one micro-batch; layers that also attend to an encoder have a second attention and its norm."""
+    nothing = Times(0.0, 0.0, 0.0, 0.0)
+    block = mlp(model, plan, tokens, model.ffn_hidden * (1.0 / plan.tp), at) if sparse < 1.0 else nothing
+    if sparse > 0.0:
+        block = mix(block, experts(model, plan, tokens, at), sparse)
+    attention = add(projections(model, plan, tokens, at), core)
+    norms = elementwise(model, plan, tokens, at)
+    if model.cross_layers > 0.0:
+        crossed = model.cross_layers / model.layers
+        attention, norms = mix(nothing, attention, 1.0 + crossed), mix(nothing, norms, 1.0 + 0.5 * crossed)
+    return add(add(attention, norms), block)
 
 
 @inlined
-def _passes(plan: Plan) -> float:
-    """Forward, backward, and forward again where everything is recomputed."""
-    return 3.0 if plan.recompute == FULL else 2.0
+def _launches(model: Model, plan: Plan, sparse: float) -> tuple[float, float]:
+    """Kernels that the host launches for one layer forward and backward, collectives among them.
+
+    The host launches while the device computes and sends: a layer takes the longer of both.
+    """
+    blocks = 1.0 + 0.5 * model.cross_layers / model.layers
+    collectives = blocks * (2.0 + 2.0 * plan.sequence_parallel) if plan.tp > 1.0 else 0.0
+    collectives += 2.0 * sparse if plan.ep > 1.0 else 0.0
+    both = sparse * EXPERT_KERNELS + collectives
+    forward = blocks * (FORWARD_KERNELS + GATED_KERNELS * model.gated)
+    return forward + both, blocks * (BACKWARD_KERNELS + 2.0 * GATED_KERNELS * model.gated) + both
 
 
 @inlined
 def _tensor_s(model: Model, plan: Plan, device: Device, tokens: float) -> float:
-    """Two all-reduces each pass, or as many all-gathers and reduce-scatters with sequence parallelism."""
+    """All-reduces of one pass, one a block, or as many all-gathers and reduce-scatters with sequence parallelism."""
     if plan.tp <= 1.0:
         return 0.0
     one_s = all_reduce_s(2.0 * tokens * model.hidden, road(device, 1.0, plan.tp))
-    return 2.0 * _passes(plan) * (1.0 - plan.overlap_tp) * one_s
+    return (2.0 + model.cross_layers / model.layers) * one_s
 
 
 @inlined
@@ -117,16 +129,17 @@ def _context_s(model: Model, plan: Plan, device: Device, tokens: float, core: Ti
     """Keys and values pass round a ring, once forward and twice backward, behind the attention core."""
     if plan.cp <= 1.0:
         return 0.0
-    pair_b = 4.0 * tokens * plan.cp * max(model.kv_heads / plan.tp, 1.0) * model.head_dim
+    pair_b = 4.0 * tokens * plan.cp * max(model.kv_heads * (1.0 / plan.tp), 1.0) * model.head_dim
     ring_s = gather_s(pair_b, road(device, plan.tp, plan.cp))
     forward_s = exposed_s(ring_s, device.overlap * core.forward_s)
-    return (_passes(plan) - 1.0) * forward_s + exposed_s(2.0 * ring_s, device.overlap * core.input_s)
+    passes = 2.0 if plan.recompute == FULL else 1.0
+    return passes * forward_s + exposed_s(2.0 * ring_s, device.overlap * core.input_s)
 
 
 @inlined
 def _expert_s(model: Model, plan: Plan, device: Device, tokens: float) -> float:
-    """Dispatch and combine, each pass."""
+    """Dispatch and combine of one pass."""
     if plan.ep <= 1.0:
         return 0.0
-    sent_b = 2.0 * tokens * model.hidden / plan.tp
-    return 2.0 * _passes(plan) * dispatch_s(sent_b, model.top_k, device, plan.ep)
+    sent_b = 2.0 * tokens * model.hidden * (1.0 / plan.tp)
+    return 2.0 * dispatch_s(sent_b, model.top_k, device, plan.ep)

@@ -13,7 +13,7 @@ from dcsim.kernels.facts import Device, Model, Plan, Step
 from dcsim.kernels.inlined import inlined
 from dcsim.kernels.layer import head, sparse_share
 from dcsim.kernels.memory import attention_parameters, worst_stage_bytes
-from dcsim.kernels.pipeline import bubble_s, stage_layers
+from dcsim.kernels.pipeline import bubble_s, exposed_sends_s, stage_layers
 from dcsim.kernels.roofline import rates
 from dcsim.kernels.stage import busy_s, one_layer, traffic_s
 from dcsim.kernels.synchronise import data_parallel
@@ -60,7 +60,8 @@ def one_step(model: Model, plan: Plan, device: Device) -> Step:
         layers, heads = fullest, 0.0
     idle_s = _idle_s(model, plan, layer)
     compute_s = count * (layers * busy_s(layer) + heads * head_s)
-    sends_s = _sends_s(model, plan, device, count)
+    slack_s = layers * one_s + heads * head_s - (model.layers * one_s + head_s) * (1.0 / plan.pp)
+    sends_s = _sends_s(model, plan, device, count, max(slack_s, 0.0))
     backward_s = layers * (layer.input_s + layer.weight_s) + heads * (last.input_s + last.weight_s)
     shared = data_parallel(model, plan, device, layers * layer.forward_s + heads * last.forward_s, backward_s)
     tp_s, cp_s, ep_s = count * layers * layer.tp_s, count * layers * layer.cp_s, count * layers * layer.ep_s
@@ -119,15 +120,15 @@ def _idle_s(model: Model, plan: Plan, layer) -> float:  # type: ignore[no-untype
 
 
 @inlined
-def _sends_s(model: Model, plan: Plan, device: Device, count: float) -> float:
-    """Exposed sends between stages: each micro-batch both ways; interleaved schedules hide those of the steady part."""
+def _sends_s(model: Model, plan: Plan, device: Device, count: float, slack_s: float) -> float:
+    """Exposed sends between stages."""
     if plan.pp <= 1.0:
         return 0.0
     size_b = 2.0 * plan.micro_batch * plan.seq_len * (1.0 / plan.cp) * model.hidden
     if plan.sequence_parallel > 0.0:
         size_b *= 1.0 / plan.tp
-    times = plan.pp - 1.0 if plan.vpp > 1.0 else count + plan.pp - 1.0
-    return 2.0 * times * send_s(size_b, device, plan.tp * plan.cp * plan.dp)
+    one_s = send_s(size_b, device, plan.tp * plan.cp * plan.dp)
+    return exposed_sends_s(plan.schedule, plan.pp, plan.vpp, count, one_s, slack_s)
 
 
 @inlined

@@ -26,7 +26,7 @@ class Cover(NamedTuple):
 
 
 class Shared(NamedTuple):
-    """Exposed data-parallel traffic and optimiser time of a step, s."""
+    """Exposed data-parallel traffic of a step, and the optimiser with all else that comes once a step, s."""
 
     traffic_s: float
     optimizer_s: float
@@ -45,7 +45,7 @@ def held_parameters(model: Model, plan: Plan) -> Held:
     layers, share = model.layers * (1.0 / plan.pp), 1.0 / plan.tp
     return Held(
         (layers * dense + tables * model.vocab * model.hidden) * share,
-        layers * routed * (1.0 / plan.ep if plan.ep > 1.0 else share),
+        layers * routed / (plan.tp * plan.ep),
     )
 
 
@@ -63,16 +63,13 @@ def data_parallel(model: Model, plan: Plan, device: Device, forward_s: float, ba
     if plan.sharding >= ZERO3:
         traffic_s, states = _gathered(model, plan, device, held, cover)
     else:
-        own = whole  # of routed experts, which other ranks hold only where they are spread
-        if plan.ep > 1.0:
-            own = road(device, plan.ep, max(ranks * plan.tp / plan.ep, 1.0))
+        own = road(device, plan.tp * plan.ep, max(ranks * (1.0 / plan.ep), 1.0))
         traffic_s = _reduced_s(model, plan, held, whole, own, cover)
         states = held.dense + held.routed
         if plan.sharding > UNSHARDED:
-            states = held.dense * (1.0 / ranks) + held.routed * (1.0 / own.ranks)
-    memory_s = 1.0 / (device.memory_b_per_s * device.memory_efficiency)
-    optimizer_s = STATE_BYTES * states * model.trainable * memory_s
-    return Shared(traffic_s, optimizer_s)
+            states = held.dense / ranks + held.routed / own.ranks
+    optimizer_s = STATE_BYTES * states * model.trainable / (device.memory_b_per_s * device.memory_efficiency)
+    return Shared(traffic_s, optimizer_s + device.step_latency_s)
 
 
 @inlined

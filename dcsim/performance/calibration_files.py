@@ -21,18 +21,24 @@ class Entry:
 
     @property
     def grade(self) -> str:
-        """`measured` where two sources or more speak, `weak` where one does, else `assumed`."""
-        return "measured" if self.sources > 1 else "weak" if self.rows else "assumed"
+        """`measured` where two sources or other measurements speak, `weak` where one source does, else `assumed`."""
+        if self.sources > 1 or self.constant.basis:
+            return "measured"
+        return "weak" if self.rows else "assumed"
 
     @property
     def source(self) -> str:
         """What the value rests on, in words."""
         if not self.rows:
-            return f"no rows; {self.constant.source}"
+            return f"no rows; {self._start}"
         return (
             f"fitted with all others to {self.rows} rows of {self.sources} sources, from a start of "
-            f"{self.constant.start:g} ({self.constant.source})"
+            f"{self.constant.start:g} ({self._start})"
         )
+
+    @property
+    def _start(self) -> str:
+        return "; ".join(text for text in (self.constant.source, self.constant.basis) if text)
 
 
 def entries(fitted: Fitted) -> list[Entry]:

@@ -129,13 +129,13 @@ def device_row(
     if family is None or (family.name, "product_efficiency") not in known:
         constants |= _at_most_measured(accelerator, constants)
         notes.append(
-            f"no training rows of {accelerator.name}'s family: constants of class '{accelerator.device_class}'"
+            f"no constants of {accelerator.name}'s family: those of class '{accelerator.device_class}' and of all serve"
         )
     return DeviceRow(Device(*sheet, **constants), ELEMENT_B[precision], tuple(notes))
 
 
 def _at_most_measured(accelerator: Accelerator, constants: Mapping[str, float]) -> dict[str, float]:
-    """A class's share of peak, held below the best product that was measured on this very device."""
+    """The share of peak that serves all, held below the best product that was measured on this very device."""
     best, peak_half = accelerator.matmul_bf16, accelerator.bf16
     share = constants.get("product_efficiency")
     if best is None or peak_half is None or share is None:

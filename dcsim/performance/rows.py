@@ -24,6 +24,7 @@ from dcsim.kernels.facts import Model, Plan
 from dcsim.performance.devices import ELEMENT_B, scale_up_domain
 from dcsim.performance.row_text import accelerator_preset, framework_family, hides_gradients, nic_b_per_s, precision_of
 from dcsim.scenario import presets
+from dcsim.scenario.model import Transformer
 from dcsim.scenario.spec import Accelerator
 
 Row = Mapping[str, str]
@@ -254,11 +255,8 @@ def model_of(row: Row) -> Model:
         raise Unusable("moe_first_dense is more than layers")
     experts = number(row, "moe_experts", 0.0)
     expert_hidden = number(row, "moe_ffn_hidden", number(row, "ffn_hidden", 4.0 * hidden)) if experts else 0.0
-    head_dim = number(row, "head_dim", hidden / heads)
-    latent: dict[str, float] = {}
-    if re.match(r"(?i)deepseek-?v[23]|kimi", row.get("model") or ""):
-        latent = {"q_rank": 1536.0, "kv_rank": 512.0, "rope_dim": 64.0}
-        head_dim = 128.0
+    latent = latent_of(row.get("model") or "")
+    head_dim = latent.pop("head_dim", None) or number(row, "head_dim", hidden / heads)
     return Model(
         layers=layers,
         hidden=hidden,
@@ -277,6 +275,16 @@ def model_of(row: Row) -> Model:
         trainable=LORA_SHARE if row.get("task") == "lora" else 1.0,
         **latent,
     )
+
+
+def latent_of(name: str) -> dict[str, float]:
+    """Ranks and widths of latent attention, which rows do not give, of the preset that the model's name begins with."""
+    known = next((known for known in presets.names("models") if name.lower().startswith(known)), None)
+    model = presets.model(known) if known else None
+    if not isinstance(model, Transformer) or not model.kv_rank:
+        return {}
+    widths = ("q_rank", "kv_rank", "rope_dim", "head_dim")
+    return {width: float(getattr(model, width) or 0.0) for width in widths}
 
 
 def parameters(model: Model) -> float:
@@ -329,7 +337,6 @@ def plan_of(row: Row, model: Model, accelerator: Accelerator, framework: str, as
         recompute=RECOMPUTE.get(row.get("recompute") or "", facts.NONE),
         flash=float(row.get("flash_attention") != "n"),
         gradient_bytes=2.0 if fp16 else 4.0,
-        overlap_tp=0.0,
         overlap_dp=float(hides_gradients(row.get("framework") or "", framework)),
     )
 

@@ -102,3 +102,36 @@ def test_a_device_waits_for_a_slow_host_and_for_a_fast_one_hardly():
     assert waited_s(10.0, 1.0) == pytest.approx(9.0, rel=0.02)
     assert waited_s(1.0, 10.0) < 0.05
     assert waited_s(0.0, 5.0) == 0.0
+
+
+def test_heads_that_are_no_multiple_of_sixteen_bytes_leave_the_matrix_engines():
+    odd = MODEL._replace(head_dim=150.0)
+    plan, square = PLAN._replace(flash=0.0), 2 * 32 * 2048**2
+    assert attention_core(odd, plan, AT).forward_s == pytest.approx(2 * square * 300 / 5e12 + 10 * square / 1e15)
+    assert attention_core(odd, PLAN, AT).forward_s == pytest.approx(
+        attention_core(MODEL, PLAN, AT).forward_s * 150 / 128  # fused kernels pad
+    )
+
+
+def test_a_slow_host_hides_computing_and_traffic_alike():
+    # 14 + 8 kernels forward, 26 + 16 backward, and two all-reduces each way, all at 1 ms: 68 ms in all
+    slow = DEVICE._replace(launch_s=1e-3, link_b_per_s=1e12)
+    plan = PLAN._replace(tp=4.0, micro_batch=1.0)
+    layer = one_layer(MODEL, plan, slow, rates(slow, 2.0))
+    busy_s = layer.forward_s + layer.input_s + layer.weight_s + layer.tp_s
+    assert busy_s + layer.launch_s == pytest.approx(68e-3, rel=0.02)
+
+
+def test_layers_that_attend_to_an_encoder_pay_for_a_second_attention():
+    plan = PLAN._replace(tp=4.0)
+    plain, crossed = (one_layer(MODEL._replace(cross_layers=cross), plan, DEVICE, AT) for cross in (0.0, 10.0))
+    one = projections(MODEL, plan, TOKENS, AT).forward_s + attention_core(MODEL, plan, AT).forward_s
+    assert crossed.forward_s - plain.forward_s == pytest.approx(one, rel=1e-3)
+    assert crossed.tp_s == pytest.approx(1.5 * plain.tp_s)
+
+
+def test_spread_experts_are_cut_by_tensor_parallelism_too():
+    sparse = MODEL._replace(experts=8.0, top_k=2.0, expert_hidden=4096.0)
+    whole_s, cut_s = (experts(sparse, PLAN._replace(tp=tp, ep=8.0), TOKENS, AT).forward_s for tp in (1.0, 4.0))
+    router_s = 2 * TOKENS * 4096 * 8 / 100e12
+    assert cut_s - router_s == pytest.approx((whole_s - router_s) / 4, rel=0.01)

@@ -3,7 +3,7 @@
 import pytest
 
 from dcsim.kernels.facts import DUALPIPE, GPIPE, ONE_F_ONE_B, ZB_H1, ZB_H2
-from dcsim.kernels.pipeline import bubble_s, stage_layers
+from dcsim.kernels.pipeline import bubble_s, exposed_sends_s, stage_layers
 
 
 def test_bubbles_are_those_of_the_papers():
@@ -39,3 +39,19 @@ def test_no_bubble_is_below_zero_and_twice_the_work_doubles_it():
     for schedule in (GPIPE, ONE_F_ONE_B, ZB_H1, ZB_H2, DUALPIPE):
         once, twice = (bubble_s(schedule, 8.0, 1.0, 3.0 * k, 2.0 * k, 1.0 * k) for k in (1.0, 2.0))
         assert twice == pytest.approx(2 * once)
+
+
+def test_sends_that_nothing_hides():
+    # 4 stages, 16 micro-batches: 6 to fill and drain; 1F1B waits 3/4 of a round trip for each of 15 more
+    assert exposed_sends_s(GPIPE, 4.0, 1.0, 16.0, 1.0, 0.0) == 6.0
+    assert exposed_sends_s(ONE_F_ONE_B, 4.0, 1.0, 16.0, 1.0, 0.0) == 6.0 + 2 * 11
+    assert exposed_sends_s(ONE_F_ONE_B, 4.0, 2.0, 16.0, 1.0, 0.0) == 14.0
+    assert exposed_sends_s(ZB_H1, 4.0, 1.0, 16.0, 1.0, 0.0) == 12.0
+    assert exposed_sends_s(ZB_H2, 4.0, 1.0, 16.0, 1.0, 0.0) == 6.0
+    assert exposed_sends_s(ONE_F_ONE_B, 1.0, 1.0, 16.0, 1.0, 0.0) == 0.0
+
+
+def test_waiting_for_the_slowest_stage_hides_sends():
+    # 0.6 s more work on one stage: the average stage waits 0.45 s, 4/3 of which each of 11 waits gets back
+    assert exposed_sends_s(ONE_F_ONE_B, 4.0, 1.0, 16.0, 1.0, 0.45) == pytest.approx(6.0 + 11 * (2.0 - 0.6))
+    assert exposed_sends_s(ONE_F_ONE_B, 4.0, 1.0, 16.0, 0.1, 0.45) == pytest.approx(0.6)

@@ -93,3 +93,8 @@ def test_rows_of_another_width_or_number_are_refused():
         steps(np.ones((1, 3)), np.array([PLAN]), np.array([DEVICE]))
     with pytest.raises(ValueError, match="same number"):
         steps(np.array([MODEL] * 2), np.array([PLAN] * 3), np.array([DEVICE]))
+
+
+def test_what_the_host_does_once_a_step_adds_to_it():
+    late = step(device=DEVICE._replace(step_latency_s=0.03, straggling=0.0))
+    assert late.step_s - step(device=DEVICE._replace(straggling=0.0)).step_s == pytest.approx(0.03)

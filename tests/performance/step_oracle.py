@@ -170,7 +170,7 @@ def step_s(model: Model, plan: Plan, device: Device, order: Order = one_f_one_b)
     last = head(model, plan, at)
     reduce_s = 0.0
     if plan.tp > 1.0:
-        reduce_s = (1.0 - plan.overlap_tp) * all_reduce_s(2.0 * tokens * model.hidden, road(device, 1.0, plan.tp))
+        reduce_s = all_reduce_s(2.0 * tokens * model.hidden, road(device, 1.0, plan.tp))
     layers = int(model.layers / (plan.pp * plan.vpp))
 
     def pieces(stage: int, task: Task) -> list[float]:

@@ -29,7 +29,10 @@ EXACT = [
     "gpt-neox-20b",
 ]
 
-WIDE = {"ernie-3.0": (0.018, "its two task-specific modules, 0.17e9 parameters, are not part of the preset")}
+WIDE = {
+    "ernie-3.0": (0.018, "its two task-specific modules, 0.17e9 parameters, are not part of the preset"),
+    "kimi-k2": (0.014, "published as 1.04 trillion; the widths of its configuration give 1.026"),
+}
 """Presets whose published count the widths miss by more than 1 %: by how much at most, and why."""
 
 WIDE_ACTIVE = {"deepseek-v3": (0.016, "37e9 leaves the embedding look-up (0.93e9) out")}
@@ -59,7 +62,7 @@ def test_active_parameters_are_within_one_percent_of_the_published_count() -> No
     for model in checked:
         most, _ = WIDE_ACTIVE.get(model.name, (0.01, ""))
         assert models.active_parameters(model) == pytest.approx(model.active_parameters, rel=most), model.name
-    assert len(checked) == 4
+    assert len(checked) == 5
 
 
 def test_gpt_2_small_by_hand() -> None:

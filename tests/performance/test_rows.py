@@ -50,6 +50,12 @@ def test_nics_are_read_by_written_rules(text, gbit):
     assert nic_b_per_s(text, 8) == gbit * 1e9 / 8
 
 
+def test_ranks_of_latent_attention_come_from_the_model_s_preset():
+    one = configuration(ROW | {"model": "DeepSeek-V3-4L-proxy"})
+    assert (one.model.q_rank, one.model.kv_rank, one.model.rope_dim, one.model.head_dim) == (1536, 512, 64, 128)
+    assert configuration(ROW).model.kv_rank == 0
+
+
 def test_names_mean_the_nearest_preset():
     assert accelerator_preset("H100-80GB-SXM") == "H100-SXM"
     assert accelerator_preset("TPU v5p") == "TPU-v5p"
@@ -99,3 +105,9 @@ def test_at_least_95_percent_of_the_published_rows_can_be_told(shared):
     found = configurations(read(shared / "training_measured.csv"))
     assert len(found.rows) >= 0.95 * found.total
     assert found.ordinary.sum() > 1200
+
+
+def test_deepspeed_is_megatron_s_only_where_it_says_so():
+    assert framework_family("NGC PyTorch Release 24.01 Deepspeed N8") == "pytorch"
+    assert framework_family("Megatron-DeepSpeed", fused=False) == "unfused"
+    assert framework_family("NGC PyTorch Release 24.01") == "megatron"
