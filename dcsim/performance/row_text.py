@@ -30,9 +30,9 @@ FRAMEWORK_WORDS = (
     ("megatron", r"megatron-core|megatron-bridge|nemo|nvidia|ngc|mxnet|transformerengine|megatron-lm|megatron$"),
     ("pytorch", r""),
 )
-"""Families of frameworks by words, first match wins: XLA programs; DeepSpeed without Megatron; Megatron Core with its fused kernels; PyTorch with
-FSDP, DeepSpeed and the like, also for unknown ones. A run without fused attention is `unfused`, whatever its
-framework: the Megatron-LM and Megatron-DeepSpeed of 2020 to 2022."""
+"""Families of frameworks by words, first match wins: XLA programs; DeepSpeed without Megatron; Megatron Core with its
+fused kernels; PyTorch with FSDP, DeepSpeed and the like, also for unknown ones. A run without fused attention is
+`unfused`, whatever its framework: the Megatron-LM and Megatron-DeepSpeed of 2020 to 2022."""
 
 _RATE = r"([\d.,]+)\s*(?:Gb/s|Gbit/s|Gbps|Gb/Sec)"
 _PORTS = re.compile(rf"(\d+)\s*x(?![a-z])[^,;:]*?(?<![\d.]){_RATE}", re.IGNORECASE)
