@@ -70,7 +70,7 @@ def one_layer(model: Model, plan: Plan, device: Device, at: Rates) -> Layer:
     weight_s = work.weight_s * model.trainable
     tensor_s, routed_s = _tensor_s(model, plan, device, tokens), sparse * _expert_s(model, plan, device, tokens)
     pass_s = tensor_s + routed_s
-    forward, backward = _launches(model, plan, sparse)
+    forward, backward = launches_of(model, plan, sparse)
     launch_s = waited_s(forward * device.launch_s, work.forward_s + pass_s)
     backward_s = work.input_s + again_s + weight_s + (1.0 + again) * pass_s
     launch_s += waited_s((backward + again * forward) * device.launch_s, backward_s)
@@ -102,7 +102,7 @@ def _work(model: Model, plan: Plan, tokens: float, sparse: float, core: Times, a
 
 
 @inlined
-def _launches(model: Model, plan: Plan, sparse: float) -> tuple[float, float]:
+def launches_of(model: Model, plan: Plan, sparse: float) -> tuple[float, float]:
     """Kernels that the host launches for one layer forward and backward, collectives among them.
 
     The host launches while the device computes and sends: a layer takes the longer of both.

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from dcsim.kernels.facts import Device, Model, Plan
 from dcsim.kernels.layer import attention_core, elementwise, head, mlp, projections
 from dcsim.kernels.roofline import rates
+from dcsim.kernels.stage import launches_of, waited_s
 from dcsim.kernels.traffic import all_reduce_s, road, send_s
 
 FORWARD, INPUT, WEIGHT, BACKWARD = "forward", "input gradients", "weight gradients", "both gradients"
@@ -162,7 +163,10 @@ class Oracle:
 
 
 def step_s(model: Model, plan: Plan, device: Device, order: Order = one_f_one_b) -> float:
-    """Time of a step up to the last gradient, s: dense layers that divide evenly, tp and pp, no data parallelism."""
+    """Time of a step up to the last gradient, s: dense layers that divide evenly, tp and pp, no data parallelism.
+
+    How long a layer waits for the host is the kernels' own closed form, which has tests by hand.
+    """
     at = rates(device, plan.linear_bytes)
     tokens = plan.micro_batch * plan.seq_len
     attention, core = projections(model, plan, tokens, at), attention_core(model, plan, at)
@@ -173,13 +177,20 @@ def step_s(model: Model, plan: Plan, device: Device, order: Order = one_f_one_b)
         reduce_s = all_reduce_s(2.0 * tokens * model.hidden, road(device, 1.0, plan.tp))
     layers = int(model.layers / (plan.pp * plan.vpp))
 
+    parts = (attention, core, norms, dense)
+    forward_s, backward_s = sum(p.forward_s for p in parts), sum(p.input_s + p.weight_s for p in parts)
+    launches = launches_of(model, plan, 0.0)
+    waits_s = [
+        waited_s(count * device.launch_s, work_s + 2.0 * reduce_s)
+        for count, work_s in zip(launches, (forward_s, backward_s), strict=True)
+    ]
+
     def pieces(stage: int, task: Task) -> list[float]:
-        parts = (attention, core, norms, dense)
         ends = stage == plan.pp - 1 and task.chunk == plan.vpp - 1
         if task.kind == FORWARD:
-            layer = [part.forward_s for part in parts] + [reduce_s, reduce_s]
+            layer = [part.forward_s for part in parts] + [reduce_s, reduce_s, waits_s[0]]
             return layer * layers + ([last.forward_s] if ends else [])
-        layer = [part.input_s for part in parts] + [part.weight_s for part in parts] + [reduce_s, reduce_s]
+        layer = [part.input_s for part in parts] + [part.weight_s for part in parts] + [reduce_s, reduce_s, waits_s[1]]
         return ([last.input_s, last.weight_s] if ends else []) + layer * layers
 
     size_b = 2.0 * tokens * model.hidden / (plan.tp if plan.sequence_parallel > 0.0 else 1.0)
@@ -192,8 +203,9 @@ def step_s(model: Model, plan: Plan, device: Device, order: Order = one_f_one_b)
 def job_s(model: Model, plan: Plan, device: Device, clocks: Sequence[float], order: Order = one_f_one_b) -> float:
     """Time of a job of as many steps as `clocks`, s, each step at a core clock of that share, one after the other.
 
-    A step ends with the optimiser on the stage that holds most: 30 bytes a parameter (two 16-bit and four 32-bit
-    values read, one and three written) over sustained memory bandwidth. Dense layers, an untied head.
+    A step ends with the optimiser on the stage that holds most, 30 bytes a parameter (two 16-bit and four 32-bit
+    values read, one and three written) over sustained memory bandwidth, and with what the host does once a step.
+    Dense layers, an untied head.
     """
     attention = model.hidden * model.head_dim * (2.0 * model.heads + 2.0 * model.kv_heads)
     layer = attention + (2.0 + model.gated) * model.hidden * model.ffn_hidden
@@ -201,4 +213,4 @@ def job_s(model: Model, plan: Plan, device: Device, clocks: Sequence[float], ord
     held = (model.layers / plan.pp * layer + tables * model.vocab * model.hidden) / plan.tp
     update_s = 30.0 * held / (device.memory_b_per_s * device.memory_efficiency)
     known = {clock: step_s(model, plan, device._replace(clock=clock), order) for clock in dict.fromkeys(clocks)}
-    return sum(known[clock] + update_s for clock in clocks)
+    return sum(known[clock] + update_s + device.step_latency_s for clock in clocks)
