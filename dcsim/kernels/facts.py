@@ -113,7 +113,7 @@ class Step(NamedTuple):
     ep_s: float
     bubble_s: float
     optimizer_s: float
-    launch_s: float  # part of compute_s that is launch and latency floor
+    launch_s: float  # part of compute_s that waits for the host: kernel launches, and what it does once a step
     memory_bound_s: float  # part of compute_s bound by device memory
     core_clock_share: float  # share of step_s that scales with 1 / core clock
     bound: float  # number of the largest part: see BOUNDS
@@ -131,6 +131,6 @@ BOUNDS = (
     "expert traffic",
     "pipeline bubble",
     "optimizer",
-    "kernel launches",
+    "host time",
     "data loading",
 )

@@ -59,7 +59,7 @@ def one_step(model: Model, plan: Plan, device: Device) -> Step:
     if layers * one_s + head_s < fullest * one_s:  # a stage without the head is the slowest
         layers, heads = fullest, 0.0
     idle_s = _idle_s(model, plan, layer)
-    compute_s = count * (layers * busy_s(layer) + heads * head_s)
+    compute_s = count * (layers * busy_s(layer) + heads * head_s) + device.step_latency_s
     slack_s = layers * one_s + heads * head_s - (model.layers * one_s + head_s) * (1.0 / plan.pp)
     sends_s = _sends_s(model, plan, device, count, max(slack_s, 0.0))
     backward_s = layers * (layer.input_s + layer.weight_s) + heads * (last.input_s + last.weight_s)
@@ -68,7 +68,7 @@ def one_step(model: Model, plan: Plan, device: Device) -> Step:
     together_s = compute_s + tp_s + cp_s + ep_s + sends_s + shared.traffic_s + idle_s + shared.optimizer_s
     ranks = plan.tp * plan.pp * plan.dp * plan.cp
     step_s = together_s * (1.0 + device.straggling * math.log2(max(ranks / device.domain, 1.0)))
-    launch_s = count * layers * layer.launch_s
+    launch_s = count * layers * layer.launch_s + device.step_latency_s
     memory_s = count * (layers * layer.memory_s + heads * last.memory_s)
     core_s = max(compute_s - launch_s - memory_s, 0.0) * (1.0 + idle_s / max(together_s - idle_s, 1e-30))
     bound = _largest(

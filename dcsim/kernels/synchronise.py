@@ -69,7 +69,7 @@ def data_parallel(model: Model, plan: Plan, device: Device, forward_s: float, ba
         if plan.sharding > UNSHARDED:
             states = held.dense / ranks + held.routed / own.ranks
     optimizer_s = STATE_BYTES * states * model.trainable / (device.memory_b_per_s * device.memory_efficiency)
-    return Shared(traffic_s, optimizer_s + device.step_latency_s)
+    return Shared(traffic_s, optimizer_s)
 
 
 @inlined

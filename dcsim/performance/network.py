@@ -26,7 +26,7 @@ from dcsim.scenario.model import Network
 BOUNDS = {
     "compute_s": "compute",
     "memory_s": "memory bandwidth",
-    "launch_s": "kernel launches",
+    "launch_s": "host time",
     "optimizer_s": "optimizer",
     "traffic_s": "data-parallel traffic",
     "waiting_s": "stragglers",

@@ -77,7 +77,7 @@ def test_bounds_are_named():
     assert BOUNDS[int(step().bound)] == "compute"
     slow = DEVICE._replace(link_b_per_s=1e9)
     assert BOUNDS[int(step(device=slow).bound)] == "tensor-parallel traffic"
-    assert BOUNDS[int(step(device=DEVICE._replace(launch_s=1.0)).bound)] == "kernel launches"
+    assert BOUNDS[int(step(device=DEVICE._replace(launch_s=1.0)).bound)] == "host time"
 
 
 def test_one_row_serves_many():
