@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from dcsim.training.told import Trained
 
 MOST_ROWS = 100
-NOTHING = "\u2013"
 COLUMNS = ("Job", "Bound by", "Model", "Accelerators", "Plan", "Step", "Throughput", "MFU", "Memory a device")
 
 
@@ -23,7 +22,7 @@ def training_jobs(run: Run) -> str:
         return ""
     caption = (
         f"{bounds(run)}. Each where it ran last, at its last rate. MFU counts the model's FLOPs against the dense "
-        "peak; memory is that of the fullest device, of transformers only."
+        "peak; memory is that of the fullest device."
     )
     shown = [_row(run, told) for told in run.trained[:MOST_ROWS]]
     if len(run.trained) > MOST_ROWS:
@@ -45,19 +44,14 @@ def throughput(told: Trained) -> str:
     return f"{human_count(told.samples_per_s)} samples/s"
 
 
-def memory(told: Trained) -> str:
-    """Bytes on the fullest device, where they are known."""
-    return NOTHING if told.device_memory_b is None else human_si(told.device_memory_b, "B")
-
-
 def sentences(told: Trained) -> list[str]:
     """What `explain` says of a training job."""
     place = f"in {told.pool}" if told.pool else "in no pool, told for its best place"
-    size = "" if told.device_memory_b is None else f", {memory(told)} a device"
+    size = human_si(told.device_memory_b, "B")
     return [
         f"it trains {told.model} for {human_count(told.steps)} steps, bound by {told.bound}",
         f"  {place}, {human_count(told.accelerators)} accelerators: {told.plan}",
-        f"  step {human_time(told.step_time_s)}, {throughput(told)}, MFU {100 * told.mfu:.1f} %{size}",
+        f"  step {human_time(told.step_time_s)}, {throughput(told)}, MFU {100 * told.mfu:.1f} %, {size} a device",
     ]
 
 
@@ -72,5 +66,5 @@ def _row(run: Run, told: Trained) -> tuple[str, ...]:
         human_time(told.step_time_s),
         throughput(told),
         f"{100 * told.mfu:.1f}\u00a0%",
-        memory(told),
+        human_si(told.device_memory_b, "B"),
     )

@@ -21,8 +21,8 @@ class Trained:
     """A training job where it ran last; in its reference, if it never started or shared all accelerators by time
     (`pool` is None then).
 
-    `job`: its number. `step_time_s`: at its last rate. `tokens_per_s`: None of networks, and `device_memory_b` (bytes
-    on the fullest accelerator) too. `mfu`: model FLOP/s over the dense peak at the nominal clock.
+    `job`: its number. `step_time_s`: at its last rate. `tokens_per_s`: None of networks. `device_memory_b`: bytes on
+    the fullest accelerator. `mfu`: model FLOP/s over the dense peak at the nominal clock.
     """
 
     job: int
@@ -35,7 +35,7 @@ class Trained:
     samples_per_s: float
     tokens_per_s: float | None
     mfu: float
-    device_memory_b: float | None
+    device_memory_b: float
     bound: str
 
 

@@ -80,11 +80,11 @@ CASES = {
     ),
     "a network's plan": (
         {"model": '"resnet-50"', "plan": "{ tp = 2 }", "sequence_length": None},
-        ": plan is for transformers, resnet-50 is none (data-parallel)",
+        ": plan may only say micro_batch: resnet-50 is no transformer and is trained data-parallel",
     ),
     "a network's batch": (
         {"model": '"resnet-50"', "global_batch": 100, "sequence_length": None},
-        "global_batch: is not divisible by the accelerators (got '100', expected a multiple of 16)",
+        "global_batch: is not divisible (got 100, expected a multiple of accelerators 16); write global_batch=96 or ",
     ),
 }
 

@@ -211,7 +211,7 @@ def test_jitter_slows_a_job_by_that_and_may_be_what_bounds_it(tmp_path: Path):
         pool(),
         job("p", accelerators=8, global_batch=8),
         job("j", accelerators=8, global_batch=8, jitter=0.01),
-        job("w", accelerators=8, global_batch=8, jitter=2.0),
+        job("w", accelerators=8, global_batch=8, jitter=1.0),
     )
     assert jittery.service_s == pytest.approx(plain.service_s * Input(jitter=0.01).stretch(8))
     assert (jittery.reference_step.bound(), wild.reference_step.bound()) == ("compute", "stragglers")
