@@ -214,13 +214,14 @@ class NetworkRun:
         micro = r.micro_batch or 1
         need_b = self.memory_b(accelerators, micro)
         samples = "1 sample" if micro == 1 else f"{micro} samples"
+        others = "use more accelerators, or others" if self._footprint.tables_b else "use another accelerator"
         return Problem(
             r.where,
             option(r.where, "micro_batch" if r.micro_batch else "accelerator"),
             f"{r.model.name} does not fit into {r.accelerator.name} on {human_count(accelerators)}: {samples} at once",
             f"{need_b:.0f} B ({human_si(need_b, 'B')}) a device",
             f"at most {r.available_b:.0f} B ({human_si(r.available_b, 'B')})",
-            "use another accelerator" if micro == 1 else "use smaller micro-batches",
+            others if micro == 1 else "use smaller micro-batches",
         )
 
     def _proposal(self, accelerators: int, micro_batch: int) -> Proposal:

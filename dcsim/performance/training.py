@@ -122,17 +122,17 @@ def trainings(jobs: Sequence[TrainingJob], pools: Sequence[Pool]) -> tuple[Train
 
 
 def _works(job: TrainingJob, pools: Sequence[Pool], where: str) -> dict[int, Work]:
-    """Plans in each pool that the job may use; ScenarioError with the first pool's mistakes where there is none."""
+    """Plans in each pool that the job may use; ScenarioError with what each pool has against it where there is none."""
     found: dict[int, Work] = {}
-    first: ScenarioError | None = None
+    problems: list[Problem] = []
     for number, pool in enumerate(pools):
         if job.pool in (None, pool.name):
             try:
                 found[number] = _work(job, pool, where)
             except ScenarioError as error:
-                first = first or error
+                problems += error.problems
     if not found:
-        raise first or ScenarioError(Problem(where, "pool", "no pool will do"))
+        raise ScenarioError(dict.fromkeys(problems))
     refuse(_at_odds(job, found, pools, where))
     return found
 

@@ -31,10 +31,12 @@ def training_jobs(run: Run) -> str:
 
 
 def bounds(run: Run) -> str:
-    """How many training jobs each bound has, most first: `9 bound by compute, 1 by data loading`."""
-    first, *others = Counter(told.bound for told in run.trained).most_common()
-    told = [f"{human_count(first[1])} bound by {first[0]}", *(f"{human_count(n)} by {bound}" for bound, n in others)]
-    return ", ".join(told)
+    """How many training jobs each bound has, most first, and how many never started: `9 bound by compute, 1 by data
+    loading`."""
+    ran = Counter(told.bound for told in run.trained if told.started).most_common()
+    words = [f"{human_count(n)} {'' if rank else 'bound '}by {bound}" for rank, (bound, n) in enumerate(ran)]
+    never = sum(not told.started for told in run.trained)
+    return ", ".join([*words, *([f"{human_count(never)} never started"] if never else [])])
 
 
 def throughput(told: Trained) -> str:
@@ -47,21 +49,21 @@ def throughput(told: Trained) -> str:
 def sentences(told: Trained) -> list[str]:
     """What `explain` says of a training job."""
     place = f"in {told.pool}" if told.pool else "in no pool, told for its best place"
-    size = human_si(told.device_memory_b, "B")
+    size, verb = human_si(told.device_memory_b, "B"), "trains" if told.started else "would train"
     return [
-        f"it trains {told.model} for {human_count(told.steps)} steps, bound by {told.bound}",
+        f"it {verb} {told.model} for {human_count(told.steps)} steps, bound by {told.bound}",
         f"  {place}, {human_count(told.accelerators)} accelerators: {told.plan}",
         f"  step {human_time(told.step_time_s)}, {throughput(told)}, MFU {100 * told.mfu:.1f} %, {size} a device",
     ]
 
 
 def _row(run: Run, told: Trained) -> tuple[str, ...]:
-    count = human_count(told.accelerators)
+    place = f"in {told.pool or 'no pool'}" if told.started else "that it never had"
     return (
         run.jobs.job_id(told.job),
         told.bound,
         told.model,
-        f"{count} in {told.pool or 'no pool'}",
+        f"{human_count(told.accelerators)} {place}",
         told.plan,
         human_time(told.step_time_s),
         throughput(told),

@@ -43,6 +43,8 @@ class Plan(Facts):
 
 
 def _plan(written: object) -> object:
+    if isinstance(written, str) and written != "auto":
+        raise ValueError('is no plan; write "auto", or a table such as { tp = 8 }')
     return {} if written == "auto" else written
 
 

@@ -285,10 +285,19 @@ def test_report_explain_and_answer_name_what_bounds_each_job(tmp_path: Path, cap
     said = capsys.readouterr().out
     assert "it trains gpt-2 for 100 steps, bound by compute" in said
     assert "in a, 4 accelerators: dp 4, micro-batch" in said
+    assert "speed" not in said
     assert main(["explain", str(folder), "c", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["training"]["bound"] == "memory bandwidth"
     assert main(["report", str(folder)]) == 0
     assert (folder / "report.html").read_text(encoding="utf-8") == page
+
+
+def test_explain_says_how_fast_a_job_ran_against_its_service(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    loaded(tmp_path, pool("half", more=HALF), job("a"))
+    assert main(["run", str(tmp_path / "train.toml"), "--out", str(tmp_path / "out"), "--quiet"]) == 0
+    (folder,) = (tmp_path / "out").iterdir()
+    assert main(["explain", str(folder), "a"]) == 0
+    assert re.search(r"speed +0.5 x +that for which its service is told", capsys.readouterr().out)
 
 
 def test_pools_of_one_accelerator_must_agree_on_what_fits(tmp_path: Path):
