@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from dcsim.report.markup import section, table
-from dcsim.units import human_count, human_si, human_time
+from dcsim.report.markup import counted, section, table
+from dcsim.units import human_count, human_si, human_step
 
 if TYPE_CHECKING:
     from dcsim.run import Run
@@ -52,8 +52,8 @@ def sentences(told: Trained) -> list[str]:
     size, verb = human_si(told.device_memory_b, "B"), "trains" if told.started else "would train"
     return [
         f"it {verb} {told.model} for {human_count(told.steps)} steps, bound by {told.bound}",
-        f"  {place}, {human_count(told.accelerators)} accelerators: {told.plan}",
-        f"  step {human_time(told.step_time_s)}, {throughput(told)}, MFU {100 * told.mfu:.1f} %, {size} a device",
+        f"  {place}, {counted(told.accelerators, 'accelerator')}: {told.plan}",
+        f"  step {human_step(told.step_time_s)}, {throughput(told)}, MFU {100 * told.mfu:.1f} %, {size} a device",
     ]
 
 
@@ -65,7 +65,7 @@ def _row(run: Run, told: Trained) -> tuple[str, ...]:
         told.model,
         f"{human_count(told.accelerators)} {place}",
         told.plan,
-        human_time(told.step_time_s),
+        human_step(told.step_time_s),
         throughput(told),
         f"{100 * told.mfu:.1f}\u00a0%",
         human_si(told.device_memory_b, "B"),

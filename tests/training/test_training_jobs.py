@@ -327,3 +327,15 @@ def test_the_bound_of_a_step_is_that_at_its_clock(tmp_path: Path):
     parts = dict(step.parts)
     turns = parts["compute"] / parts["memory bandwidth"]
     assert [step.bound(clock) for clock in (1.0, 1.01 * turns, 0.99 * turns)] == ["memory bandwidth"] * 2 + ["compute"]
+
+
+def test_what_step_times_assume_of_an_accelerator_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    bare = '{ name = "mine", device_class = "gpu", bf16 = "100 TFLOP/s", memory = "80 GB" }'
+    loaded(tmp_path, pool(), pool("b", bare), job("a", count=2), job("b", PASS))
+    assert main(["run", str(tmp_path / "train.toml"), "--out", str(tmp_path / "out")]) == 0
+    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("dcsim: note: training jobs in ")]
+    assert len(notes) == len(set(notes))
+    assert "dcsim: note: training jobs in b: memory_bandwidth not in the preset: 333 GB/s assumed" in notes
+    assert not any("training jobs in a" in note for note in notes)
+    (folder,) = (tmp_path / "out").iterdir()
+    assert "memory_bandwidth not in the preset" in (folder / "report.html").read_text(encoding="utf-8")
