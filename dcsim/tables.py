@@ -110,8 +110,9 @@ def read_trained(table: Any) -> tuple[Trained, ...]:
     if "bound" not in table.column_names:
         return ()
     own = ["model", "pool", "accelerators", *TRAINED, *TRAINED_TEXTS]
-    rows = enumerate(table.select(own).to_pylist())
-    return tuple(Trained(job, **row | {"steps": int(row["steps"])}) for job, row in rows if row["bound"] is not None)
+    started = table["start_s"].is_valid().to_pylist()
+    rows = [(job, row) for job, row in enumerate(table.select(own).to_pylist()) if row["bound"] is not None]
+    return tuple(Trained(job, started[job], **row | {"steps": int(row["steps"])}) for job, row in rows)
 
 
 def event_table(run: Run) -> Any:

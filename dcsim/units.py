@@ -172,6 +172,12 @@ def human_time(seconds: float) -> str:
     return f"{seconds:.3g} s"
 
 
+def human_step(seconds: float) -> str:
+    """The time of a training step for people, always three digits: `27.0 s`, `2.54 ms`."""
+    unit = "ms" if seconds < 1.0 else "s"
+    return f"{seconds / TIME.factor(unit):#.3g} {unit}".replace(". ", " ")
+
+
 def _three_digits(value: float) -> str:
     rounded = float(f"{value:.3g}")
     return f"{rounded:,.0f}" if abs(rounded) >= 1000 else f"{value:.3g}"

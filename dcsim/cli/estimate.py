@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from dcsim.cli.plan import percent, step_time
+from dcsim.cli.plan import percent
 from dcsim.cli.question import WHERE, add_question, options_of
 from dcsim.cli.rows import print_rows
 from dcsim.cli.tables import aligned
 from dcsim.errors import Problem, ScenarioError
-from dcsim.units import ENERGY, human_count, human_si, human_time
+from dcsim.units import ENERGY, human_count, human_si, human_step, human_time
 
 if TYPE_CHECKING:
     from dcsim.performance.answers import Estimate, Size
@@ -98,7 +98,7 @@ def _amount(e: Estimate) -> str:
 def _run(e: Estimate) -> Iterator[tuple[str, str]]:
     """How long, how fast, bound by what."""
     yield "accelerators", _fewest(e)
-    yield "time", f"{human_count(e.steps)} steps of {step_time(e.plan.step_time_s)}, {_batch(e)} each"
+    yield "time", f"{human_count(e.steps)} steps of {human_step(e.plan.step_time_s)}, {_batch(e)} each"
     yield "speed", _speed(e)
     yield "work", f"{e.flop:.3g} FLOP, MFU {percent(e.plan.mfu)} of {human_si(e.peak_flop_per_s, 'FLOP/s')}"
     if e.loss is not None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from dcsim.cli.question import WHERE, add_question, options_of
 from dcsim.cli.tables import aligned
-from dcsim.units import TIME, human_count, human_si
+from dcsim.units import human_count, human_si, human_step
 
 if TYPE_CHECKING:
     from dcsim.performance.answers import Proposal, Proposals
@@ -82,7 +82,7 @@ def _row(plan: Proposal, columns: Sequence[str]) -> list[str]:
     one = plan.tokens_per_s_per_accelerator
     return [
         *(str(known[name]) for name in columns),
-        step_time(plan.step_time_s),
+        human_step(plan.step_time_s),
         human_count(plan.samples_per_s / plan.dp if one is None else one),
         percent(plan.mfu),
         human_si(plan.memory_b, "B"),
@@ -90,12 +90,6 @@ def _row(plan: Proposal, columns: Sequence[str]) -> list[str]:
         percent(plan.traffic_share),
         bound(plan),
     ]
-
-
-def step_time(seconds: float) -> str:
-    """The time of a step for people, always three digits: `27.0 s`, `2.54 ms`."""
-    unit = "ms" if seconds < 1.0 else "s"
-    return f"{seconds / TIME.factor(unit):#.3g} {unit}".replace(". ", " ")
 
 
 def percent(share: float) -> str:

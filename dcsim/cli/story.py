@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MOST_CAUSES = 8
 MOST_REASONS = 3
+EVEN = 0.005  # speeds that differ from 1 by less are not told
 
 SUMMARY = {
     "short": "too few free accelerators",
@@ -52,6 +53,8 @@ def _head(story: Story, scenario: Scenario) -> list[str]:
         rows.append(("started", _clock(start, scenario), f"{human_time(start - first)} after submission"))
     if story.pool is not None and len(scenario.pools) > 1:
         rows.append(("ran in", story.pool, ""))
+    if abs(story.spent.pace - 1.0) > EVEN:
+        rows.append(("speed", f"{story.spent.pace:.3g} x", "that for which its service is told"))
     if story.state == "rejected":
         rows.append(("rejected", _clock(story.until_s, scenario), story.steps[-1].reason))
     else:

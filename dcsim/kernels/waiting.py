@@ -103,9 +103,3 @@ def slowest_lognormal(mean_s: float, variation: float, n: float) -> float:
 def loading_s(samples: float, sample_b: float, loader_b_per_s: float, storage_b_per_s: float) -> float:
     """Time to bring samples to a worker, s: at its loader's rate or its share of storage, whichever is less."""
     return samples * sample_b / min(loader_b_per_s, storage_b_per_s)
-
-
-@njit(cache=True)
-def with_loading_s(compute_s: float, load_s: float, prefetched: bool) -> float:
-    """A step with its data, s: the longer of both where the next batch is fetched meanwhile, their sum elsewhere."""
-    return max(compute_s, load_s) if prefetched else compute_s + load_s

@@ -22,7 +22,7 @@ class Spent:
     work that preemptions threw away, likewise. `saving_s`: a preempted job holds its accelerators while it saves its
     state. `other_s`: what is left of the time on accelerators: pauses for checkpoints, and running slower than alone
     where jobs share by time. For a job that has not ended, it counts as useful. Where a job ran at several rates,
-    their mean over time stands for each.
+    their mean over time stands for each: `pace`, service per second of work, 1 where jobs share by time.
     """
 
     waiting_s: float = 0.0
@@ -31,6 +31,7 @@ class Spent:
     lost_s: float = 0.0
     saving_s: float = 0.0
     other_s: float = 0.0
+    pace: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -78,4 +79,4 @@ def spent(jobs: JobTable, log: EventLog, overheads: Overheads, job: int, until_s
     ended = bool(kinds) and kinds[-1] in END_KINDS
     useful = min(float(jobs.service_s[job]) / pace, working - lost) if ended else working - lost
     other = working - lost - useful
-    return Spent(waiting, startup, useful, lost, saving, other if other > ROUNDING_S else 0.0)
+    return Spent(waiting, startup, useful, lost, saving, other if other > ROUNDING_S else 0.0, pace)

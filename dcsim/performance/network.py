@@ -6,7 +6,6 @@ under backward (arXiv 1706.02677 and its successors); what a device sustains com
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,43 +16,27 @@ from dcsim.kernels.facts import Device
 from dcsim.kernels.operations import Operation, Spent, Work
 from dcsim.kernels.roofline import rates
 from dcsim.kernels.traffic import all_reduce_s, all_to_all_s, exposed_s, road
-from dcsim.kernels.waiting import loading_s, slowest_lognormal, with_loading_s
 from dcsim.performance.devices import DeviceRow
 from dcsim.scenario import operation as facts
 from dcsim.scenario.facts import Facts
 from dcsim.scenario.model import Network
-
-BOUNDS = {
-    "compute_s": "compute",
-    "memory_s": "memory bandwidth",
-    "launch_s": "host time",
-    "optimizer_s": "optimizer",
-    "traffic_s": "data-parallel traffic",
-    "waiting_s": "stragglers",
-    "loading_s": "data loading",
-}
-"""What each part of a step is called."""
 
 SGD_B, ADAM_B = 18.0, 30.0  # bytes read and written by an optimiser step for each parameter, mixed precision
 
 
 @dataclass(frozen=True)
 class Training:
-    """How a network is trained: samples a worker and step, workers, optimiser, data, jitter."""
+    """How a network is trained: samples a worker and step, workers, optimiser, micro-batches."""
 
     batch: int
     workers: int = 1
     optimizer_b: float = SGD_B
-    loader_b_per_s: float = math.inf  # of one worker
-    storage_b_per_s: float = math.inf  # share of one worker
-    prefetched: bool = True
-    variation: float = 0.0  # deviation over mean of step times among workers (log-normal)
     micro_batches: int = 1  # equal pieces of `batch` that are computed one after the other, gradients adding up
 
 
 @dataclass(frozen=True)
 class NetworkStep:
-    """One training step: its parts as exposed, s, which add up to `step_s`, and what bounds it."""
+    """One training step, and its parts as exposed, s, which add up to `step_s`; nobody waits for workers or data."""
 
     step_s: float
     compute_s: float
@@ -61,11 +44,19 @@ class NetworkStep:
     launch_s: float
     optimizer_s: float
     traffic_s: float
-    waiting_s: float
-    loading_s: float
     samples_per_s: float
     flop: float
-    bound: str
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """What the step is made of, s, by the names of `kernels.facts.BOUNDS`."""
+        return {
+            "compute": self.compute_s,
+            "memory bandwidth": self.memory_s,
+            "host time": self.launch_s,
+            "optimizer": self.optimizer_s,
+            "data-parallel traffic": self.traffic_s,
+        }
 
 
 def rows(network: Network) -> NDArray[np.float64]:
@@ -121,7 +112,7 @@ def network_step(network: Network, device: DeviceRow, training: Training) -> Net
 
     Operations of one stream add; kernels that the host launches too slowly leave the device idle; gradients of
     dense weights are summed under backward of the last micro-batch, vectors from spread tables are exchanged both
-    ways; the step ends with the slowest worker, and with its data.
+    ways.
     """
     times = training.micro_batches
     work = Work(training.batch / times, device.linear_bytes)
@@ -130,27 +121,17 @@ def network_step(network: Network, device: DeviceRow, training: Training) -> Net
     launch_s = max(times * spent.kernels * device.device.launch_s - busy_s, 0.0)
     optimizer_s = training.optimizer_b * dense_parameters(network) * at.memory_s
     traffic_s = _traffic_s(network, device.device, training, work, spent.backward_s)
-    mean_s = busy_s + launch_s + optimizer_s + traffic_s
+    step_s = float(busy_s + launch_s + optimizer_s + traffic_s)
     memory_s = times * spent.memory_s
-    ready_s = mean_s
-    if training.variation > 0 and training.workers > 1:
-        ready_s = slowest_lognormal(mean_s, training.variation, float(training.workers))
-    step_s = with_loading_s(ready_s, _load_s(network, training), training.prefetched)
-    parts = {
-        "compute_s": busy_s - memory_s,
-        "memory_s": memory_s,
-        "launch_s": launch_s,
-        "optimizer_s": optimizer_s,
-        "traffic_s": traffic_s,
-        "waiting_s": ready_s - mean_s,
-        "loading_s": step_s - ready_s,
-    }
     return NetworkStep(
-        step_s=float(step_s),
-        samples_per_s=training.batch * training.workers / float(step_s),
+        step_s=step_s,
+        compute_s=float(busy_s - memory_s),
+        memory_s=float(memory_s),
+        launch_s=float(launch_s),
+        optimizer_s=float(optimizer_s),
+        traffic_s=float(traffic_s),
+        samples_per_s=training.batch * training.workers / step_s,
         flop=float(spent.flop) * times * training.workers,
-        bound=BOUNDS[max(parts, key=lambda name: parts[name])],
-        **{name: float(part) for name, part in parts.items()},
     )
 
 
@@ -195,8 +176,3 @@ def _traffic_s(network: Network, device: Device, training: Training, work: Work,
     if looked_up_b:
         exchanged_s = 2.0 * training.micro_batches * all_to_all_s(looked_up_b, device, 1.0, workers)
     return exposed_s(summed_s, device.overlap * backward_s) + exchanged_s
-
-
-def _load_s(network: Network, training: Training) -> float:
-    size_b = network.sample_size or 0.0
-    return loading_s(float(training.batch), size_b, training.loader_b_per_s, training.storage_b_per_s)

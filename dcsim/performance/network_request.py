@@ -88,5 +88,6 @@ def _indivisible(where: str, count: int | None, batch: int | None, micro: int | 
     key = option(where, "global_batch")
     near = sorted({max(batch // pieces, 1) * pieces, (batch // pieces + 1) * pieces})
     fix = " or ".join(written(where, "global_batch", value) for value in near)
-    words = " x ".join(f"{name} {value}" for name, value in (("count", count), ("micro-batch", micro)) if value)
+    given = (("count", count), ("micro_batch", micro))
+    words = " x ".join(f"{option(where, name)} {value}" for name, value in given if value)
     yield Problem(where, key, "is not divisible", str(batch), f"a multiple of {words}", f"write {fix}")

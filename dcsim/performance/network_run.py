@@ -98,13 +98,13 @@ class NetworkRun:
         server = self.request.accelerator.accelerators_per_server or 1
         counts = divisors(self._batch)
         whole = counts[(counts % server == 0) | (server % counts == 0)]
-        if self.request.count is None and not any(self._micro_batch(count) for count in map(int, whole)):
+        if self.request.count is None and not any(self.micro_batch(count) for count in map(int, whole)):
             refuse([self._too_large(int(whole[-1]))])
         return [pace for count in map(int, whole) if (pace := self.pace(count)) is not None]
 
     def pace(self, accelerators: int) -> Paced | None:
         """That of one number of accelerators, None where it does not divide the batch or memory is too small."""
-        micro = self._micro_batch(accelerators) if self._batch % accelerators == 0 else None
+        micro = self.micro_batch(accelerators)
         return None if micro is None else Paced(accelerators, self._proposal(accelerators, micro).step_time_s)
 
     def best(self, accelerators: int) -> Proposal:
@@ -116,7 +116,7 @@ class NetworkRun:
             key = option(self.request.where, "count")
             what = f"does not divide the batch of {self._batch}"
             refuse([Problem(self.request.where, key, what, str(accelerators), fix=f"write {fix}")])
-        micro = self._micro_batch(accelerators)
+        micro = self.micro_batch(accelerators)
         if micro is None:
             raise ScenarioError(self._too_large(accelerators))
         return self._proposal(accelerators, micro)
@@ -185,11 +185,23 @@ class NetworkRun:
             micro //= 2
         return workers * micro
 
-    def _fits(self, micro_batch: int, workers: int) -> bool:
-        return self._footprint.needed_b(micro_batch, workers) <= self.request.available_b
+    def memory_b(self, accelerators: int, micro_batch: int) -> float:
+        """Bytes that a step takes on each accelerator."""
+        return self._footprint.needed_b(micro_batch, accelerators)
 
-    def _micro_batch(self, accelerators: int) -> int | None:
+    def step(self, accelerators: int, micro_batch: int) -> network.NetworkStep:
+        """The step of so many accelerators, before anybody waits."""
+        r, own = self.request, self._batch // accelerators
+        how = network.Training(own, accelerators, r.optimizer_traffic_b, micro_batches=own // micro_batch)
+        return network.network_step(r.model, r.device, how)
+
+    def _fits(self, micro_batch: int, workers: int) -> bool:
+        return self.memory_b(workers, micro_batch) <= self.request.available_b
+
+    def micro_batch(self, accelerators: int) -> int | None:
         """The largest micro-batch that divides an accelerator's part of the batch and fits; None if there is none."""
+        if self._batch % accelerators:
+            return None
         own = self._batch // accelerators
         given = self.request.micro_batch
         values = divisors(own) if given is None else np.array([given] if own % given == 0 else [], dtype=np.int64)
@@ -200,28 +212,25 @@ class NetworkRun:
         """Says how many bytes are needed at least and how many there are."""
         r = self.request
         micro = r.micro_batch or 1
-        need_b = self._footprint.needed_b(micro, accelerators)
+        need_b = self.memory_b(accelerators, micro)
         samples = "1 sample" if micro == 1 else f"{micro} samples"
+        others = "use more accelerators, or others" if self._footprint.tables_b else "use another accelerator"
         return Problem(
             r.where,
             option(r.where, "micro_batch" if r.micro_batch else "accelerator"),
             f"{r.model.name} does not fit into {r.accelerator.name} on {human_count(accelerators)}: {samples} at once",
             f"{need_b:.0f} B ({human_si(need_b, 'B')}) a device",
             f"at most {r.available_b:.0f} B ({human_si(r.available_b, 'B')})",
-            "use another accelerator" if micro == 1 else "use smaller micro-batches",
+            others if micro == 1 else "use smaller micro-batches",
         )
 
     def _proposal(self, accelerators: int, micro_batch: int) -> Proposal:
-        r, own = self.request, self._batch // accelerators
-        how = network.Training(own, accelerators, r.optimizer_traffic_b, micro_batches=own // micro_batch)
-        step = network.network_step(r.model, r.device, how)
+        r, step = self.request, self.step(accelerators, micro_batch)
         waited = r.input.waited(step.step_s, self._batch, accelerators)
         exposed = dict.fromkeys((*TRAFFIC, "bubble"), 0.0) | {"dp": step.traffic_s, "optimizer": step.optimizer_s}
         exposed |= {"stragglers": waited.stragglers_s, "loading": waited.loading_s}
         shares = {name: time_s / waited.step_s for name, time_s in exposed.items()}
         shares["compute"] = 1.0 - sum(shares.values())
-        largest_s = max(getattr(step, name) for name in network.BOUNDS)
-        flop_per_s = 3.0 * network.forward_flop(r.model) * own / waited.step_s
         return Proposal(
             **dict.fromkeys(("tp", "pp", "vpp", "cp", "ep"), 1),
             dp=accelerators,
@@ -231,8 +240,8 @@ class NetworkRun:
             step_time_s=waited.step_s,
             samples_per_s=self._batch / waited.step_s,
             tokens_per_s_per_accelerator=None,
-            mfu=flop_per_s / r.device.device.linear_flop_per_s,
-            memory_b=self._footprint.needed_b(micro_batch, accelerators),
+            mfu=step.flop / accelerators / waited.step_s / r.device.device.linear_flop_per_s,
+            memory_b=self.memory_b(accelerators, micro_batch),
             shares=shares,
-            bound=waited.bound(largest_s, step.bound),
+            bound=waited.bound(step.parts),
         )

@@ -74,8 +74,8 @@ class PlacedStep:
     """A training step where it runs, at the nominal clock; `step_s(clock)` at others.
 
     `work_s`: without waiting; `core_clock_share`: share of it that grows as 1 / clock; `parts`: what it is made of, s,
-    by the names of `kernels.facts.BOUNDS`. `input`: what it waits for beside. `memory_b`: on the fullest accelerator,
-    None where it is not modelled (networks). `plan`: in words.
+    by the names of `kernels.facts.BOUNDS`. `input`: what it waits for beside. `memory_b`: on the fullest accelerator.
+    `plan`: in words.
     """
 
     plan: str
@@ -84,10 +84,10 @@ class PlacedStep:
     tokens: float
     flop: float
     peak_flop_per_s: float
-    memory_b: float | None
+    memory_b: float
     work_s: float
     core_clock_share: float
-    parts: tuple[tuple[str, float], ...]
+    parts: dict[str, float]
     input: Input
 
     def step_s(self, clock: float = 1.0) -> float:
@@ -98,9 +98,7 @@ class PlacedStep:
         """What the step is bound by, in words: its largest part, of which computing grows as 1 / clock and the bubble
         as the whole does."""
         slower = {"compute": 1.0 / clock, "pipeline bubble": self._slower(clock)}
-        now = {name: part_s * slower.get(name, 1.0) for name, part_s in self.parts}
-        largest = max(now, key=lambda name: now[name])
-        return self._waited(clock).bound(now[largest], largest)
+        return self._waited(clock).bound({name: part_s * slower.get(name, 1.0) for name, part_s in self.parts.items()})
 
     def _slower(self, clock: float) -> float:
         share = self.core_clock_share

@@ -17,6 +17,7 @@ from dcsim.performance.network_run import NetworkRun
 from dcsim.performance.plans import DEGREES, RECOMPUTE, SHARDING, Setting, legal_shapes, option, word_of
 from dcsim.performance.request import Options, Request, refuse
 from dcsim.performance.search import Found, Question, search
+from dcsim.performance.step_time import parts
 from dcsim.units import human_count, human_si
 
 LAYOUT = ("tp", "pp", "ep")  # plans that are shown beside one another differ in one of these
@@ -92,15 +93,8 @@ def proposal(plan: facts.Plan, step: facts.Step, request: Request) -> Proposal:
         mfu=flop_per_s / request.device.device.linear_flop_per_s,
         memory_b=float(step.memory_b),
         shares=shares,
-        bound=waited.bound(largest_s(step), facts.BOUNDS[int(step.bound)]),
+        bound=waited.bound(parts(step)),
     )
-
-
-def largest_s(step: facts.Step) -> float:
-    """The part of a step that its bound names, s."""
-    computing_s = step.compute_s - step.launch_s - step.memory_bound_s
-    traffic_s = (step.tp_s, step.pp_s, step.dp_s, step.cp_s, step.ep_s)
-    return float(max(computing_s, step.memory_bound_s, step.launch_s, *traffic_s, step.bubble_s, step.optimizer_s))
 
 
 def illegal(request: Request, setting: Setting) -> Problem:

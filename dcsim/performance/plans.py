@@ -211,7 +211,7 @@ def word_of(words: Mapping[str, float], code: float) -> str:
     return next(word for word, number in words.items() if number == code)
 
 
-IN_A_JOB = {"seq_len": "sequence_length", "count": "accelerators"} | {
+IN_A_JOB = {"seq_len": "sequence_length", "count": "accelerators", "accelerator": "pool"} | {
     name: f"plan.{name}" for name in (*SHAPE, "recompute", "sharding")
 }
 """Keys of a scenario's job that are called otherwise than the arguments."""

@@ -5,33 +5,38 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dcsim.errors import Problem, ScenarioError
 from dcsim.kernels import facts
-from dcsim.performance import models, network, planning, scaling_laws
-from dcsim.performance.devices import device_row
+from dcsim.performance import models, scaling_laws
+from dcsim.performance.devices import DeviceRow, device_row
+from dcsim.performance.network_request import NetworkRequest
+from dcsim.performance.network_request import asked as asked_of_network
+from dcsim.performance.network_run import NetworkRun
 from dcsim.performance.placed import Place, PlacedStep, domain_size, nic_b_per_s, packed, spread, steady
 from dcsim.performance.planner import best, question
-from dcsim.performance.plans import RECOMPUTE, SHARDING, word_of
-from dcsim.performance.request import Reader, Request, asked, precision_of, refuse
+from dcsim.performance.plans import RECOMPUTE, SHARDING, divisors, word_of
+from dcsim.performance.request import Reader, Request, asked, refuse
 from dcsim.performance.search import search
-from dcsim.performance.step_time import step_time
-from dcsim.performance.waiting import Input
-from dcsim.scenario.model import Network, Transformer
+from dcsim.performance.step_time import parts, step_time
+from dcsim.performance.transformer_run import trained_tokens
+from dcsim.scenario.model import Network
 from dcsim.scenario.spec import Pool
 from dcsim.scenario.training import TrainingJob
 
-STATES_B = {"adam": 12.0, "sgd": 8.0}  # bytes of optimiser states a parameter, fp32 master weights included
-TRAFFIC_B = {"adam": network.ADAM_B, "sgd": network.SGD_B}
+SAME = ("global_batch", "precision", "optimizer", "sample_size", "loader_rate", "storage_bandwidth")
+"""Keys of a job that a planner's question has too, by the same names."""
 
 
 class Work(NamedTuple):
-    """What a pool takes of a job: the question that its plans answer (of a transformer), and the plans by gang size."""
+    """What a pool takes of a job: the question that its plans answer, and the plans by gang size.
 
-    request: Request | None
-    precision: str
-    plans: dict[int, facts.Plan | None]
+    The request of a transformer has plans of all degrees; that of a network has the data-parallel ones.
+    """
+
+    request: Request | NetworkRequest
+    plans: dict[int, facts.Plan]
 
 
 Where = tuple[Sequence[int], Sequence[int]]
@@ -78,8 +83,7 @@ class Training:
         """The step of a gang of that size in a place; computed once."""
         key = (pool, accelerators, place)
         if key not in self._steps:
-            make = _placed_network if isinstance(self.job.model, Network) else _placed_transformer
-            self._steps[key] = make(self, pool, accelerators, place)
+            self._steps[key] = _placed(self, pool, accelerators, place)
         return self._steps[key]
 
     def speed_at(self, pool: int, accelerators: int) -> float:
@@ -118,17 +122,17 @@ def trainings(jobs: Sequence[TrainingJob], pools: Sequence[Pool]) -> tuple[Train
 
 
 def _works(job: TrainingJob, pools: Sequence[Pool], where: str) -> dict[int, Work]:
-    """Plans in each pool that the job may use; ScenarioError with the first pool's mistakes where there is none."""
+    """Plans in each pool that the job may use; ScenarioError with what each pool has against it where there is none."""
     found: dict[int, Work] = {}
-    first: ScenarioError | None = None
+    problems: list[Problem] = []
     for number, pool in enumerate(pools):
         if job.pool in (None, pool.name):
             try:
                 found[number] = _work(job, pool, where)
             except ScenarioError as error:
-                first = first or error
+                problems += error.problems
     if not found:
-        raise first or ScenarioError(Problem(where, "pool", "no pool will do"))
+        raise ScenarioError(dict.fromkeys(problems))
     refuse(_at_odds(job, found, pools, where))
     return found
 
@@ -149,26 +153,21 @@ def _at_odds(job: TrainingJob, works: Mapping[int, Work], pools: Sequence[Pool],
 
 def _work(job: TrainingJob, pool: Pool, where: str) -> Work:
     given = {
-        "global_batch": job.global_batch,
         "seq_len": job.sequence_length,
-        "precision": job.precision,
         "count": job.accelerators,
+        "jitter": job.jitter or None,
+        **{name: getattr(job, name) for name in SAME},
         **job.plan.model_dump(),
     }
-    reader = Reader(where, given)
-    if isinstance(job.model, Network):
-        precision = precision_of(reader, pool.accelerator)
-        sizes = [n for n in _range(job) if job.global_batch % n == 0]
-        if not sizes:
-            reader.wrong("global_batch", "is not divisible by the accelerators", job.global_batch, _multiple(job))
-        if reader.problems or precision is None:
-            raise ScenarioError(reader.problems)
-        return Work(None, precision, dict.fromkeys(sizes))
-    request = asked(reader, job.model, pool.accelerator)
+    reader, chip = Reader(where, given), pool.accelerator
     domain, nic = float(domain_size(pool)), nic_b_per_s(pool)
-    device = device_row(pool.accelerator, request.precision, domain=domain, nic_b_per_s=nic)
-    request = replace(request, device=device, optimizer_bytes=STATES_B[job.optimizer])
-    return Work(request, request.precision, _plans(job, request))
+    if isinstance(job.model, Network):
+        network = asked_of_network(reader, job.model, chip)
+        network = replace(network, device=device_row(chip, network.precision, domain=domain, nic_b_per_s=nic))
+        return Work(network, _shares(job, NetworkRun(network)))
+    request = asked(reader, job.model, chip)
+    request = replace(request, device=device_row(chip, request.precision, domain=domain, nic_b_per_s=nic))
+    return Work(request, _plans(job, request))
 
 
 def _range(job: TrainingJob) -> range:
@@ -179,18 +178,32 @@ def _range(job: TrainingJob) -> range:
     return range(job.min_accelerators, job.max_accelerators + 1)
 
 
-def _multiple(job: TrainingJob) -> str:
-    return f"a multiple of {job.accelerators or f'{job.min_accelerators} to {job.max_accelerators}'}"
+def _shares(job: TrainingJob, run: NetworkRun) -> dict[int, facts.Plan]:
+    """The data-parallel plan with the largest micro-batch that fits, by gang size: all that divide the batch."""
+    even = [size for size in map(int, divisors(job.global_batch)) if size in _range(job)]
+    if not even:
+        what, span = "no number of accelerators divides it", f"{job.min_accelerators} to {job.max_accelerators}"
+        got, expected = str(job.global_batch), f"a multiple of one of {span}"
+        refuse([Problem(run.request.where, "global_batch", what, got, expected)])
+    fitting = {size: micro for size in even if (micro := run.micro_batch(size)) is not None}
+    if not fitting:
+        run.best(even[-1])  # says why
+    return {size: _data_parallel(size, micro, job.global_batch) for size, micro in fitting.items()}
 
 
-def _plans(job: TrainingJob, request: Request) -> dict[int, facts.Plan | None]:
+def _data_parallel(workers: int, micro_batch: int, batch: int) -> facts.Plan:
+    one = dict.fromkeys(("tp", "pp", "vpp", "cp", "ep", "seq_len"), 1.0)
+    return facts.Plan(**one, dp=float(workers), micro_batch=float(micro_batch), global_batch=float(batch))
+
+
+def _plans(job: TrainingJob, request: Request) -> dict[int, facts.Plan]:
     """The fastest plan that fits, by gang size: of an elastic job, whole servers and parts of one."""
     sizes = _range(job)
     if job.accelerators is not None:
         return {job.accelerators: best(request, job.accelerators).plan(0)}
     found = search(question(request, request.setting(None, most=sizes[-1])), top=1)
     plans = {_ranks(found.plan(row)): found.plan(row) for row in range(len(found))}
-    kept: dict[int, facts.Plan | None] = {size: plan for size, plan in plans.items() if size in sizes}
+    kept = {size: plan for size, plan in plans.items() if size in sizes}
     if not kept:
         best(request, sizes[-1])  # says why
         what = "no plan fits on any whole number of servers, or part of one, within it"
@@ -217,87 +230,65 @@ def _steps(job: TrainingJob, works: dict[int, Work], where: str) -> int:
     batch, noise = float(job.global_batch), job.noise_scale
     if job.steps is not None:
         return job.steps if noise is None else math.ceil(scaling_laws.steps_for(job.steps, noise, batch))
+    request = next(iter(works.values())).request
     samples = job.samples
     if samples is None:
-        request = next(iter(works.values())).request
-        assert request is not None
-        samples = _tokens(job, where) / request.seq_len
+        assert isinstance(request, Request)
+        law = job.law or request.law
+        wanted = replace(request, where=where, tokens=job.tokens, target_loss=job.target_loss, law=law)
+        samples = trained_tokens(wanted) / request.seq_len
     if noise is not None:
         samples = scaling_laws.samples_for(samples, noise, batch)
     return math.ceil(samples / batch)
 
 
-def _tokens(job: TrainingJob, where: str) -> float:
-    if job.tokens is not None:
-        return job.tokens
-    assert job.law is not None
-    assert job.target_loss is not None
-    assert isinstance(job.model, Transformer)
-    try:
-        return scaling_laws.tokens_for(job.law, models.active_parameters(job.model), job.target_loss)
-    except ScenarioError as error:
-        raise ScenarioError(replace(p, file=where, key="target_loss") for p in error.problems) from None
-
-
-def _input(job: TrainingJob, sample_b: float) -> Input:
-    rates = (math.inf if rate is None else rate for rate in (job.loader_rate, job.storage_bandwidth))
-    return Input(job.jitter, job.sample_size or sample_b, *rates)
-
-
-def _placed_transformer(training: Training, pool: int, accelerators: int, place: Place) -> PlacedStep:
-    job, work, chip = training.job, training.works[pool], training.pools[pool].accelerator
-    plan, request = work.plans[accelerators], work.request
-    assert plan is not None
-    assert request is not None
-    device = device_row(chip, work.precision, domain=place.domain(int(plan.tp)), nic_b_per_s=place.nic_b_per_s)
-    row = models.model_row(request.model)
-    step = step_time(row, plan, device)
-    tokens = float(job.global_batch * request.seq_len)
-    data = _input(job, request.seq_len * planning.token_bytes(row.vocab))
+def _placed(training: Training, pool: int, accelerators: int, place: Place) -> PlacedStep:
+    """The step of a gang of that size in a place."""
+    work, chip = training.works[pool], training.pools[pool].accelerator
+    request, plan = work.request, work.plans[accelerators]
+    domain = place.domain(int(plan.tp))
+    device = device_row(chip, request.precision, domain=domain, nic_b_per_s=place.nic_b_per_s)
+    if isinstance(request, NetworkRequest):
+        own = _of_network(request, plan, device)
+    else:
+        own = _of_transformer(request, plan, device)
     return PlacedStep(
         plan=plan_text(plan),
         accelerators=accelerators,
-        samples=job.global_batch,
-        tokens=tokens,
-        flop=tokens * models.flop_per_token(row, request.seq_len),
+        samples=training.job.global_batch,
         peak_flop_per_s=accelerators * device.device.linear_flop_per_s,
-        memory_b=steady(step.memory_b),
-        work_s=step.step_s,
-        core_clock_share=step.core_clock_share,
-        parts=_parts(facts.Step(**step.parts)),
-        input=data,
+        input=request.input,
+        **own,
     )
 
 
-def _parts(step: facts.Step) -> tuple[tuple[str, float], ...]:
-    """The parts of a step by the names of BOUNDS, in their order; the kernels know no data."""
-    computing_s = step.compute_s - step.launch_s - step.memory_bound_s
-    traffic_s = (step.tp_s, step.pp_s, step.dp_s, step.cp_s, step.ep_s)
-    times_s = (computing_s, step.memory_bound_s, *traffic_s, step.bubble_s, step.optimizer_s, step.launch_s)
-    return tuple(zip(facts.BOUNDS[: len(times_s)], times_s, strict=True))
+def _of_transformer(request: Request, plan: facts.Plan, device: DeviceRow) -> dict[str, Any]:
+    """What a step of a transformer takes, by field of a placed step."""
+    row = models.model_row(request.model)
+    step = step_time(row, plan, device)
+    tokens = plan.global_batch * plan.seq_len
+    return {
+        "tokens": tokens,
+        "flop": tokens * models.flop_per_token(row, request.seq_len),
+        "memory_b": steady(step.memory_b),
+        "work_s": step.step_s,
+        "core_clock_share": step.core_clock_share,
+        "parts": parts(step),
+    }
 
 
-def _placed_network(training: Training, pool: int, accelerators: int, place: Place) -> PlacedStep:
-    job, chip = training.job, training.pools[pool].accelerator
-    assert isinstance(job.model, Network)
-    precision = training.works[pool].precision
-    device = device_row(chip, precision, domain=place.domain(1), nic_b_per_s=place.nic_b_per_s)
-    how = network.Training(job.global_batch // accelerators, accelerators, TRAFFIC_B[job.optimizer])
-    step = network.network_step(job.model, device, how)
-    data = _input(job, job.model.sample_size or 0.0)
-    return PlacedStep(
-        plan=f"dp {accelerators}, {how.batch} samples each",
-        accelerators=accelerators,
-        samples=job.global_batch,
-        tokens=0.0,
-        flop=step.flop,
-        peak_flop_per_s=accelerators * device.device.linear_flop_per_s,
-        memory_b=None,
-        work_s=step.step_s,
-        core_clock_share=step.compute_s / step.step_s,
-        parts=tuple((network.BOUNDS[name], getattr(step, name)) for name in network.BOUNDS),
-        input=data,
-    )
+def _of_network(request: NetworkRequest, plan: facts.Plan, device: DeviceRow) -> dict[str, Any]:
+    """What a step of a network takes, by field of a placed step."""
+    run, size, micro_batch = NetworkRun(replace(request, device=device)), int(plan.dp), int(plan.micro_batch)
+    step = run.step(size, micro_batch)
+    return {
+        "tokens": 0.0,
+        "flop": step.flop,
+        "memory_b": steady(run.memory_b(size, micro_batch)),
+        "work_s": step.step_s,
+        "core_clock_share": step.compute_s / step.step_s,
+        "parts": step.parts,
+    }
 
 
 def plan_text(plan: facts.Plan) -> str:

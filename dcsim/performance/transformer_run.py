@@ -25,6 +25,23 @@ PIECE = 4096  # tokens of a sequence that a context-parallel rank keeps at least
 SIZES_SHARDING = (facts.ZERO1, facts.ZERO3)  # kinds of sharding where numbers are compared
 
 
+def trained_tokens(r: Request) -> float:
+    """Tokens of a training: as given, by samples, or by the loss that is wanted; ScenarioError where none reach it."""
+    if r.target_loss is None:
+        return r.tokens or (r.samples or 0.0) * r.seq_len
+    key = option(r.where, "target_loss")
+    try:
+        tokens = scaling_laws.tokens_for(r.law, models.active_parameters(r.model), r.target_loss)
+    except OverflowError:
+        tokens = math.inf
+    except ScenarioError as error:
+        raise ScenarioError(replace(p, file=r.where, key=key) for p in error.problems) from None
+    if not 1.0 <= tokens <= MOST_TOKENS:
+        what = f"takes {tokens:.3g} tokens by the law '{r.law.name}'"
+        refuse([Problem(r.where, key, what, f"{r.target_loss:g}", f"a loss that takes 1 to {MOST_TOKENS:g}")])
+    return tokens
+
+
 class TransformerRun:
     """A training run of a transformer; see `answers.Run`."""
 
@@ -49,10 +66,7 @@ class TransformerRun:
     def length(self) -> Length:
         """Tokens as given, or from the loss that is wanted; FLOP by the model."""
         r = self.request
-        active = models.active_parameters(r.model)
-        tokens = r.tokens or (r.samples or 0.0) * r.seq_len
-        if r.target_loss is not None:
-            tokens = self._tokens_for(active, r.target_loss)
+        active, tokens = models.active_parameters(r.model), trained_tokens(r)
         flop = models.flop_per_token(models.model_row(r.model), r.seq_len) * tokens
         loss = scaling_laws.loss(r.law, active, tokens)
         return Length(models.parameters(r.model), active, tokens / r.seq_len, tokens, loss, flop, r.input.sample_b)
@@ -124,20 +138,6 @@ class TransformerRun:
         near = [tp for tp in divisors(int(setting.model.heads)) if tp <= setting.domain]
         usual = {"cp": [1, *pieces], "tp": near, "sharding": SIZES_SHARDING}
         return replace(asked, choices=usual | dict(asked.choices or {}))
-
-    def _tokens_for(self, active: float, target_loss: float) -> float:
-        r = self.request
-        key = option(r.where, "target_loss")
-        try:
-            tokens = scaling_laws.tokens_for(r.law, active, target_loss)
-        except OverflowError:
-            tokens = math.inf
-        except ScenarioError as error:
-            raise ScenarioError(replace(p, file=r.where, key=key) for p in error.problems) from None
-        if not 1.0 <= tokens <= MOST_TOKENS:
-            what = f"takes {tokens:.3g} tokens by the law '{r.law.name}'"
-            refuse([Problem(r.where, key, what, f"{target_loss:g}", f"a loss that takes 1 to {MOST_TOKENS:g}")])
-        return tokens
 
     def _law(self) -> Assumption:
         """Whose law ties tokens to loss."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,11 +19,13 @@ class Waited(NamedTuple):
     stragglers_s: float
     loading_s: float
 
-    def bound(self, largest_s: float, largest: str) -> str:
-        """What bounds the step: late data; else the slowest worker, where it costs more than the largest part."""
+    def bound(self, parts: Mapping[str, float]) -> str:
+        """What bounds a step whose own work has these parts, s: late data; else the slowest worker, where it costs
+        more than the largest part; else that part, the first of equals."""
         if self.loading_s > 0.0:
             return LOADING
-        return STRAGGLERS if self.stragglers_s > largest_s else largest
+        largest = max(parts, key=lambda name: parts[name])
+        return STRAGGLERS if self.stragglers_s > parts[largest] else largest
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,6 @@ def _preset(device: Accelerator | Transformer | Network) -> str:
 
 def _warnings(run: Run) -> str:
     if not run.jobs.warnings:
-        return "<p>The trace was read without warnings.</p>" if run.jobs.origin else ""
+        return "<p>The trace was read without warnings.</p>" if run.jobs.origin and run.scenario.workload else ""
     items = "\n".join(f"<li>{in_html(warning)}</li>" for warning in run.jobs.warnings)
-    return f"<h3>Warnings while reading the trace</h3>\n<ul>{items}</ul>"
+    return f"<h3>What to know of the jobs</h3>\n<ul>{items}</ul>"

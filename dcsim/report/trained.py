@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from dcsim.report.markup import section, table
-from dcsim.units import human_count, human_si, human_time
+from dcsim.report.markup import counted, section, table
+from dcsim.units import human_count, human_si, human_step
 
 if TYPE_CHECKING:
     from dcsim.run import Run
     from dcsim.training.told import Trained
 
 MOST_ROWS = 100
-NOTHING = "\u2013"
 COLUMNS = ("Job", "Bound by", "Model", "Accelerators", "Plan", "Step", "Throughput", "MFU", "Memory a device")
 
 
@@ -23,7 +22,7 @@ def training_jobs(run: Run) -> str:
         return ""
     caption = (
         f"{bounds(run)}. Each where it ran last, at its last rate. MFU counts the model's FLOPs against the dense "
-        "peak; memory is that of the fullest device, of transformers only."
+        "peak; memory is that of the fullest device."
     )
     shown = [_row(run, told) for told in run.trained[:MOST_ROWS]]
     if len(run.trained) > MOST_ROWS:
@@ -32,10 +31,12 @@ def training_jobs(run: Run) -> str:
 
 
 def bounds(run: Run) -> str:
-    """How many training jobs each bound has, most first: `9 bound by compute, 1 by data loading`."""
-    first, *others = Counter(told.bound for told in run.trained).most_common()
-    told = [f"{human_count(first[1])} bound by {first[0]}", *(f"{human_count(n)} by {bound}" for bound, n in others)]
-    return ", ".join(told)
+    """How many training jobs each bound has, most first, and how many never started: `9 bound by compute, 1 by data
+    loading`."""
+    ran = Counter(told.bound for told in run.trained if told.started).most_common()
+    words = [f"{human_count(n)} {'' if rank else 'bound '}by {bound}" for rank, (bound, n) in enumerate(ran)]
+    never = sum(not told.started for told in run.trained)
+    return ", ".join([*words, *([f"{human_count(never)} never started"] if never else [])])
 
 
 def throughput(told: Trained) -> str:
@@ -45,32 +46,27 @@ def throughput(told: Trained) -> str:
     return f"{human_count(told.samples_per_s)} samples/s"
 
 
-def memory(told: Trained) -> str:
-    """Bytes on the fullest device, where they are known."""
-    return NOTHING if told.device_memory_b is None else human_si(told.device_memory_b, "B")
-
-
 def sentences(told: Trained) -> list[str]:
     """What `explain` says of a training job."""
     place = f"in {told.pool}" if told.pool else "in no pool, told for its best place"
-    size = "" if told.device_memory_b is None else f", {memory(told)} a device"
+    size, verb = human_si(told.device_memory_b, "B"), "trains" if told.started else "would train"
     return [
-        f"it trains {told.model} for {human_count(told.steps)} steps, bound by {told.bound}",
-        f"  {place}, {human_count(told.accelerators)} accelerators: {told.plan}",
-        f"  step {human_time(told.step_time_s)}, {throughput(told)}, MFU {100 * told.mfu:.1f} %{size}",
+        f"it {verb} {told.model} for {human_count(told.steps)} steps, bound by {told.bound}",
+        f"  {place}, {counted(told.accelerators, 'accelerator')}: {told.plan}",
+        f"  step {human_step(told.step_time_s)}, {throughput(told)}, MFU {100 * told.mfu:.1f} %, {size} a device",
     ]
 
 
 def _row(run: Run, told: Trained) -> tuple[str, ...]:
-    count = human_count(told.accelerators)
+    place = f"in {told.pool or 'no pool'}" if told.started else "that it never had"
     return (
         run.jobs.job_id(told.job),
         told.bound,
         told.model,
-        f"{count} in {told.pool or 'no pool'}",
+        f"{human_count(told.accelerators)} {place}",
         told.plan,
-        human_time(told.step_time_s),
+        human_step(told.step_time_s),
         throughput(told),
         f"{100 * told.mfu:.1f}\u00a0%",
-        memory(told),
+        human_si(told.device_memory_b, "B"),
     )

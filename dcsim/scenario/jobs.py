@@ -64,7 +64,7 @@ class JobTable:
     END_STATES, how the job ends after its service. `accelerator_names`: alternatives by job, `|`-separated names.
     `model`: what the job trains, as its trace or the scenario calls it. `training`: shape (n,) or None: number of the
     scenario's training job that it is, -1 for jobs of the workload. `job_ids`: None means the row number.
-    `warnings`: what the loader had to pass over, one sentence each.
+    `warnings`: what the loader had to pass over or to assume, one sentence each.
     """
 
     submit_s: Floats

@@ -43,6 +43,8 @@ class Plan(Facts):
 
 
 def _plan(written: object) -> object:
+    if isinstance(written, str) and written != "auto":
+        raise ValueError('is no plan; write "auto", or a table such as { tp = 8 }')
     return {} if written == "auto" else written
 
 
@@ -84,10 +86,11 @@ class TrainingJob(Facts):
     """Tokens of a sequence, of a transformer. Default: the longest of the model, at most the usual one."""
     precision: Literal["fp32", "tf32", "fp16", "bf16", "fp8", "fp4"] | None = None
     """Precision of linear layers. Default: the first 16-bit one that the device has."""
-    optimizer: Literal["adam", "sgd"] = "adam"
-    """Adam, or SGD with momentum: states of 12 or 8 bytes a parameter."""
+    optimizer: Literal["adam", "sgd"] | None = None
+    """Adam, or SGD with momentum: states of 12 or 8 bytes a parameter. Default: Adam; SGD for networks."""
     plan: Annotated[Plan, BeforeValidator(_plan, json_schema_input_type=Literal["auto"] | Plan)] = Plan()
-    """`"auto"`: the fastest plan that fits, for each pool; or a table of degrees. Networks are data-parallel."""
+    """`"auto"`: the fastest plan that fits, for each pool; or a table of degrees. Networks are data-parallel, with the
+    largest micro-batch that fits, or the one that is given."""
     accelerators: Whole | None = None
     """Accelerators of the gang; or write min_accelerators and max_accelerators."""
     min_accelerators: Whole | None = None
@@ -100,7 +103,7 @@ class TrainingJob(Facts):
     """Priority; larger is more important. Default: 0."""
     tenant: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     """Whose job it is."""
-    jitter: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = 0.0
+    jitter: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.0
     """Deviation of a worker's step time over its mean (log-normal); a step ends with its slowest worker."""
     sample_size: Bytes | None = None
     """One sample as it is loaded. Default: that of the model, or of the stored token ids."""
@@ -137,8 +140,9 @@ class TrainingJob(Facts):
         only = [name for name in ("tokens", "target_loss", "sequence_length") if getattr(self, name) is not None]
         if only:
             raise ValueError(f"{only[0]} is for transformers, {self.model.name} is none; write samples or steps")
-        if self.plan != Plan():
-            raise ValueError(f"plan is for transformers, {self.model.name} is none (data-parallel); leave it out")
+        if self.plan != Plan(micro_batch=self.plan.micro_batch):
+            why = f"{self.model.name} is no transformer and is trained data-parallel"
+            raise ValueError(f"plan may only say micro_batch: {why}; leave the rest out")
         if self.sample_size is None and self.model.sample_size is None and (self.loader_rate or self.storage_bandwidth):
             raise ValueError(f"sample_size is missing: {self.model.name} does not say how large a sample is; write it")
         return self

@@ -34,8 +34,16 @@ def training_table(trainings: Sequence[Training]) -> JobTable:
         accelerator_names=_devices(trainings, of),
         model=Names.of([job.model.name for job in jobs]),
         training=of,
+        warnings=_assumed(trainings),
         origin={"format": "training", "rows": len(rows)},
     ).sorted()
+
+
+def _assumed(trainings: Sequence[Training]) -> tuple[str, ...]:
+    """What step times assume of accelerators that presets or measurements do not tell."""
+    works = [(training.pools[number].name, work) for training in trainings for number, work in training.works.items()]
+    notes = [f"training jobs in {pool}: {note}" for pool, work in works for note in work.request.device.notes]
+    return tuple(dict.fromkeys(notes))
 
 
 def _priorities(trainings: Sequence[Training], of: np.ndarray) -> np.ndarray | None:

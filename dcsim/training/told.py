@@ -21,11 +21,13 @@ class Trained:
     """A training job where it ran last; in its reference, if it never started or shared all accelerators by time
     (`pool` is None then).
 
-    `job`: its number. `step_time_s`: at its last rate. `tokens_per_s`: None of networks, and `device_memory_b` (bytes
-    on the fullest accelerator) too. `mfu`: model FLOP/s over the dense peak at the nominal clock.
+    `job`: its number. `started`: whether it ever did. `step_time_s`: at its last rate. `tokens_per_s`: None of
+    networks. `device_memory_b`: bytes on the fullest accelerator. `mfu`: model FLOP/s over the dense peak at the
+    nominal clock.
     """
 
     job: int
+    started: bool
     model: str
     plan: str
     pool: str | None
@@ -35,7 +37,7 @@ class Trained:
     samples_per_s: float
     tokens_per_s: float | None
     mfu: float
-    device_memory_b: float | None
+    device_memory_b: float
     bound: str
 
 
@@ -70,6 +72,7 @@ def _told(jobs: JobTable, log: EventLog, job: int, row: int, trainings: Sequence
     step_s = training.reference_step.step_s() / rate
     return Trained(
         job=job,
+        started=row >= 0,
         model=training.job.model.name,
         plan=step.plan,
         pool=None if number < 0 else training.pools[number].name,

@@ -15,7 +15,6 @@ from dcsim.kernels.waiting import (
     slowest_exponential,
     slowest_lognormal,
     slowest_normal,
-    with_loading_s,
 )
 
 COUNTS = [1, 2, 5, 16, 64, 1000, 10_000]
@@ -90,12 +89,6 @@ def test_loading_takes_the_slower_of_loader_and_storage() -> None:
     assert loading_s(256.0, 110e3, 100e6, math.inf) == pytest.approx(0.2816)
     assert loading_s(256.0, 110e3, 100e6, 50e6) == pytest.approx(0.5632)
     assert loading_s(256.0, 110e3, math.inf, math.inf) == 0.0
-
-
-def test_a_prefetched_step_takes_the_longer_and_another_the_sum() -> None:
-    assert with_loading_s(2.0, 3.0, True) == 3.0
-    assert with_loading_s(3.0, 2.0, True) == 3.0
-    assert with_loading_s(2.0, 3.0, False) == 5.0
 
 
 def test_twice_the_loader_or_storage_halves_loading() -> None:

@@ -130,7 +130,7 @@ def test_every_network_has_an_estimate(name: str):
         ({"samples": 1e6, "tp": 2}, "tp: resnet-50 is no transformer"),
         ({"samples": 1e6, "tokens": 1e9}, "tokens: resnet-50 is no transformer"),
         ({"samples": 1e6, "count": 7, "global_batch": 2048}, "write global_batch=2044 or global_batch=2051"),
-        ({"samples": 1e6, "count": 8, "global_batch": 2048, "micro_batch": 3}, "a multiple of count 8 x micro-batch 3"),
+        ({"samples": 1e6, "count": 8, "global_batch": 2048, "micro_batch": 3}, "a multiple of count 8 x micro_batch 3"),
         ({"samples": 1e6, "count": 1, "micro_batch": 4096, "global_batch": 4096}, "4096 samples at once"),
         ({"samples": "1e6*x"}, "samples: is no product of numbers > 0 (got '1e6*x'"),
         ({"samples": 1e6, "jitter": 2}, "jitter: out of range (got '2', expected a share of the step time, at most 1)"),

@@ -29,9 +29,16 @@ def test_two_lognormal_workers_are_late_by_a_known_share():
     assert Input(jitter=0.3).stretch(1) == 1.0
 
 
+def test_more_jitter_and_more_workers_wait_longer():
+    stretch = [Input(jitter=jitter).stretch(n) for jitter, n in ((0.0, 8), (0.1, 8), (0.1, 64), (0.2, 64))]
+    assert stretch == sorted(set(stretch))
+    assert stretch[0] == 1.0
+
+
 def test_what_wins_is_named():
     late = Input(sample_b=1e6, storage_b_per_s=100e6).waited(2.0, 1024, 8)
     uneven = Input(jitter=1.0).waited(2.0, 1024, 1024)
-    assert late.bound(1.5, "compute") == "data loading"
-    assert uneven.bound(1.5, "compute") == "stragglers"
-    assert Input(jitter=0.01).waited(2.0, 1024, 8).bound(1.5, "compute") == "compute"
+    parts = {"compute": 1.5, "optimizer": 0.5}
+    assert late.bound(parts) == "data loading"
+    assert uneven.bound(parts) == "stragglers"
+    assert Input(jitter=0.01).waited(2.0, 1024, 8).bound(parts) == "compute"

@@ -8,6 +8,7 @@ import pytest
 
 from dcsim.__main__ import main
 from dcsim.errors import ScenarioError
+from dcsim.report.trained import bounds, sentences
 from dcsim.scenario.training import TrainingJob
 from tests.training.given import job, loaded, pool, ran, trained
 
@@ -74,17 +75,25 @@ CASES = {
     "zero": ({"global_batch": 0}, "global_batch: out of range (got 0, expected >= 1)"),
     "fraction": ({"accelerators": 2.5}, "accelerators: wrong type (got float 2.5, expected integer)"),
     "no unit": ({"loader_rate": 5e9}, 'loader_rate: 5000000000.0 has no unit; write e.g. "5000000000.0 B/s"'),
+    "no word for a plan": (
+        {"plan": '"fast"'},
+        'plan: is no plan (got "fast"); write "auto", or a table such as { tp = 8 }',
+    ),
+    "a network without room": (
+        {"model": '"dlrm-criteo-1tb"', "accelerators": 1, "sequence_length": None},
+        "pool: dlrm-criteo-1tb does not fit into H100-SXM on 1: 1 sample at once (got 91135918530 B (91.1 GB) a device",
+    ),
     "a network's tokens": (
         {"model": '"resnet-50"', "steps": None, "tokens": 1e9, "sequence_length": None},
         ": tokens is for transformers, resnet-50 is none; write samples or steps",
     ),
     "a network's plan": (
         {"model": '"resnet-50"', "plan": "{ tp = 2 }", "sequence_length": None},
-        ": plan is for transformers, resnet-50 is none (data-parallel)",
+        ": plan may only say micro_batch: resnet-50 is no transformer and is trained data-parallel",
     ),
     "a network's batch": (
         {"model": '"resnet-50"', "global_batch": 100, "sequence_length": None},
-        "global_batch: is not divisible by the accelerators (got '100', expected a multiple of 16)",
+        "global_batch: is not divisible (got 100, expected a multiple of accelerators 16); write global_batch=96 or ",
     ),
 }
 
@@ -139,7 +148,21 @@ def test_a_job_too_large_for_every_pool_is_rejected_with_the_reason(tmp_path: Pa
     run = ran(tmp_path, pool(nodes=1), job("small"), job("large", LLAMA, **GOOD))
     assert run.summary["jobs_rejected"] == 1
     assert "can never fit: it needs 16 accelerators, a has 1 x 8" in run.log.reasons
-    assert [told.pool for told in run.trained] == ["a", None]
+    assert [(told.pool, told.started) for told in run.trained] == [("a", True), (None, False)]
+    assert bounds(run) == "1 bound by compute, 1 never started"
+    assert sentences(run.trained[1])[0].startswith("it would train llama-3-8b")
+
+
+def test_a_job_that_no_pool_can_train_is_told_what_each_has_against_it(tmp_path: Path):
+    kinds = '"V100-SXM2-16GB"', '"A100-SXM4-40GB"', '"V100-SXM2-16GB"'
+    pools = [pool(f"p{number}", kind) for number, kind in enumerate(kinds)]
+    with pytest.raises(ScenarioError) as caught:
+        trained(tmp_path, *pools, job("j", '"llama-3-70b"', **GOOD | {"accelerators": 8}))
+    told = [str(problem) for problem in caught.value.problems]
+    assert [("V100-SXM2-16GB" in line, "A100-SXM4-40GB" in line) for line in told] == [(True, False), (False, True)]
+    with pytest.raises(ScenarioError) as caught:  # what is wrong everywhere is told once
+        trained(tmp_path, *pools, job("j", LLAMA, **GOOD | {"plan": "{ tp = 3 }"}))
+    assert len(caught.value.problems) == 1
 
 
 def test_a_pool_into_which_a_job_does_not_fit_is_not_for_it(tmp_path: Path):

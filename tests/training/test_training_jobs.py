@@ -211,7 +211,7 @@ def test_jitter_slows_a_job_by_that_and_may_be_what_bounds_it(tmp_path: Path):
         pool(),
         job("p", accelerators=8, global_batch=8),
         job("j", accelerators=8, global_batch=8, jitter=0.01),
-        job("w", accelerators=8, global_batch=8, jitter=2.0),
+        job("w", accelerators=8, global_batch=8, jitter=1.0),
     )
     assert jittery.service_s == pytest.approx(plain.service_s * Input(jitter=0.01).stretch(8))
     assert (jittery.reference_step.bound(), wild.reference_step.bound()) == ("compute", "stragglers")
@@ -285,10 +285,19 @@ def test_report_explain_and_answer_name_what_bounds_each_job(tmp_path: Path, cap
     said = capsys.readouterr().out
     assert "it trains gpt-2 for 100 steps, bound by compute" in said
     assert "in a, 4 accelerators: dp 4, micro-batch" in said
+    assert "speed" not in said
     assert main(["explain", str(folder), "c", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["training"]["bound"] == "memory bandwidth"
     assert main(["report", str(folder)]) == 0
     assert (folder / "report.html").read_text(encoding="utf-8") == page
+
+
+def test_explain_says_how_fast_a_job_ran_against_its_service(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    loaded(tmp_path, pool("half", more=HALF), job("a"))
+    assert main(["run", str(tmp_path / "train.toml"), "--out", str(tmp_path / "out"), "--quiet"]) == 0
+    (folder,) = (tmp_path / "out").iterdir()
+    assert main(["explain", str(folder), "a"]) == 0
+    assert re.search(r"speed +0.5 x +that for which its service is told", capsys.readouterr().out)
 
 
 def test_pools_of_one_accelerator_must_agree_on_what_fits(tmp_path: Path):
@@ -318,3 +327,15 @@ def test_the_bound_of_a_step_is_that_at_its_clock(tmp_path: Path):
     parts = dict(step.parts)
     turns = parts["compute"] / parts["memory bandwidth"]
     assert [step.bound(clock) for clock in (1.0, 1.01 * turns, 0.99 * turns)] == ["memory bandwidth"] * 2 + ["compute"]
+
+
+def test_what_step_times_assume_of_an_accelerator_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    bare = '{ name = "mine", device_class = "gpu", bf16 = "100 TFLOP/s", memory = "80 GB" }'
+    loaded(tmp_path, pool(), pool("b", bare), job("a", count=2), job("b", PASS))
+    assert main(["run", str(tmp_path / "train.toml"), "--out", str(tmp_path / "out")]) == 0
+    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("dcsim: note: training jobs in ")]
+    assert len(notes) == len(set(notes))
+    assert "dcsim: note: training jobs in b: memory_bandwidth not in the preset: 333 GB/s assumed" in notes
+    assert not any("training jobs in a" in note for note in notes)
+    (folder,) = (tmp_path / "out").iterdir()
+    assert "memory_bandwidth not in the preset" in (folder / "report.html").read_text(encoding="utf-8")
