@@ -5,6 +5,8 @@
 line.
 
 `memory`: predicted memory against published runs (benchmarks/memory_accuracy.py).
+
+`flows`: when flows that share links are done, against SimGrid (benchmarks/flow_accuracy.py).
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import memory_accuracy, training_accuracy
+from benchmarks import flow_accuracy, memory_accuracy, training_accuracy
+from dcsim.errors import DcsimError
 from dcsim.run import Run, run
 
 SCENARIOS = Path(__file__).resolve().parent.parent / "scenarios"
@@ -97,11 +100,14 @@ def main() -> None:
                 "--seeds", type=int, default=10, metavar="N", help="runs for each row, at least 2 (default: 10)"
             )
     training_accuracy.add_arguments(kinds.add_parser("training"))
+    flow_accuracy.add_arguments(kinds.add_parser("flows"))
     arguments = parser.parse_args()
     if arguments.what == "memory":
         memory_accuracy.report(arguments.data)
     elif arguments.what == "training":
         training_accuracy.main(arguments)
+    elif arguments.what == "flows":
+        flow_accuracy.report(arguments)
     else:
         report_fgd(arguments)
 
@@ -123,4 +129,7 @@ def report_fgd(arguments: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except DcsimError as error:
+        raise SystemExit("\n".join(error.lines())) from None
