@@ -6,6 +6,8 @@ line.
 
 `memory`: predicted memory against published runs (benchmarks/memory_accuracy.py).
 
+`collectives`: times of collectives against published sweeps (benchmarks/collective_accuracy.py).
+
 `flows`: when flows that share links are done, against SimGrid (benchmarks/flow_accuracy.py).
 """
 
@@ -22,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import flow_accuracy, memory_accuracy, training_accuracy
+from benchmarks import collective_accuracy, flow_accuracy, memory_accuracy, training_accuracy
 from dcsim.errors import DcsimError
 from dcsim.run import Run, run
 
@@ -101,6 +103,7 @@ def main() -> None:
             )
     training_accuracy.add_arguments(kinds.add_parser("training"))
     flow_accuracy.add_arguments(kinds.add_parser("flows"))
+    collective_accuracy.add_arguments(kinds.add_parser("collectives"))
     arguments = parser.parse_args()
     if arguments.what == "memory":
         memory_accuracy.report(arguments.data)
@@ -108,6 +111,8 @@ def main() -> None:
         training_accuracy.main(arguments)
     elif arguments.what == "flows":
         flow_accuracy.report(arguments)
+    elif arguments.what == "collectives":
+        collective_accuracy.report(arguments)
     else:
         report_fgd(arguments)
 
