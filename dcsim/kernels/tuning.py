@@ -137,6 +137,13 @@ def times_s(
 
 
 @njit(cache=True, error_model="numpy")
+def _base_s(constants: Tuned, table: Table, algorithm: int, protocol: int) -> float:
+    """Time of a call without steps or bytes, s."""
+    base_s: float = table.base_s[algorithm, protocol]
+    return constants.call_s + base_s
+
+
+@njit(cache=True, error_model="numpy")
 def _steps_s(group: Group, table: Table, algorithm: int, protocol: int) -> tuple[float, float]:
     """Latency of a step inside a domain, and of one between domains, s."""
     inner_s = table.hop_s[PCIE if group.pcie > 0.0 else NVLINK, algorithm, protocol]
@@ -188,7 +195,7 @@ def _ring(collective: int, size_b: float, group: Group, constants: Tuned, table:
         bytes_s = ring_s(passes, size_b, ranks, 0.0, bus)
     if passes > 1.0 and crossings > 0.0 and protocol == SIMPLE:
         latency_s *= PLATEAU
-    return constants.call_s + table.base_s[RING, protocol] + latency_s + _filled_s(bytes_s, constants, protocol)
+    return _base_s(constants, table, RING, protocol) + latency_s + _filled_s(bytes_s, constants, protocol)
 
 
 @njit(cache=True, error_model="numpy")
@@ -211,7 +218,7 @@ def _tree(size_b: float, group: Group, constants: Tuned, table: Table, protocol:
         share = 120.0 / 128.0
     share *= table.tree_share[protocol, min(max(int(math.log2(max(size_b, 64.0))) - 6, 0), 23)]
     latency_s = 2.0 * ((local - 1.0) * inner_s + math.ceil(math.log2(group.domains)) * outer_s)
-    return constants.call_s + table.base_s[TREE, protocol] + latency_s + _filled_s(bytes_s / share, constants, protocol)
+    return _base_s(constants, table, TREE, protocol) + latency_s + _filled_s(bytes_s / share, constants, protocol)
 
 
 @njit(cache=True, error_model="numpy")
@@ -228,7 +235,7 @@ def _in_network(size_b: float, group: Group, constants: Tuned, table: Table) -> 
     if group.domains > 1.0:
         bytes_s = max(bytes_s, _crossing_b(size_b, group) / (local * group.nic_b_per_s * constants.nic_efficiency))
     latency_s = inner_s + 2.0 * math.ceil(math.log2(group.domains)) * outer_s
-    return constants.call_s + table.base_s[IN_NETWORK, SIMPLE] + latency_s + _filled_s(bytes_s, constants, SIMPLE)
+    return _base_s(constants, table, IN_NETWORK, SIMPLE) + latency_s + _filled_s(bytes_s, constants, SIMPLE)
 
 
 @njit(cache=True, error_model="numpy")
@@ -246,7 +253,7 @@ def _direct(collective: int, size_b: float, group: Group, constants: Tuned, tabl
         bytes_s = size_b * (local - 1.0) / group.ranks / links
         if crossings > 0.0:
             bytes_s = max(bytes_s, size_b * (group.ranks - local) / group.ranks / nic)
-    return constants.call_s + table.base_s[RING, SIMPLE] + latency_s + bytes_s  # one hop: no pipeline to fill
+    return _base_s(constants, table, RING, SIMPLE) + latency_s + bytes_s  # one hop: no pipeline to fill
 
 
 @njit(cache=True, error_model="numpy")
@@ -263,7 +270,7 @@ def _halving_doubling(size_b: float, group: Group, constants: Tuned, table: Tabl
         share = size_b / local * (1.0 - 1.0 / group.domains)
         bytes_s += 2.0 * share / (group.nic_b_per_s * constants.nic_efficiency)
     latency_s = 2.0 * (near * inner_s + far * outer_s)
-    return constants.call_s + table.base_s[RING, SIMPLE] + latency_s + _filled_s(bytes_s, constants, SIMPLE)
+    return _base_s(constants, table, RING, SIMPLE) + latency_s + _filled_s(bytes_s, constants, SIMPLE)
 
 
 @njit(cache=True, error_model="numpy")
@@ -277,4 +284,4 @@ def _levels(collective: int, size_b: float, group: Group, constants: Tuned, tabl
     passes, levels = 2.0 if collective == ALL_REDUCE else 1.0, np.array([local, group.domains])
     latency_s = hierarchical_s(passes, 0.0, levels, np.array([inner_s, outer_s]), rates, False)
     bytes_s = hierarchical_s(passes, size_b, levels, np.zeros(2), rates, False)
-    return constants.call_s + table.base_s[RING, SIMPLE] + latency_s + _filled_s(bytes_s, constants, SIMPLE)
+    return _base_s(constants, table, RING, SIMPLE) + latency_s + _filled_s(bytes_s, constants, SIMPLE)

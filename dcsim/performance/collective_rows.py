@@ -91,7 +91,7 @@ def read(path: Path) -> MeasuredRows:
         missing = [name for name in NEEDED if name not in (reader.fieldnames or ())]
         if missing:
             raise TraceError(Problem(str(path), ", ".join(missing), "no such column"))
-        rows = list(reader)
+        rows = [{key: value or "" for key, value in row.items()} for row in reader]
     if not rows:
         raise TraceError(Problem(str(path), "", "has no rows"))
     return measured_rows(rows)
