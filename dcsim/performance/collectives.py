@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dcsim.kernels import tuning
 from dcsim.kernels.arrays import named
-from dcsim.kernels.collectives import bus_factor
+from dcsim.kernels.collectives import bus_factor, torus_all_to_all_s, torus_s
 from dcsim.kernels.tuning import ALGORITHMS, COLLECTIVES, PROTOCOLS, WAYS, Group, Table, Tuned
 from dcsim.performance.devices import scale_up_domain
 from dcsim.scenario import presets
@@ -26,6 +26,7 @@ from dcsim.units import TIME
 Floats = NDArray[np.float64]
 
 LIBRARY = "nccl"
+TPU = "tpu"
 MICROSECOND = TIME.factor("us")
 USUAL_LINK_B_PER_S, USUAL_NIC_B_PER_S = 32e9, 25e9
 """Where a preset does not say: PCIe 4 x16, and a port of 200 Gbit/s for each accelerator."""
@@ -44,22 +45,25 @@ class Generation:
 
 @dataclass(frozen=True)
 class Answer:
-    """One collective: its time, the way it goes, and what it would take by the best way of each other algorithm."""
+    """One collective: its time, the way it goes, and what the other algorithms would take."""
 
     time_s: float
-    algorithm: str
-    protocol: str
-    others: tuple[tuple[str, float], ...]
-    """Algorithm and protocol with time, s, fastest first."""
+    latency_s: float
+    """What a message without bytes takes by the same way."""
+    way: str
+    """Algorithm and protocol, `none` where no enabled algorithm can do it."""
+    others: tuple[tuple[str, float], ...] = ()
+    """Best way and time, s, of each other enabled algorithm, fastest first."""
 
 
 @cache
 def generations() -> tuple[Generation, ...]:
     """All generations that have a preset, `all` last: it fits any accelerator."""
-    tables = {name: presets.table("collectives", name) for name in presets.names("collectives") if name != LIBRARY}
+    tables = {name: presets.table("collectives", name) for name in presets.names("collectives")}
     found = [
         Generation(name, tuple(table["accelerators"]), table["in_network"], _tuned(table))
         for name, table in tables.items()
+        if name not in (LIBRARY, TPU)
     ]
     return tuple(sorted(found, key=lambda generation: (generation.name == "all", generation.name)))
 
@@ -129,22 +133,40 @@ def times_s(collective: Sequence[str], size_b: Floats, groups: Sequence[Group], 
 def answers(
     collective: str, sizes_b: Sequence[float], group: Group, tuned: Tuned, algorithms: Sequence[str]
 ) -> list[Answer]:
-    """The fastest enabled way for each size; the time is inf where no enabled algorithm can do the collective."""
-    count = len(sizes_b)
-    times = times_s([collective] * count, np.array(sizes_b, dtype=float), [group] * count, np.array([tuned] * count))
-    return [_answer(row, enabled(algorithms)) for row in times]
+    """The fastest enabled way for each size, B; its time is inf where no enabled algorithm can do the collective."""
+    sizes = np.array([0.0, *sizes_b])
+    count = len(sizes)
+    times = times_s([collective] * count, sizes, [group] * count, np.array([tuned] * count))
+    return [_answer(row, times[0], enabled(algorithms)) for row in times[1:]]
 
 
-def _answer(times: Floats, ways: NDArray[np.bool_]) -> Answer:
-    order = [way for way in np.argsort(times, kind="stable") if ways[way] and np.isfinite(times[way])]
-    if not order:
-        return Answer(math.inf, "none", "", ())
+def _answer(times: Floats, latencies: Floats, ways: NDArray[np.bool_]) -> Answer:
     best: dict[int, int] = {}
-    for way in order:
-        best.setdefault(WAYS[way][0], way)
-    (algorithm, protocol), *_ = [WAYS[way] for way in best.values()]
-    others = [(f"{ALGORITHMS[WAYS[w][0]]}/{PROTOCOLS[WAYS[w][1]]}", float(times[w])) for w in best.values()]
-    return Answer(float(times[order[0]]), ALGORITHMS[algorithm], PROTOCOLS[protocol], tuple(others[1:]))
+    for way in np.argsort(times, kind="stable").tolist():
+        if ways[way] and math.isfinite(times[way]):
+            best.setdefault(WAYS[way][0], way)
+    if not best:
+        return Answer(math.inf, math.inf, "none")
+    names = [(f"{ALGORITHMS[WAYS[way][0]]}/{PROTOCOLS[WAYS[way][1]]}", float(times[way])) for way in best.values()]
+    first = next(iter(best.values()))
+    return Answer(names[0][1], float(latencies[first]), names[0][0], tuple(names[1:]))
+
+
+def torus_answers(
+    collective: str, sizes_b: Sequence[float], sides: Sequence[int], wrapped: Sequence[bool], link_b_per_s: float
+) -> list[Answer]:
+    """Collectives over all axes of a torus of TPUs; `all_to_all`, or one of those that a ring does by passes.
+
+    link_b_per_s: one link, one direction.
+    """
+    hop_s = float(presets.table("collectives", TPU)["hop_us"]) * MICROSECOND
+    shape = np.array(sides, dtype=float), np.array(wrapped, dtype=float), hop_s, link_b_per_s
+    if collective == "all_to_all":
+        times = [torus_all_to_all_s(size_b, *shape) for size_b in (0.0, *sizes_b)]
+    else:
+        passes = 2.0 if collective == "all_reduce" else 1.0
+        times = [torus_s(passes, size_b, *shape) for size_b in (0.0, *sizes_b)]
+    return [Answer(time_s, times[0], "torus") for time_s in times[1:]]
 
 
 def bus_bandwidth(collective: str, size_b: float, ranks: float, time_s: float) -> float:
