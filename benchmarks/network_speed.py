@@ -1,4 +1,4 @@
-"""Networks: `python -m benchmarks.speed network`: building and compiling, flows to completion, a ring of 1,024 ranks."""
+"""Networks: `python -m benchmarks.speed network`: graphs compiled, flows to completion, a ring of 1,024 ranks."""
 
 from __future__ import annotations
 
