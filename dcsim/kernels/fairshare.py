@@ -23,27 +23,27 @@ Floats = NDArray[np.float64]
 
 TOGETHER = 1e-12
 """Rates, or ends, that differ relatively by less are taken to be equal: rounding alone tells them apart."""
+NONE = -1
+GROWS = -1.0
+"""Rate of a flow while filling has not held it."""
 
 
 class Flows(NamedTuple):
-    """Flows over links, and their rates now. An entry is one link on the path of one flow."""
+    """Flows over links, and their rates now. An entry, flow x longest + hop, is one link on the path of one flow.
+
+    The entries of running flows on one link form a list, so that flows come and go without anything being sorted.
+    """
 
     capacity_b_per_s: Floats
     """Shape (links,), > 0."""
-    first: Ints
-    """Shape (flows + 1,): flow f has the entries first[f] to first[f + 1]."""
-    link: Ints
-    """Link of each entry."""
-    flow: Ints
-    """Flow of each entry."""
-    begin: Ints
-    """Shape (links + 1,): where the entries of each link begin in `members`."""
-    members: Ints
-    """Entries by link, those of running flows before the others."""
-    place: Ints
-    """Where each entry stands in `members`."""
-    running: Ints
-    """Shape (links,): entries of running flows."""
+    path: Ints
+    """Shape (flows, longest): the links of each flow's path, then -1."""
+    head: Ints
+    """Shape (links,): first entry of each link's list, -1 if it is empty."""
+    after: Ints
+    """Shape (flows x longest,): the entry behind each in its list, -1 for the last."""
+    before: Ints
+    """The entry ahead of each in its list, -1 for the first."""
     rate_b_per_s: Floats
     """Shape (flows,): 0 for a flow that does not run."""
     link_stamp: Ints
@@ -60,21 +60,34 @@ def flows(capacity_b_per_s: Floats, first: Ints, link: Ints) -> Flows:
     capacity_b_per_s: shape (links,). The path of flow f is link[first[f]:first[f + 1]]; one without links is
     ValueError, since nothing bounds its rate, as is a capacity that is not finite and > 0.
     """
-    capacity = np.ascontiguousarray(capacity_b_per_s, dtype=np.float64)
-    starts, links = np.asarray(first, dtype=np.int64), np.asarray(link, dtype=np.int64)
+    hops = np.diff(first)
+    if not (hops > 0).all() or first[0] != 0 or first[-1] != len(link):
+        raise ValueError("every flow must have a path of at least one link")
+    made = idle_flows(capacity_b_per_s, len(hops), int(hops.max(initial=1)))
+    made.path[np.arange(made.path.shape[1]) < hops[:, None]] = link
+    return made
+
+
+def idle_flows(capacity_b_per_s: Floats, count: int, longest: int) -> Flows:
+    """Room for so many flows with paths of at most `longest` links.
+
+    Whoever starts flow f first writes its path to `path[f]`, links and then -1, while it does not run. ValueError for a
+    capacity that is not finite and > 0.
+    """
+    capacity = np.array(capacity_b_per_s, dtype=np.float64)
     if not (np.isfinite(capacity) & (capacity > 0.0)).all():
         raise ValueError("capacities must be finite and > 0")
-    hops = np.diff(starts)
-    if not (hops > 0).all() or starts[0] != 0 or starts[-1] != len(links):
-        raise ValueError("every flow must have a path of at least one link")
-    begin = np.concatenate(([0], np.cumsum(np.bincount(links, minlength=len(capacity)))))
-    members = np.argsort(links, kind="stable")
-    place = np.empty_like(members)
-    place[members] = np.arange(len(members))
-    numbers, zeros = np.repeat(np.arange(len(hops)), hops), np.zeros(len(capacity), dtype=np.int64)
-    rates, stamps = np.zeros(len(hops)), np.zeros(len(hops), dtype=np.int64)
+    links, entries = len(capacity), count * longest
     return Flows(
-        capacity, starts, links, numbers, begin, members, place, zeros, rates, zeros.copy(), stamps, zeros[:1].copy()
+        capacity_b_per_s=capacity,
+        path=np.full((count, longest), NONE),
+        head=np.full(links, NONE),
+        after=np.full(entries, NONE),
+        before=np.full(entries, NONE),
+        rate_b_per_s=np.zeros(count),
+        link_stamp=np.zeros(links, dtype=np.int64),
+        flow_stamp=np.zeros(count, dtype=np.int64),
+        changes=np.zeros(1, dtype=np.int64),
     )
 
 
@@ -84,35 +97,74 @@ def change(f: Flows, leaving: Ints, coming: Ints) -> Ints:
 
     leaving: running flows; coming: flows that do not run. Changes `f` in place.
     """
-    f.changes[0] += 1
     floor = np.inf
     for flow in leaving:
         floor = min(floor, f.rate_b_per_s[flow])
         f.rate_b_per_s[flow] = 0.0
-        for entry in range(f.first[flow], f.first[flow + 1]):
-            f.running[f.link[entry]] -= 1
-            _move(f, entry)
+        _unlink(f, flow)
     for flow in coming:
         f.rate_b_per_s[flow] = np.inf
-        for entry in range(f.first[flow], f.first[flow + 1]):
-            _move(f, entry)
-            f.running[f.link[entry]] += 1
+        _link(f, flow)
     for flow in coming:
-        for entry in range(f.first[flow], f.first[flow + 1]):
-            floor = min(floor, _full_at(f, f.link[entry]))
-    found, links = _touched(f, leaving, coming, floor * (1.0 - TOGETHER))
+        for link in f.path[flow]:
+            if link != NONE:
+                floor = min(floor, _full_at(f, link))
+    seeds = np.concatenate((f.path[leaving].ravel(), f.path[coming].ravel()))
+    return _anew(f, seeds, floor)
+
+
+@njit(cache=True, error_model="numpy")
+def resize(f: Flows, link: int, capacity_b_per_s: float) -> Ints:
+    """Give a link another capacity, finite and > 0; the flows whose rates were found anew.
+
+    Filling runs alike up to the rate at which the link is full first, before the change or after it.
+    """
+    larger = capacity_b_per_s > f.capacity_b_per_s[link]
+    floor = _full_at(f, link) if larger else np.inf
+    f.capacity_b_per_s[link] = capacity_b_per_s
+    if not larger:
+        floor = _full_at(f, link)
+    return _anew(f, np.full(1, link), floor)
+
+
+@njit(cache=True, error_model="numpy")
+def _anew(f: Flows, seeds: Ints, floor: float) -> Ints:
+    """Finds the rates of flows not below the floor that shared links join to the seeds; those flows."""
+    f.changes[0] += 1
+    found, links = _touched(f, seeds, floor * (1.0 - TOGETHER))
     _fill(f, found, links)
     return found
 
 
 @njit(cache=True, error_model="numpy")
-def _move(f: Flows, entry: int) -> None:
-    """Swap an entry with the one at the border between running flows and others."""
-    link = f.link[entry]
-    border, here = f.begin[link] + f.running[link], f.place[entry]
-    other = f.members[border]
-    f.members[border], f.members[here] = entry, other
-    f.place[entry], f.place[other] = border, here
+def _link(f: Flows, flow: int) -> None:
+    """Put the entries of a flow at the heads of its links' lists."""
+    longest = f.path.shape[1]
+    for hop in range(longest):
+        link, entry = f.path[flow, hop], flow * longest + hop
+        if link == NONE:
+            return
+        old = f.head[link]
+        f.after[entry], f.before[entry], f.head[link] = old, NONE, entry
+        if old != NONE:
+            f.before[old] = entry
+
+
+@njit(cache=True, error_model="numpy")
+def _unlink(f: Flows, flow: int) -> None:
+    """Take the entries of a flow out of the lists."""
+    longest = f.path.shape[1]
+    for hop in range(longest):
+        link, entry = f.path[flow, hop], flow * longest + hop
+        if link == NONE:
+            return
+        ahead, behind = f.before[entry], f.after[entry]
+        if ahead == NONE:
+            f.head[link] = behind
+        else:
+            f.after[ahead] = behind
+        if behind != NONE:
+            f.before[behind] = ahead
 
 
 @njit(cache=True, error_model="numpy")
@@ -121,47 +173,49 @@ def _full_at(f: Flows, link: int) -> float:
     level = 0.0
     while True:
         left, growing = f.capacity_b_per_s[link], 0
-        for place in range(f.begin[link], f.begin[link] + f.running[link]):
-            rate = f.rate_b_per_s[f.flow[f.members[place]]]
+        entry = f.head[link]
+        while entry != NONE:
+            rate = f.rate_b_per_s[entry // f.path.shape[1]]
             if rate > level:
                 growing += 1
             else:
                 left -= rate
+            entry = f.after[entry]
         if growing == 0 or left / growing <= level:
             return level
         level = left / growing
 
 
 @njit(cache=True, error_model="numpy")
-def _touched(f: Flows, leaving: Ints, coming: Ints, floor: float) -> tuple[Ints, Ints]:
-    """Running flows not below the floor that shared links join to a change, and all those links."""
+def _touched(f: Flows, seeds: Ints, floor: float) -> tuple[Ints, Ints]:
+    """Running flows not below the floor that shared links join to the seeds, and all those links."""
     stamp = f.changes[0]
-    found, links = np.empty(len(f.rate_b_per_s), np.int64), np.empty(len(f.running), np.int64)
-    flows_found, links_found = 0, 0
-    for source in (leaving, coming):
-        for flow in source:
-            for entry in range(f.first[flow], f.first[flow + 1]):
-                if f.link_stamp[f.link[entry]] != stamp:
-                    f.link_stamp[f.link[entry]] = stamp
-                    links[links_found] = f.link[entry]
-                    links_found += 1
+    found, links = np.empty(len(f.rate_b_per_s), np.int64), np.empty(len(f.head), np.int64)
+    flows_found, links_found = 0, _add(f, seeds, links, 0)
     looked_at = 0
     while looked_at < links_found:
-        link = links[looked_at]
+        entry = f.head[links[looked_at]]
         looked_at += 1
-        for place in range(f.begin[link], f.begin[link] + f.running[link]):
-            flow = f.flow[f.members[place]]
-            if f.flow_stamp[flow] == stamp or f.rate_b_per_s[flow] < floor:
-                continue
-            f.flow_stamp[flow] = stamp
-            found[flows_found] = flow
-            flows_found += 1
-            for entry in range(f.first[flow], f.first[flow + 1]):
-                if f.link_stamp[f.link[entry]] != stamp:
-                    f.link_stamp[f.link[entry]] = stamp
-                    links[links_found] = f.link[entry]
-                    links_found += 1
+        while entry != NONE:
+            flow = entry // f.path.shape[1]
+            entry = f.after[entry]
+            if f.flow_stamp[flow] != stamp and f.rate_b_per_s[flow] >= floor:
+                f.flow_stamp[flow] = stamp
+                found[flows_found] = flow
+                flows_found += 1
+                links_found = _add(f, f.path[flow], links, links_found)
     return found[:flows_found].copy(), links[:links_found].copy()
+
+
+@njit(cache=True, error_model="numpy")
+def _add(f: Flows, path: Ints, links: Ints, count: int) -> int:
+    """Append links that this change has not looked at yet to the first `count` of `links`; how many they are then."""
+    for link in path:
+        if link != NONE and f.link_stamp[link] != f.changes[0]:
+            f.link_stamp[link] = f.changes[0]
+            links[count] = link
+            count += 1
+    return count
 
 
 @njit(cache=True, error_model="numpy")
@@ -171,22 +225,23 @@ def _fill(f: Flows, found: Ints, links: Ints) -> None:
     What a link offers to each of its growing flows never falls while others are held, so a place in the heap that
     went stale is too low, and is mended when it comes up.
     """
-    stamp = f.changes[0]
-    left, growing = np.empty(len(f.running)), np.empty(len(f.running), np.int64)
+    left, growing = np.empty(len(f.head)), np.empty(len(f.head), np.int64)
     heap = [(0.0, 0) for _ in range(0)]
+    for flow in found:
+        f.rate_b_per_s[flow] = GROWS
     for link in links:
         left[link], growing[link] = f.capacity_b_per_s[link], 0
-        for place in range(f.begin[link], f.begin[link] + f.running[link]):
-            flow = f.flow[f.members[place]]
-            if f.flow_stamp[flow] == stamp:
+        entry = f.head[link]
+        while entry != NONE:
+            rate = f.rate_b_per_s[entry // f.path.shape[1]]
+            if rate == GROWS:
                 growing[link] += 1
             else:
-                left[link] -= f.rate_b_per_s[flow]
+                left[link] -= rate
+            entry = f.after[entry]
         if growing[link] > 0:
             heap.append((left[link] / growing[link], link))
     heapq.heapify(heap)
-    for flow in found:
-        f.rate_b_per_s[flow] = -1.0  # grows
     while len(heap) > 0:
         share, link = heapq.heappop(heap)
         if growing[link] == 0:
@@ -194,15 +249,23 @@ def _fill(f: Flows, found: Ints, links: Ints) -> None:
         now = left[link] / growing[link]
         if now > share:
             heapq.heappush(heap, (now, link))
-            continue
-        for place in range(f.begin[link], f.begin[link] + f.running[link]):
-            flow = f.flow[f.members[place]]
-            if f.rate_b_per_s[flow] >= 0.0:
-                continue
-            f.rate_b_per_s[flow] = now
-            for entry in range(f.first[flow], f.first[flow + 1]):
-                left[f.link[entry]] -= now
-                growing[f.link[entry]] -= 1
+        else:
+            _hold(f, link, now, left, growing)
+
+
+@njit(cache=True, error_model="numpy")
+def _hold(f: Flows, link: int, rate_b_per_s: float, left: Floats, growing: Ints) -> None:
+    """Holds the growing flows of a full link at that rate."""
+    entry = f.head[link]
+    while entry != NONE:
+        flow = entry // f.path.shape[1]
+        entry = f.after[entry]
+        if f.rate_b_per_s[flow] == GROWS:
+            f.rate_b_per_s[flow] = rate_b_per_s
+            for other in f.path[flow]:
+                if other != NONE:
+                    left[other] -= rate_b_per_s
+                    growing[other] -= 1
 
 
 @njit(cache=True, error_model="numpy")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dcsim.kernels.fairshare import Flows, change, finish_times_s, flows
+from dcsim.kernels.fairshare import Flows, change, finish_times_s, flows, idle_flows, resize
 
 Paths = list[list[int]]
 
@@ -84,6 +84,27 @@ def test_a_change_leaves_flows_alone_that_no_shared_link_joins_to_it_or_that_are
     assert made.rate_b_per_s.tolist() == [1.0, 7.0, 0.0, 8.0]
 
 
+def test_a_link_that_loses_or_gains_capacity_changes_the_flows_that_it_holds() -> None:
+    made = over([1.0, 8.0, 8.0], [[0, 1], [1], [2]])
+    change(made, numbers(), numbers(0, 1, 2))
+    assert resize(made, 0, 6.0).tolist() == [0, 1]
+    assert made.rate_b_per_s.tolist() == [4.0, 4.0, 8.0]
+    resize(made, 1, 2.0)
+    assert made.rate_b_per_s.tolist() == [1.0, 1.0, 8.0]
+    assert resize(made, 0, 3.0).tolist() == []  # nobody fills it
+
+
+def test_the_place_of_a_flow_that_left_takes_another_path() -> None:
+    made = idle_flows(np.array([4.0, 6.0]), 2, 2)
+    made.path[0, 0], made.path[1, 0] = 0, 1
+    change(made, numbers(), numbers(0, 1))
+    assert made.rate_b_per_s.tolist() == [4.0, 6.0]
+    change(made, numbers(0), numbers())
+    made.path[0] = [1, -1]
+    change(made, numbers(), numbers(0))
+    assert made.rate_b_per_s.tolist() == [3.0, 3.0]
+
+
 def test_flows_without_a_path_or_links_without_capacity_are_refused() -> None:
     for capacity, paths in (([1.0], [[0], []]), ([0.0], [[0]]), ([np.inf], [[0]]), ([np.nan], [[0]])):
         with pytest.raises(ValueError, match="must"):
@@ -121,6 +142,9 @@ def test_after_any_changes_each_flow_has_a_full_link_on_which_none_is_faster(
         turned = data.draw(st.sets(st.integers(0, len(paths) - 1)))
         change(made, numbers(*sorted(running & turned)), numbers(*sorted(turned - running)))
         running ^= turned
+        link = data.draw(st.integers(0, len(capacity) - 1))
+        resize(made, link, data.draw(st.sampled_from([0.5, 2.0, 20.0])))
+        capacity = made.capacity_b_per_s.tolist()
     rate, load = made.rate_b_per_s, np.zeros(len(capacity))
     for f in running:
         np.add.at(load, paths[f], rate[f])

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from dcsim.errors import ScenarioError
-from dcsim.topologies import fat_tree, torus
+from dcsim.kernels.fairshare import finish_times_s, flows
+from dcsim.topologies import fat_tree, leaf_spine, torus
 from dcsim.topologies.fat_tree import FatTree
+from dcsim.topologies.leaf_spine import LeafSpine
 from dcsim.topologies.routes import Links, compiled
 from dcsim.topologies.torus import Torus
 
@@ -46,6 +48,19 @@ def test_a_flow_goes_the_same_way_each_time_and_labels_spread_over_equal_ways() 
     counts = np.unique([core[1] for core in cores], return_counts=True)[1]  # type: ignore[index]
     assert len(counts) == 16  # (k/2)^2 ways
     assert abs(counts - 250).max() < 5 * 250**0.5
+
+
+def test_two_flows_over_one_oversubscribed_spine_take_twice_as_long_and_placement_mends_it() -> None:
+    # Two leaves, one spine, an uplink as wide as one host: two flows across share it, two inside leaves do not.
+    made = compiled(leaf_spine.build(LeafSpine(2, 1, 4, 10.0, 10.0, 0.0)))
+    h = made.endpoints
+    apart = made.routes(h[[0, 1]], h[[4, 5]])
+    together = made.routes(h[[0, 4]], h[[1, 5]])
+    times = [
+        finish_times_s(flows(made.capacity_b_per_s, first, link), np.full(2, 100.0), np.zeros(2)).tolist()
+        for first, link in (apart, together)
+    ]
+    assert times == [[20.0, 20.0], [10.0, 10.0]]
 
 
 def test_a_node_reaches_itself_by_no_link() -> None:
