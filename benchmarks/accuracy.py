@@ -7,6 +7,10 @@ line.
 `memory`: predicted memory against published runs (benchmarks/memory_accuracy.py). `networks`: predicted speed of
 networks that are no transformers (benchmarks/network_accuracy.py; `--data` as for `fgd`). `training`, `products`: step
 times of published runs, and timed matrix products.
+
+`collectives`: times of collectives against published sweeps (benchmarks/collective_accuracy.py).
+
+`flows`: when flows that share links are done, against SimGrid (benchmarks/flow_accuracy.py).
 """
 
 from __future__ import annotations
@@ -22,7 +26,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import memory_accuracy, network_accuracy, product_accuracy, training_accuracy
+from benchmarks import (
+    collective_accuracy,
+    flow_accuracy,
+    memory_accuracy,
+    network_accuracy,
+    product_accuracy,
+    training_accuracy,
+)
+from dcsim.errors import DcsimError
 from dcsim.run import Run, run
 
 SCENARIOS = Path(__file__).resolve().parent.parent / "scenarios"
@@ -101,6 +113,8 @@ def main() -> None:
     training_accuracy.add_arguments(kinds.add_parser("training"))
     products = kinds.add_parser("products")
     products.add_argument("--rows", type=Path, required=True, metavar="FILE", help="CSV of timed matrix products")
+    flow_accuracy.add_arguments(kinds.add_parser("flows"))
+    collective_accuracy.add_arguments(kinds.add_parser("collectives"))
     arguments = parser.parse_args()
     if arguments.what == "memory":
         memory_accuracy.report(arguments.data)
@@ -110,6 +124,10 @@ def main() -> None:
         product_accuracy.report(arguments.rows)
     elif arguments.what == "training":
         training_accuracy.main(arguments)
+    elif arguments.what == "flows":
+        flow_accuracy.report(arguments)
+    elif arguments.what == "collectives":
+        collective_accuracy.report(arguments)
     else:
         report_fgd(arguments)
 
@@ -131,4 +149,7 @@ def report_fgd(arguments: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except DcsimError as error:
+        raise SystemExit("\n".join(error.lines())) from None

@@ -194,6 +194,13 @@ def step_time(arguments: argparse.Namespace) -> dict[str, Any]:
     return step_time(arguments)
 
 
+def network(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Graphs, flows to completion and collectives (`benchmarks/network_speed.py`)."""
+    from benchmarks.network_speed import network  # as above
+
+    return network(arguments)
+
+
 def _command_s(words: list[str]) -> float:
     before = os.times()
     subprocess.run([sys.executable, "-m", "dcsim", *words], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
@@ -210,7 +217,7 @@ def main() -> None:
     """Parse, measure, print; the last line is one JSON object."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
     kinds = parser.add_subparsers(dest="kind", required=True)
-    for work in (replay, flow, scale, commands, one, step_time):
+    for work in (replay, flow, scale, commands, one, step_time, network):
         sub = kinds.add_parser(work.__name__.replace("_", "-"), help=(work.__doc__ or "").splitlines()[0])
         sub.set_defaults(work=work)
         sub.add_argument("--rounds", type=int, default=3)

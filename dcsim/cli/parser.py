@@ -27,6 +27,7 @@ COMMANDS = {
     "explain": "why a job waited and where its time went",
     "plan": "the best parallel plans for training a model on a number of accelerators",
     "estimate": "what training a model takes: accelerators, days, memory, storage, energy, dollars",
+    "collective": "how long a collective takes by size, and by which algorithm",
     "calibrate": "fit the constants of the step-time model to measured training runs",
     "check": "test a plug-in file against its contract",
     "schema": "print the JSON Schema of scenario files, for editors",

@@ -1,0 +1,40 @@
+"""One NVLink domain: accelerators that all meet on the same NVSwitches (HGX 8, NVL72)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import networkx as nx
+
+from dcsim.topologies.base import Refusals, Sketch
+from dcsim.units import BytesPerSecond, Seconds
+
+
+@dataclass(frozen=True)
+class NvlinkDomain:
+    """Accelerators with their links spread evenly over switches: 8 on 4 (HGX H100), 72 on 18 (GB200 NVL72).
+
+    Source of the counts: NVIDIA, HGX H100 and GB200 NVL72 data sheets.
+    """
+
+    accelerators: int
+    """8 for HGX, 72 for NVL72."""
+    switches: int
+    """NVSwitch chips: 4 for HGX H100, 18 for NVL72."""
+    link_bandwidth: BytesPerSecond
+    """All links of an accelerator together, one direction."""
+    latency: Seconds
+    """Of each link."""
+
+
+def build(params: NvlinkDomain) -> nx.Graph:
+    """Nodes `("accelerator", i)` and `("nvswitch", s)`; ScenarioError for bad parameters."""
+    refusals = Refusals("nvlink_domain").counts(accelerators=params.accelerators, switches=params.switches)
+    refusals.bandwidths(link_bandwidth=params.link_bandwidth).latencies(latency=params.latency)
+    refusals.stop_if_any(params.accelerators * params.switches)
+    sketch = Sketch("nvlink_domain")
+    accelerators = sketch.nodes("accelerator", (("accelerator", i) for i in range(params.accelerators)))
+    switches = sketch.nodes("switch", (("nvswitch", s) for s in range(params.switches)))
+    pairs = ((accelerator, switch) for accelerator in accelerators for switch in switches)
+    sketch.cable(pairs, params.link_bandwidth / params.switches, params.latency)
+    return sketch.graph

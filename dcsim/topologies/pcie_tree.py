@@ -1,0 +1,57 @@
+"""The PCIe tree of one server: sockets, switches below them, accelerators and NICs below those."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import networkx as nx
+
+from dcsim.topologies.base import Refusals, Sketch
+from dcsim.units import BytesPerSecond, Seconds
+
+
+@dataclass(frozen=True)
+class PcieTree:
+    """A server without scale-up links: accelerators under one switch meet there, others cross sockets."""
+
+    sockets: int
+    """CPU sockets, each connected to each other."""
+    switches_per_socket: int
+    """PCIe switches on a socket."""
+    accelerators_per_switch: int
+    """Accelerators on a switch."""
+    nics_per_switch: int
+    """NICs on a switch."""
+    bandwidth: BytesPerSecond
+    """Of each PCIe link, one direction."""
+    socket_bandwidth: BytesPerSecond
+    """Between two sockets, one direction."""
+    latency: Seconds
+    """Of each hop."""
+
+
+def build(params: PcieTree) -> nx.Graph:
+    """Nodes `("accelerator", i)`, `("nic", i)`, `("pcie", s)`, `("socket", s)`; ScenarioError for bad parameters."""
+    refusals = Refusals("pcie_tree").counts(
+        sockets=params.sockets,
+        switches_per_socket=params.switches_per_socket,
+        accelerators_per_switch=params.accelerators_per_switch,
+        nics_per_switch=params.nics_per_switch,
+    )
+    refusals.bandwidths(bandwidth=params.bandwidth, socket_bandwidth=params.socket_bandwidth)
+    refusals.latencies(latency=params.latency)
+    count = params.sockets * params.switches_per_socket
+    each = 1 + params.accelerators_per_switch + params.nics_per_switch
+    refusals.stop_if_any(count * each + params.sockets * (params.sockets - 1) // 2)
+    sketch = Sketch("pcie_tree")
+    sockets = sketch.nodes("switch", (("socket", s) for s in range(params.sockets)))
+    switches = sketch.nodes("switch", (("pcie", s) for s in range(count)))
+    sketch.cable(itertools.combinations(sockets, 2), params.socket_bandwidth, params.latency)
+    above = ((switch, sockets[i // params.switches_per_socket]) for i, switch in enumerate(switches))
+    sketch.cable(above, params.bandwidth, params.latency)
+    for kind, below in (("accelerator", params.accelerators_per_switch), ("nic", params.nics_per_switch)):
+        devices = sketch.nodes(kind, ((kind, i) for i in range(count * below)))
+        pairs = ((device, switches[i // below]) for i, device in enumerate(devices))
+        sketch.cable(pairs, params.bandwidth, params.latency)
+    return sketch.graph
