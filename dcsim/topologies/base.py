@@ -9,8 +9,8 @@ import networkx as nx
 
 from dcsim.errors import Problem, ScenarioError
 
-MOST_EDGES = 5_000_000
-"""A graph beyond takes more memory (some kB an edge in networkx) than a usual machine has."""
+MOST_EDGES = 2_000_000
+"""About 1 GB in networkx (0.5 kB an edge): a cluster of half a million accelerators has fewer."""
 
 Node = Hashable
 
