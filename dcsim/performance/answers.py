@@ -194,8 +194,12 @@ class Run(Protocol):
     def seq_len(self) -> int | None:
         """Tokens a sample, of a transformer."""
 
-    def paces(self) -> list[Paced]:
-        """Numbers of accelerators on which some plan fits, ascending."""
+    def fewest(self, step_s: float = ...) -> Paced | None:
+        """The fewest accelerators on which some plan fits, and a step takes at most so long; None if no number does.
+        ScenarioError where no plan fits at all and the user gives no number."""
+
+    def quickest(self, step_s: float) -> Paced | None:
+        """The number of accelerators on which a step is shortest, of those that `fewest(step_s)` looks at."""
 
     def pace(self, accelerators: int) -> Paced | None:
         """That of one number of accelerators, None where no plan fits it."""

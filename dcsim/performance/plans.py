@@ -30,7 +30,6 @@ SHARDING = {
 }
 DEGREES = ("tp", "pp", "cp", "dp")  # their product is the number of accelerators
 SHAPE = (*DEGREES, "vpp", "micro_batch", "ep")  # what the rules speak about, in the order in which plans are built
-SMOOTH = np.array([3, 6, 12, 24, 48])  # more pipeline lengths where the number of accelerators is open
 MOST_VALUES = 1 << 22  # largest batch, sequence, or number of accelerators that is searched
 
 
@@ -38,9 +37,9 @@ MOST_VALUES = 1 << 22  # largest batch, sequence, or number of accelerators that
 class Setting:
     """What a plan has to serve.
 
-    `accelerators` is the number to be filled, or None: any number up to `most` that is a multiple of `server` or
-    divides it. `domain` is the number of accelerators in a scale-up domain. Batch in samples, `seq_len` in tokens;
-    0 for one that is not known yet: no rule holds anything against it.
+    `accelerators` is the number to be filled, or None: any number from `least` to `most` that is a multiple of
+    `server` or divides it. `domain` is the number of accelerators in a scale-up domain. Batch in samples, `seq_len`
+    in tokens; 0 for one that is not known yet: no rule holds anything against it.
     """
 
     model: facts.Model
@@ -50,6 +49,7 @@ class Setting:
     domain: int = 8
     server: int = 8
     most: int = MOST_VALUES
+    least: int = 1
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,8 @@ def _fills(c: Table, s: Setting) -> Mask:
     whole = c["tp"] * c["pp"] * c["cp"] * c["dp"]
     if s.accelerators is not None:
         return np.asarray(whole == s.accelerators)
-    return np.asarray((whole <= s.most) & ((whole % s.server == 0) | (s.server % whole == 0)))
+    among = (s.least <= whole) & (whole <= s.most)
+    return np.asarray(among & ((whole % s.server == 0) | (s.server % whole == 0)))
 
 
 # Sources: argument checks of NVIDIA/Megatron-LM (megatron/training/arguments.py) and its interleaved schedule.
@@ -277,16 +278,27 @@ def divisors(number: int) -> Column:
 
 
 def _candidates(name: str, setting: Setting) -> Column:
-    """Values that a degree can have at all, ascending."""
+    """Values that a search gives a degree, ascending."""
     model, batch = setting.model, setting.global_batch
     layers = int(model.layers)
-    if name in ("pp", "vpp"):
+    if name == "pp":
+        stages = np.arange(1, layers + 1, dtype=np.int64)
+        return stages if setting.accelerators is None else stages[setting.accelerators % stages == 0]
+    if name == "vpp":
         even = np.union1d(divisors(layers), divisors(layers + 2))
-        if name == "pp":
-            even = divisors(setting.accelerators) if setting.accelerators else np.union1d(even, SMOOTH)
         return even[even <= layers]
-    whole = {"tp": int(model.heads), "ep": max(int(model.experts), 1), "cp": setting.seq_len // 2}
+    if name == "tp":
+        return _whole_groups(divisors(int(model.heads)), setting)
+    whole = {"ep": max(int(model.experts), 1), "cp": setting.seq_len // 2}
     return np.union1d([1], divisors(whole.get(name, batch)))
+
+
+def _whole_groups(tp: Column, setting: Setting) -> Column:
+    """Tensor-parallel degrees whose groups no border of a scale-up domain cuts: it holds a whole number of them, or
+    they of it. Kernels price all groups alike, so one that lies across a border would be told as fast as the rest."""
+    if setting.accelerators is not None and setting.accelerators <= setting.domain:
+        return tp
+    return np.asarray(tp[(setting.domain % tp == 0) | (tp % setting.domain == 0)])
 
 
 def _kept(columns: Table, setting: Setting) -> Mask:
@@ -301,10 +313,12 @@ def _kept(columns: Table, setting: Setting) -> Mask:
 def legal_shapes(setting: Setting, choices: Mapping[str, Iterable[float]] | None = None) -> Table:
     """All legal degrees, micro-batches included, as columns `SHAPE` of shape (n,).
 
-    `choices` holds the values that a column may have, where not all are wanted. A column is crossed with those
-    before it and the rules are applied at once, so that the table never grows much beyond its end.
+    `choices` holds the values that a column may have, where not all are wanted; others than degrees are skipped. A
+    column is crossed with those before it and the rules are applied at once, so that the table never grows much
+    beyond its end.
     """
-    given = {name: np.array(sorted(values), dtype=np.int64) for name, values in (choices or {}).items()}
+    wanted = {name: values for name, values in (choices or {}).items() if name in SHAPE}
+    given = {name: np.array(sorted(values), dtype=np.int64) for name, values in wanted.items()}
     table: Table = {"tp": given["tp"] if "tp" in given else _candidates("tp", setting)}
     for name in SHAPE[1:]:
         table = _cross(table, name, given[name] if name in given else _candidates(name, setting))
@@ -330,13 +344,22 @@ def legal_plans(
     searched: precision, schedule, bytes of gradients and states. Sharding that comes to the same as a simpler kind
     (no ranks to shard over; a hierarchy of one level) is left out. Sequence parallelism goes with tp.
     """
-    chosen = dict(choices or {})
-    recompute = list(chosen.pop("recompute", RECOMPUTE.values()))
-    sharding = list(chosen.pop("sharding", SHARDING.values()))
-    shapes = legal_shapes(setting, chosen)
-    base = like or facts.Plan(1, 1, 1, 1, 1, 1, 1, setting.global_batch, setting.seq_len)
+    yield from plans_of(legal_shapes(setting, choices), setting, choices, like)
+
+
+def plans_of(
+    shapes: Table,
+    setting: Setting,
+    choices: Mapping[str, Iterable[float]] | None = None,
+    like: facts.Plan | None = None,
+) -> Iterator[NDArray[np.float64]]:
+    """The plans of these shapes, in blocks as from `legal_plans`."""
+    chosen = choices or {}
+    recompute = list(chosen.get("recompute", RECOMPUTE.values()))
+    sharding = list(chosen.get("sharding", SHARDING.values()))
     for kind in sharding:
-        rows = _rows(shapes, _distinct(shapes, kind, sharding, setting), base._replace(sharding=float(kind)), setting)
+        rows = rows_of(shapes, setting, like)[_distinct(shapes, kind, sharding, setting)]
+        rows[:, facts.Plan._fields.index("sharding")] = kind
         for level in recompute:
             rows[:, facts.Plan._fields.index("recompute")] = level
             yield rows.copy()
@@ -354,11 +377,13 @@ def _distinct(shapes: Table, kind: float, kinds: list[float], setting: Setting) 
     return legal
 
 
-def _rows(shapes: Table, mask: Mask, base: facts.Plan, setting: Setting) -> NDArray[np.float64]:
-    rows = np.tile(np.array(base, dtype=np.float64), (int(mask.sum()), 1))
+def rows_of(shapes: Table, setting: Setting, like: facts.Plan | None = None) -> NDArray[np.float64]:
+    """A row of `facts.Plan` for each shape, recompute and sharding as in `like` (none, if it is not given)."""
+    base = like or facts.Plan(1, 1, 1, 1, 1, 1, 1, setting.global_batch, setting.seq_len)
+    rows = np.tile(np.array(base, dtype=np.float64), (len(shapes["tp"]), 1))
     for name in SHAPE:
-        rows[:, facts.Plan._fields.index(name)] = shapes[name][mask]
+        rows[:, facts.Plan._fields.index(name)] = shapes[name]
     even = setting.seq_len % (shapes["tp"] * shapes["cp"]) == 0
-    rows[:, facts.Plan._fields.index("sequence_parallel")] = ((shapes["tp"] > 1) & even)[mask]
-    rows[:, facts.Plan._fields.index("shard_ranks")] = np.maximum(setting.domain // shapes["tp"], 1)[mask]
+    rows[:, facts.Plan._fields.index("sequence_parallel")] = (shapes["tp"] > 1) & even
+    rows[:, facts.Plan._fields.index("shard_ranks")] = np.maximum(setting.domain // shapes["tp"], 1)
     return rows

@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 from dcsim.errors import Problem, ScenarioError, nearest
 from dcsim.kernels import facts
 from dcsim.performance import models, planning
-from dcsim.performance.devices import ELEMENT_B, DeviceRow, device_row
+from dcsim.performance.devices import ELEMENT_B, DeviceRow, device_row, scale_up_domain
 from dcsim.performance.memory import available_b
 from dcsim.performance.plans import DEGREES, MOST_VALUES, RECOMPUTE, SHAPE, SHARDING, Setting, option, problems, written
 from dcsim.performance.waiting import Input
@@ -104,13 +104,13 @@ class Request:
         """The choices that concern degrees and micro-batches."""
         return {name: [value] for name, value in self.fixed.items()}
 
-    def setting(self, accelerators: int | None, most: int = MOST_VALUES) -> Setting:
+    def setting(self, accelerators: int | None, most: int = MOST_VALUES, least: int = 1) -> Setting:
         """What plans have to serve on so many accelerators; the batch must be known by then."""
         assert self.global_batch is not None
         row = models.model_row(self.model)
         server = self.accelerator.accelerators_per_server or 1
         domain = int(self.device.device.domain)
-        return Setting(row, self.global_batch, self.seq_len, accelerators, domain, server, most)
+        return Setting(row, self.global_batch, self.seq_len, accelerators, domain, server, most, least)
 
     def like(self) -> facts.Plan:
         """A plan with the columns that are not searched."""
@@ -276,7 +276,16 @@ def asked(
     if reader.problems or not isinstance(net, Transformer) or chip is None or precision is None or seq_len is None:
         raise ScenarioError(reader.problems)
     choices: dict[str, Iterable[float]] = {name: [value] for name, value in (fixed | chosen).items()}
-    return Request(where, net, chip, device_row(chip, precision), precision, seq_len, fixed, choices, laws, **plain)
+    device = device_row(chip, precision, domain=_uncut(int(scale_up_domain(chip)), fixed, plain["count"]))
+    return Request(where, net, chip, device, precision, seq_len, fixed, choices, laws, **plain)
+
+
+def _uncut(domain: int, fixed: Mapping[str, int], count: int | None) -> float:
+    """Accelerators of a scale-up domain; where its borders cut tensor-parallel groups that the user wants, the largest
+    part of a group that none cuts, so that all of them are priced like those that lie across a border."""
+    tp = fixed.get("tp", 1)
+    whole = domain % tp == 0 or tp % domain == 0 or (count is not None and count <= domain)
+    return float(domain if whole else math.gcd(domain, tp))
 
 
 def found(name: str, preset: Callable[[str], Any], of: Callable[[source.Document], Any]) -> Any:

@@ -8,7 +8,11 @@ import pytest
 
 import dcsim
 from dcsim.performance import models, planning, scaling_laws
+from dcsim.performance.ask import read
 from dcsim.performance.estimate import Estimate, estimate
+from dcsim.performance.planner import question
+from dcsim.performance.search import STEP, search
+from dcsim.performance.transformer_run import TransformerRun
 from dcsim.scenario import presets
 from dcsim.units import DAY, HOUR
 
@@ -87,6 +91,53 @@ def test_an_earlier_deadline_never_needs_fewer_accelerators():
     assert counts == sorted(counts)
     assert all(e.time_s <= e.deadline_s for e in found)
     assert all(e.accelerators == e.fewest_for_deadline >= e.fewest_that_fit for e in found)
+
+
+@pytest.mark.parametrize(
+    ("model", "tokens", "count", "every"),
+    [("llama-3.1-405b", 15.6e12, 28_672, 1024), ("llama-3-70b", 15e12, 3_584, 64)],
+)
+def test_no_number_that_meets_the_deadline_is_below_the_fewest(model: str, tokens: float, count: int, every: int):
+    deadline = 60 * DAY
+    found = estimate(model, "H100-SXM", tokens=tokens, deadline=deadline)
+    fewest = found.fewest_for_deadline
+    assert fewest is not None
+    assert estimate(model, "H100-SXM", tokens=tokens, count=count).time_s <= deadline  # so that the fewest are no more
+    assert fewest <= count
+    assert found.time_s <= deadline
+    request = read(model, "H100-SXM", {"tokens": tokens})
+    run = TransformerRun(request)  # by the whole search, number by number, not by branch and bound
+    for fewer in range(fewest - every, fewest // 2, -every):
+        whole = search(question(run.request, run.request.setting(fewer)), top=1)
+        assert not len(whole) or whole.results[0, STEP["step_s"]] * found.steps > deadline, fewer
+
+
+def test_numbers_beside_the_answer_say_what_they_would_say_as_the_answer():
+    found = estimate("llama-3.1-405b", "H100-SXM", tokens=15.6e12, count=28_672)
+    assert [size.accelerators for size in found.sizes] == [4096, 8192, 16384, 28672, 32768, 65536]
+    for size in found.sizes:
+        alone = estimate("llama-3.1-405b", "H100-SXM", tokens=15.6e12, count=size.accelerators)
+        assert size.time_s == pytest.approx(alone.time_s, rel=1e-8)
+
+
+def test_the_fewest_that_fit_are_the_fewest_that_the_whole_search_fits():
+    fewest = estimate("llama-3.1-405b", "H100-SXM", tokens=15.6e12, count=1024).fewest_that_fit
+    run = TransformerRun(read("llama-3.1-405b", "H100-SXM", {"tokens": 15.6e12}))
+    fits = [n for n in range(8, 128, 8) if len(search(question(run.request, run.request.setting(n)), top=1))]
+    assert fewest == fits[0]
+
+
+def test_tensor_parallel_groups_are_not_proposed_across_a_servers_border():
+    # 96 heads and 672 accelerators would allow tp 3 and 6, two in three of whose groups lie on two servers.
+    found = dcsim.plan("gpt-3-175b", "A100-SXM4-80GB", count=672, global_batch=1344, top=50)
+    assert {plan.tp for plan in found.plans} <= {1, 2, 4, 8, 16, 24, 32, 48, 96}
+    inside = dcsim.plan("gpt-2", "A100-SXM4-80GB", count=6, global_batch=6, tp=6)
+    assert inside.plans[0].tp == 6
+
+
+def test_tensor_parallel_groups_that_a_user_wants_across_a_border_are_priced_so():
+    both = [gpt_3("A100-SXM4-80GB", count=672, global_batch=1344, tp=tp).plan for tp in (3, 4)]
+    assert both[0].shares["tp"] > 3 * both[1].shares["tp"]
 
 
 def test_without_count_or_deadline_the_answer_is_the_fewest_that_fit():

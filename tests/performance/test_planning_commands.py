@@ -35,7 +35,7 @@ def refused(capsys: pytest.CaptureFixture[str], words: list[str]) -> list[str]:
         (["--accelerator", "H100"], "--accelerator: no accelerator preset of that name (got 'H100'); nearest: 'H100"),
         (
             ["--tp", "7"],
-            "--tp: does not divide the attention heads (got 7, expected a divisor of 96 heads); write --tp 6",
+            "--tp: does not divide the attention heads (got 7, expected a divisor of 96 heads); write --tp 4 or --tp 8",
         ),
         (["--pp", "64", "--vpp", "2"], "--pp: more stages than layers (got 64 x 2 = 128, expected pp x vpp <= 96)"),
         (["--tp", "8", "--pp", "8", "--cp", "1", "--dp", "4"], "--dp: tp x pp x cp x dp is not the number of accel"),
