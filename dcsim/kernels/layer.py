@@ -16,7 +16,7 @@ from dcsim.kernels.roofline import TILE_ROWS, Rates, product
 FORWARD_KERNELS = 14.0  # launched for one layer: products, attention, norms, activation, residuals
 BACKWARD_KERNELS = 26.0
 EXPERT_KERNELS = 20.0  # more for routing, sorting and grouped products, each way
-STATE_BYTES = 30.0  # read and written by an Adam step for each parameter held
+GRADIENT_BYTES = 6.0  # a parameter held: an optimiser step reads its gradient (4) and writes its 16-bit weight (2)
 
 
 class Times(NamedTuple):

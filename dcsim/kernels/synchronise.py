@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from dcsim.kernels.facts import HSDP, UNSHARDED, ZERO3, Device, Model, Plan
 from dcsim.kernels.inlined import inlined
-from dcsim.kernels.layer import STATE_BYTES, sparse_share
+from dcsim.kernels.layer import GRADIENT_BYTES, sparse_share
 from dcsim.kernels.memory import attention_parameters
 from dcsim.kernels.traffic import Road, all_reduce_s, exposed_s, gather_s, road
 
@@ -71,7 +71,7 @@ def data_parallel(model: Model, plan: Plan, device: Device, forward_s: float, ba
         if plan.sharding > UNSHARDED:
             states = held.dense * (1.0 / ranks) + held.routed * (1.0 / own.ranks)
     memory_s = 1.0 / (device.memory_b_per_s * device.memory_efficiency)
-    optimizer_s = STATE_BYTES * states * model.trainable * memory_s
+    optimizer_s = (2.0 * plan.optimizer_bytes + GRADIENT_BYTES) * states * model.trainable * memory_s
     return Shared(traffic_s, optimizer_s)
 
 

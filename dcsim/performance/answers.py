@@ -171,6 +171,10 @@ class Asked(Protocol):
         """Bytes of a device's memory that a step may use."""
 
     @property
+    def optimizer_bytes(self) -> float:
+        """Bytes of optimiser states a parameter."""
+
+    @property
     def input(self) -> Input:
         """Jitter and data."""
 

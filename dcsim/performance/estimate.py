@@ -132,6 +132,7 @@ def _told(run: Run, beside: _Beside) -> Estimate:
     chip, chosen, steps = request.accelerator, run.best(count), _steps(run)
     time_s = steps * chosen.step_time_s
     mtbf_s = planning.usual().accelerator_mtbf_s / count
+    saved_b = planning.saved_b(request.optimizer_bytes, request.device.linear_bytes)
     power_w = planning.power_w(chip, count)
     dataset_b = None if length.sample_b is None else length.sample_b * length.samples
     mine = _size(run, Paced(count, chosen.step_time_s))
@@ -157,14 +158,14 @@ def _told(run: Run, beside: _Beside) -> Estimate:
         memory_available_b=request.available_b,
         dataset_b=dataset_b,
         read_b_per_s=None if dataset_b is None else dataset_b / time_s,
-        checkpoint=planning.checkpoints(length.parameters, mtbf_s),
+        checkpoint=planning.checkpoints(saved_b * length.parameters, mtbf_s),
         interruptions=time_s / mtbf_s,
         power_w=power_w,
         energy_j=None if power_w is None else power_w * time_s,
         cost_usd=planning.cost_usd(chip, count, time_s),
         plan=chosen,
         sizes=tuple(sorted([mine, *beside.compared], key=lambda size: size.accelerators)),
-        assumptions=(*run.assumptions(), *_fixed_batch(run), *_waiting(run), *planning.run_assumptions(chip)),
+        assumptions=(*run.assumptions(), *_fixed_batch(run), *_waiting(run), *planning.run_assumptions(chip, saved_b)),
         open=request.count is None and request.deadline_s is None,
     )
 

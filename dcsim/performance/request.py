@@ -27,6 +27,7 @@ TIMES, SIZES, RATES = (1.0, 1e12), (1.0, 1e18), (1.0, 1e18)  # s, B and B/s that
 LONGEST = 60  # characters of a given value that an error line repeats
 STATES_B = {"adam": 12.0, "sgd": 8.0}  # bytes of optimiser states a parameter, fp32 master weights included
 USUAL_LAW = "chinchilla-corrected"
+MOST_STATES_B = 64.0
 MOST_PLANS, USUAL_PLANS = 100, 5
 PRECISIONS = tuple(name for name in ELEMENT_B if name != "int8")
 
@@ -58,6 +59,8 @@ class Options(TypedDict, total=False):
     """Name of a scaling-law preset, or a TOML file of its coefficients."""
     optimizer: str | None
     """`adam`, or `sgd` with momentum."""
+    optimizer_bytes: float | str | None
+    """Bytes of optimiser states a parameter instead, fp32 master weights included: 8 for Adam with 16-bit moments."""
     jitter: float | str | None
     """Deviation of an accelerator's step time over its mean."""
     sample_size: float | str | None
@@ -309,8 +312,20 @@ def plain_numbers(reader: Reader) -> dict[str, Any]:
         "deadline_s": reader.quantity("deadline", TIME, *TIMES),
         "global_batch": reader.whole("global_batch"),
         "top": reader.whole("top", MOST_PLANS) or USUAL_PLANS,
-        "optimizer_bytes": reader.word("optimizer", STATES_B) or STATES_B["adam"],
+        "optimizer_bytes": _states_b(reader),
     }
+
+
+def _states_b(reader: Reader) -> float:
+    """Bytes of optimiser states a parameter: as given, or those of the optimiser."""
+    given = reader.number("optimizer_bytes", "bytes a parameter", MOST_STATES_B)
+    usual = reader.word("optimizer", STATES_B)
+    if given is not None and reader.options.get("optimizer") is not None:
+        names = [option(reader.where, name) for name in ("optimizer", "optimizer_bytes")]
+        reader.problems.append(
+            Problem(reader.where, names[0], f"{' and '.join(names)} exclude each other", fix="give one of them")
+        )
+    return given or usual or STATES_B["adam"]
 
 
 def input_of(reader: Reader, sample_b: float | None) -> Input:

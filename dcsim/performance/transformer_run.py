@@ -13,7 +13,7 @@ from dcsim.performance import models, planning, scaling_laws
 from dcsim.performance.answers import Length, Paced, Proposal
 from dcsim.performance.planner import best, illegal, proposal, question, too_large
 from dcsim.performance.planning import Assumption
-from dcsim.performance.plans import MOST_VALUES, option
+from dcsim.performance.plans import DEGREES, MOST_VALUES, option
 from dcsim.performance.request import MOST_TOKENS, Request, refuse
 from dcsim.performance.search import STEP, fastest, ranks, search
 from dcsim.units import human_count, human_si
@@ -64,7 +64,8 @@ class TransformerRun:
         else:
             least = 1.0
             needed = 4 * STATE_BYTES * self.length.parameters / device.memory_b
-            most = max(r.count or 0, r.accelerator.accelerators_per_server or 1, needed)
+            fixed = math.prod(r.fixed.get(name, 1) for name in DEGREES)
+            most = max(r.count or 0, r.accelerator.accelerators_per_server or 1, needed, fixed)
         for paces in self._octaves(least, most, step_s):
             if in_time := [pace for pace in paces if pace.step_s <= step_s]:
                 return in_time[0]

@@ -80,7 +80,7 @@ def test_checkpoints_come_at_youngs_interval(on_1024: Estimate):
 
 
 def test_a_small_run_still_saves_once_a_day():
-    kept = planning.checkpoints(1e9, mtbf_s=50_677 * HOUR / 8)
+    kept = planning.checkpoints(14e9, mtbf_s=50_677 * HOUR / 8)
     assert kept.interval_s == DAY
     assert kept.bandwidth_b_per_s == pytest.approx(14e9 / (0.01 * DAY))
 
@@ -182,6 +182,23 @@ def test_every_assumption_has_a_source_and_a_grade(on_1024: Estimate):
     for known in ("PUE 1.12", "1.25 x TDP", "50,677 h", "2.95 USD", "chinchilla-corrected", "sequences of 2,048"):
         assert known in words
     assert "usual for" not in words  # the batch was given
+
+
+def test_lighter_optimiser_states_take_less_time_memory_and_checkpoints(on_1024: Estimate):
+    fixed = {"tp": 8, "pp": 8, "dp": 16, "micro_batch": 1, "recompute": "full", "sharding": "none", "vpp": 1}
+    adam, sgd = gpt_3(**fixed), gpt_3(**fixed, optimizer="sgd")
+    assert on_1024.checkpoint.size_b == pytest.approx(14 * on_1024.parameters)  # 2 + 12
+    assert sgd.checkpoint.size_b == pytest.approx(10 * sgd.parameters)  # 2 + 8
+    times_s = [found.plan.shares["optimizer"] * found.plan.step_time_s for found in (adam, sgd)]
+    assert times_s[1] / times_s[0] == pytest.approx((2 * 8 + 6) / (2 * 12 + 6))  # states both ways, gradient, weight
+    worst = 4 * (adam.parameters / 64)  # states are whole on each of tp x pp ranks; the first stage has more than 1/64
+    assert adam.plan.memory_b - sgd.plan.memory_b == pytest.approx(worst, rel=0.1)
+    assert gpt_3(**fixed, optimizer_bytes=8).plan == sgd.plan
+
+
+def test_optimizer_and_its_bytes_exclude_each_other():
+    with pytest.raises(dcsim.ScenarioError, match="optimizer and optimizer_bytes exclude each other"):
+        gpt_3(count=1024, optimizer="adam", optimizer_bytes=8)
 
 
 def test_a_batch_that_nobody_gave_is_an_assumption():
