@@ -73,13 +73,22 @@ class Size:
 
 
 @dataclass(frozen=True)
+class Optimal:
+    """The model and the tokens with the least loss for as much compute, 6 FLOP a parameter and token, by a law."""
+
+    parameters: float
+    tokens: float
+    loss: float
+
+
+@dataclass(frozen=True)
 class Estimate:
     """What a training run takes. None where presets or the question allow no answer.
 
     `fewest_that_fit` and `fewest_for_deadline` are numbers of accelerators (multiples of a server, or parts of one);
     `sizes` compares some of them; `read_b_per_s` and `checkpoint` say what storage must do; `plan` is the best one.
     `dataset_b`: what is read in all, each sample as often as it is trained on. Tokens, loss and `seq_len` are those
-    of transformers.
+    of transformers; `loss` and `compute_optimal` those of causal ones of a size that the scaling law speaks of.
     """
 
     model: str
@@ -94,6 +103,7 @@ class Estimate:
     samples: float
     tokens: float | None
     loss: float | None
+    compute_optimal: Optimal | None
     global_batch: int
     seq_len: int | None
     steps: int
@@ -126,6 +136,7 @@ class Length:
     loss: float | None
     flop: float
     sample_b: float | None
+    optimal: Optimal | None = None
 
 
 class Paced(NamedTuple):

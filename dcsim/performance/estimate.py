@@ -149,6 +149,7 @@ def _told(run: Run, beside: _Beside) -> Estimate:
         samples=length.samples,
         tokens=length.tokens,
         loss=length.loss,
+        compute_optimal=length.optimal,
         global_batch=request.global_batch or 0,
         seq_len=run.seq_len,
         steps=steps,

@@ -233,8 +233,10 @@ def _tokens(job: TrainingJob, where: str) -> float:
     assert job.law is not None
     assert job.target_loss is not None
     assert isinstance(job.model, Transformer)
+    if job.model.arrangement != "decoder":
+        refuse([Problem(where, "target_loss", scaling_laws.CAUSAL, job.model.name, fix="give tokens or samples")])
     try:
-        return scaling_laws.tokens_for(job.law, models.active_parameters(job.model), job.target_loss)
+        return scaling_laws.tokens_for(job.law, models.law_parameters(job.model, job.law), job.target_loss)
     except ScenarioError as error:
         raise ScenarioError(replace(p, file=where, key="target_loss") for p in error.problems) from None
 

@@ -10,12 +10,13 @@ from functools import cached_property
 
 from dcsim.errors import Problem, ScenarioError
 from dcsim.performance import models, planning, scaling_laws
-from dcsim.performance.answers import Length, Paced, Proposal
+from dcsim.performance.answers import Length, Optimal, Paced, Proposal
 from dcsim.performance.planner import best, illegal, proposal, question, too_large
 from dcsim.performance.planning import Assumption
 from dcsim.performance.plans import DEGREES, MOST_VALUES, option
 from dcsim.performance.request import MOST_TOKENS, Request, refuse
 from dcsim.performance.search import STEP, fastest, ranks, search
+from dcsim.scenario.scaling_law import ScalingLaw
 from dcsim.units import human_count, human_si
 
 LEAST_MFU = 1 / 16  # numbers of accelerators at which a deadline needs less of the peak than this are not looked at
@@ -46,13 +47,18 @@ class TransformerRun:
     def length(self) -> Length:
         """Tokens as given, or from the loss that is wanted; FLOP by the model."""
         r = self.request
-        active = models.active_parameters(r.model)
+        counted = models.law_parameters(r.model, r.law)
         tokens = r.tokens or (r.samples or 0.0) * r.seq_len
         if r.target_loss is not None:
-            tokens = self._tokens_for(active, r.target_loss)
+            tokens = self._tokens_for(counted, r.target_loss)
         flop = models.flop_per_token(models.model_row(r.model), r.seq_len) * tokens
-        loss = scaling_laws.loss(r.law, active, tokens)
-        return Length(models.parameters(r.model), active, tokens / r.seq_len, tokens, loss, flop, r.input.sample_b)
+        loss, optimal = None, None
+        if r.model.arrangement == "decoder" and not scaling_laws.too_small(r.law, counted, tokens):
+            loss = scaling_laws.loss(r.law, counted, tokens)
+            split = scaling_laws.compute_optimal(r.law, scaling_laws.FLOP * counted * tokens)
+            optimal = Optimal(*split, scaling_laws.loss(r.law, *split))
+        everything, active = models.parameters(r.model), models.active_parameters(r.model)
+        return Length(everything, active, tokens / r.seq_len, tokens, loss, flop, r.input.sample_b, optimal)
 
     def fewest(self, step_s: float = math.inf) -> Paced | None:
         """The fewest accelerators on which a step takes at most so long, whole servers or parts of one; None if
@@ -138,11 +144,13 @@ class TransformerRun:
         tokens = (r.global_batch or 1) * r.seq_len
         return models.flop_per_token(models.model_row(r.model), r.seq_len, causal_half) * tokens
 
-    def _tokens_for(self, active: float, target_loss: float) -> float:
+    def _tokens_for(self, counted: float, target_loss: float) -> float:
         r = self.request
         key = option(r.where, "target_loss")
+        if r.model.arrangement != "decoder":
+            refuse([Problem(r.where, key, scaling_laws.CAUSAL, r.model.name, fix="give tokens or samples")])
         try:
-            tokens = scaling_laws.tokens_for(r.law, active, target_loss)
+            tokens = scaling_laws.tokens_for(r.law, counted, target_loss)
         except OverflowError:
             tokens = math.inf
         except ScenarioError as error:
@@ -153,15 +161,34 @@ class TransformerRun:
         return tokens
 
     def _law(self) -> Assumption:
-        """Whose law ties tokens to loss."""
-        law = self.request.law
+        """Whose law ties tokens to loss, and whether it speaks of such models at all."""
+        law, model = self.request.law, self.request.model
+        if model.arrangement != "decoder":
+            return Assumption(f"no loss: {scaling_laws.CAUSAL}", "definition", "assumed")
+        counted, tokens = models.law_parameters(model, law), self.length.tokens or 0.0
+        if scaling_laws.too_small(law, counted, tokens):
+            least = f"{_si(law.least_parameters)} parameters and {_si(law.least_tokens)} tokens or more"
+            return Assumption(f"no loss: outside of what the law '{law.name}' was fitted to, {least}", *_origin(law))
         words = f"loss by the law '{law.name}'"
-        if self.request.model.experts:
+        if scaling_laws.extrapolated(law, counted, tokens):
+            words += f", outside of what it was fitted to: at most {_si(law.most_parameters)} parameters"
+            words += f" and {_si(law.most_tokens)} tokens"
+        if model.experts:
             words += ", with the parameters that work for a token"
-        origin = law.provenance.get("a")
-        return Assumption(
-            words, *("the user's file", "assumed") if origin is None else (origin.source, str(origin.grade))
-        )
+        if not law.embeddings:
+            words += ", without embeddings and head"
+        return Assumption(words, *_origin(law))
+
+
+def _origin(law: ScalingLaw) -> tuple[str, str]:
+    """Source and grade of a law."""
+    origin = law.provenance.get("a")
+    return ("the user's file", "assumed") if origin is None else (origin.source, str(origin.grade))
+
+
+def _si(value: float | None) -> str:
+    """A bound of a law, for people."""
+    return "any number of" if value is None else human_si(value, "").strip().replace("G", "B")
 
 
 def _number(accelerators: float) -> int:

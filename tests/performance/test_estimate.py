@@ -261,3 +261,51 @@ def test_jitter_stretches_a_step_by_the_slowest_of_all_accelerators(on_1024: Est
 
 def test_comparisons_say_that_the_batch_stays(on_1024: Estimate):
     assert any("the same batches of 1,536" in a.what for a in on_1024.assumptions)
+
+
+def test_an_option_that_does_not_exist_is_refused_with_its_nearest_name():
+    with pytest.raises(dcsim.ScenarioError, match=r"dealine: is no option .*did you mean 'deadline'"):
+        estimate("gpt-2", "H100-SXM", tokens=1e10, dealine="60 d")
+    with pytest.raises(dcsim.ScenarioError, match=r"batch: is no option"):
+        dcsim.plan("gpt-2", "H100-SXM", count=8, global_batch=64, batch=64)
+
+
+def test_kaplans_law_counts_no_embeddings():
+    # GPT-2: 12 layers of 12 x 768^2 weights, beside biases and norms; all parameters are 124 M (arXiv 2001.08361, 2.1)
+    law = presets.scaling_law("kaplan")
+    counted = models.law_parameters(presets.model("gpt-2"), law)
+    assert counted == pytest.approx(12 * 12 * 768**2, rel=0.002)
+    found = estimate("gpt-2", "H100-SXM", tokens=1e10, count=8, law="kaplan")
+    assert found.loss == pytest.approx(scaling_laws.loss(law, counted, 1e10))
+
+
+@pytest.mark.parametrize(
+    ("model", "tokens", "words"),
+    [
+        ("bert-large", 1e11, "causal language models"),
+        ("t5-base", 1e11, "causal language models"),
+        ("llama-3-8b", 1.0, "outside of what the law 'chinchilla-corrected' was fitted to"),
+    ],
+)
+def test_no_loss_is_told_where_no_law_speaks(model: str, tokens: float, words: str):
+    found = estimate(model, "H100-SXM", tokens=tokens, count=16)
+    assert found.loss is None
+    assert found.compute_optimal is None
+    assert any("no loss" in a.what and words in a.what for a in found.assumptions)
+
+
+def test_a_loss_beyond_the_fitted_sizes_is_said_to_be_so(on_1024: Estimate):
+    assert any("outside of what it was fitted to: at most 16 B" in a.what for a in on_1024.assumptions)
+
+
+def test_an_encoder_has_no_target_loss():
+    with pytest.raises(dcsim.ScenarioError, match="target_loss: scaling laws tell the loss of causal"):
+        estimate("bert-large", "H100-SXM", target_loss=2.0, count=16)
+
+
+def test_the_compute_optimal_split_takes_the_same_compute_and_reaches_no_higher_loss(on_1024: Estimate):
+    best = on_1024.compute_optimal
+    assert best is not None
+    assert on_1024.loss is not None
+    assert best.parameters * best.tokens == pytest.approx(on_1024.parameters * 300e9, rel=0.01)
+    assert best.loss <= on_1024.loss
