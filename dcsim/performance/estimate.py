@@ -11,6 +11,7 @@ from dcsim.errors import Problem
 from dcsim.performance import planning
 from dcsim.performance.answers import Estimate, Paced, Run, Size
 from dcsim.performance.ask import read
+from dcsim.performance.memory import shipped
 from dcsim.performance.network_request import NetworkRequest
 from dcsim.performance.network_run import NetworkRun
 from dcsim.performance.planning import Assumption
@@ -166,9 +167,26 @@ def _told(run: Run, beside: _Beside) -> Estimate:
         cost_usd=planning.cost_usd(chip, count, time_s),
         plan=chosen,
         sizes=tuple(sorted([mine, *beside.compared], key=lambda size: size.accelerators)),
-        assumptions=(*run.assumptions(), *_fixed_batch(run), *_waiting(run), *planning.run_assumptions(chip, saved_b)),
+        assumptions=(
+            *run.assumptions(),
+            _memory(run),
+            *_fixed_batch(run),
+            *_waiting(run),
+            *planning.run_assumptions(chip, saved_b),
+        ),
         open=request.count is None and request.deadline_s is None,
     )
+
+
+def _memory(run: Run) -> Assumption:
+    """What of a device's memory a step may use."""
+    request, allowance = run.request, shipped()
+    words = (
+        f"{human_si(request.available_b, 'B')} of {human_si(request.device.device.memory_b, 'B')} may be used: "
+        f"({allowance.visible:g} x datasheet (GiB) - {human_si(allowance.fixed_b, 'B')} for context and libraries) "
+        f"/ {1 + allowance.slack:g} for the allocator"
+    )
+    return Assumption(words, "presets/calibration/memory.toml", "measured" if request.accelerator.memory else "assumed")
 
 
 def _fixed_batch(run: Run) -> list[Assumption]:

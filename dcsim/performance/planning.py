@@ -10,6 +10,7 @@ from dcsim.scenario import presets
 from dcsim.scenario.spec import Accelerator
 from dcsim.units import TIME, human_count, human_time
 
+NODES_OF = "H100"  # accelerators whose nodes gave the usual power and failure rate; on others they are an analogy
 SHORT_IDS = 65_536  # token ids below this number take two bytes in a file, others four
 MOST_SEQUENCES = 1 << 20
 
@@ -38,6 +39,13 @@ class Usual:
         """An assumption that rests on one preset value."""
         origin = presets.table("planning", "usual")["provenance"][key]
         return Assumption(what, origin["source"], origin["grade"])
+
+    def of_nodes(self, key: str, what: str, accelerator: Accelerator) -> Assumption:
+        """An assumption that rests on nodes of `NODES_OF`: weak for other accelerators."""
+        found = self.assumption(key, what)
+        if accelerator.name.startswith(NODES_OF):
+            return found
+        return Assumption(f"{what}, as nodes of {NODES_OF} do", found.source, "weak")
 
 
 @cache
@@ -108,7 +116,7 @@ def run_assumptions(accelerator: Accelerator, parameter_b: float) -> list[Assump
     mtbf = f"{human_count(known.accelerator_mtbf_s / TIME.factor('h'))} h"
     found = [
         Assumption("time is undisturbed stepping: no failures, restarts or evaluation", "definition", "assumed"),
-        known.assumption("accelerator_mtbf", f"an accelerator interrupts the run every {mtbf} in the mean"),
+        known.of_nodes("accelerator_mtbf", f"an accelerator interrupts the run every {mtbf} in the mean", accelerator),
         known.assumption(
             "checkpoint_share",
             f"checkpoint writing stops training {100 * known.checkpoint_share:g} % of the time, at least every "
@@ -121,7 +129,8 @@ def run_assumptions(accelerator: Accelerator, parameter_b: float) -> list[Assump
         ),
     ]
     if accelerator.tdp is not None:
-        found.append(known.assumption("server_power_factor", f"servers draw {known.server_power_factor:g} x TDP"))
+        power = f"servers draw {known.server_power_factor:g} x TDP"
+        found.append(known.of_nodes("server_power_factor", power, accelerator))
         found.append(known.assumption("pue", f"PUE {known.pue:g}"))
     if accelerator.rent is not None:
         origin = accelerator.provenance.get("rent")
