@@ -1,4 +1,4 @@
-"""Which parallel plans are legal for a model, a batch and a number of accelerators: the rules, and all that keep them.
+"""Which parallel plans are legal for a model, a batch and a number of accelerators: the rules, and what keeps them.
 
 One table of rules serves both sides: the plans that a search looks at are those that break no rule, and a plan
 that a user fixes is told every rule that it breaks. Degrees stand in columns of whole numbers, shape (n,).
@@ -28,6 +28,13 @@ SHARDING = {
     "zero3": facts.ZERO3,
     "hsdp": facts.HSDP,
 }
+SCHEDULE = {
+    "1f1b": facts.ONE_F_ONE_B,
+    "gpipe": facts.GPIPE,
+    "zb-h1": facts.ZB_H1,
+    "zb-h2": facts.ZB_H2,
+    "dualpipe": facts.DUALPIPE,
+}
 DEGREES = ("tp", "pp", "cp", "dp")  # their product is the number of accelerators
 SHAPE = (*DEGREES, "vpp", "micro_batch", "ep")  # what the rules speak about, in the order in which plans are built
 MOST_VALUES = 1 << 22  # largest batch, sequence, or number of accelerators that is searched
@@ -39,7 +46,7 @@ class Setting:
 
     `accelerators` is the number to be filled, or None: any number from `least` to `most` that is a multiple of
     `server` or divides it. `domain` is the number of accelerators in a scale-up domain. Batch in samples, `seq_len`
-    in tokens; 0 for one that is not known yet: no rule holds anything against it.
+    in tokens; 0 for one that is not known yet: no rule holds anything against it. `schedule` is a code of `SCHEDULE`.
     """
 
     model: facts.Model
@@ -50,6 +57,7 @@ class Setting:
     server: int = 8
     most: int = MOST_VALUES
     least: int = 1
+    schedule: float = facts.ONE_F_ONE_B
 
 
 @dataclass(frozen=True)
@@ -139,6 +147,18 @@ RULES = (
         "{pp} x {vpp} = {stages}",
     ),
     Rule(
+        ("vpp",),
+        lambda c, s: np.asarray((c["vpp"] == 1) | (s.schedule == facts.ONE_F_ONE_B)),
+        "only 1F1B is interleaved",
+        "vpp = 1, or the schedule 1f1b",
+    ),
+    Rule(
+        ("pp",),
+        lambda c, s: np.asarray((c["pp"] == 1) | (c["pp"] % 2 == 0) | (s.schedule != facts.DUALPIPE)),
+        "DualPipe needs an even number of stages, as each rank holds one of either direction",
+        "an even number, or 1",
+    ),
+    Rule(
         ("dp", "tp", "pp", "cp"),
         _fills,
         "tp x pp x cp x dp is not the number of accelerators",
@@ -213,7 +233,7 @@ def word_of(words: Mapping[str, float], code: float) -> str:
 
 
 IN_A_JOB = {"seq_len": "sequence_length", "count": "accelerators"} | {
-    name: f"plan.{name}" for name in (*SHAPE, "recompute", "sharding")
+    name: f"plan.{name}" for name in (*SHAPE, "recompute", "sharding", "schedule")
 }
 """Keys of a scenario's job that are called otherwise than the arguments."""
 
@@ -263,7 +283,7 @@ def _nearest_legal(key: str, rule: Rule, plan: Mapping[str, int], setting: Setti
     values = _candidates(key, setting)
     for others in (set(plan), set(rule.columns), set[str]()):
         columns = {name: np.full(len(values), plan[name], dtype=np.int64) for name in others} | {key: values}
-        legal = values[_kept(columns, setting) & (values != plan[key])]
+        legal = values[kept_rules(columns, setting) & (values != plan[key])]
         if len(legal):
             break
     order = np.argsort(np.abs(legal - plan[key]), kind="stable")[:2]
@@ -301,7 +321,7 @@ def _whole_groups(tp: Column, setting: Setting) -> Column:
     return np.asarray(tp[(setting.domain % tp == 0) | (tp % setting.domain == 0)])
 
 
-def _kept(columns: Table, setting: Setting) -> Mask:
+def kept_rules(columns: Table, setting: Setting) -> Mask:
     """Mask of the rows that keep all rules about the columns that are there."""
     mask = np.ones(len(next(iter(columns.values()))), dtype=np.bool_)
     for rule in RULES:
@@ -324,7 +344,7 @@ def legal_shapes(setting: Setting, choices: Mapping[str, Iterable[float]] | None
         table = _cross(table, name, given[name] if name in given else _candidates(name, setting))
         ranks = math.prod(table[degree] for degree in DEGREES if degree in table)
         fits = ranks <= setting.most if setting.accelerators is None else setting.accelerators % ranks == 0
-        mask = fits & _kept(table, setting)
+        mask = fits & kept_rules(table, setting)
         table = {column: values[mask] for column, values in table.items()}
     return table
 
@@ -333,57 +353,3 @@ def _cross(table: Table, name: str, values: Column) -> Table:
     rows = len(next(iter(table.values())))
     crossed = {column: np.repeat(old, len(values)) for column, old in table.items()}
     return crossed | {name: np.tile(values, rows)}
-
-
-def legal_plans(
-    setting: Setting, choices: Mapping[str, Iterable[float]] | None = None, like: facts.Plan | None = None
-) -> Iterator[NDArray[np.float64]]:
-    """All legal plans in blocks of rows of `facts.Plan`, one block for each kind of recompute and sharding.
-
-    `choices` as in `legal_shapes`, with `recompute` and `sharding` by their codes. `like` gives what is not
-    searched: precision, schedule, bytes of gradients and states. Sharding that comes to the same as a simpler kind
-    (no ranks to shard over; a hierarchy of one level) is left out. Sequence parallelism goes with tp.
-    """
-    yield from plans_of(legal_shapes(setting, choices), setting, choices, like)
-
-
-def plans_of(
-    shapes: Table,
-    setting: Setting,
-    choices: Mapping[str, Iterable[float]] | None = None,
-    like: facts.Plan | None = None,
-) -> Iterator[NDArray[np.float64]]:
-    """The plans of these shapes, in blocks as from `legal_plans`."""
-    chosen = choices or {}
-    recompute = list(chosen.get("recompute", RECOMPUTE.values()))
-    sharding = list(chosen.get("sharding", SHARDING.values()))
-    for kind in sharding:
-        rows = rows_of(shapes, setting, like)[_distinct(shapes, kind, sharding, setting)]
-        rows[:, facts.Plan._fields.index("sharding")] = kind
-        for level in recompute:
-            rows[:, facts.Plan._fields.index("recompute")] = level
-            yield rows.copy()
-
-
-def _distinct(shapes: Table, kind: float, kinds: list[float], setting: Setting) -> Mask:
-    """Mask of the rows in which this kind of sharding is legal and unlike the simpler ones that are looked at."""
-    ranks = shapes["dp"] * shapes["cp"]
-    legal = _kept(shapes | {"sharding": np.full(len(ranks), int(kind), dtype=np.int64)}, setting)
-    group = setting.domain // shapes["tp"]  # ranks that shard together under HSDP
-    if kind == facts.HSDP and len(kinds) > 1:
-        return legal & (group > 1) & (group < ranks)
-    if kind != facts.UNSHARDED and facts.UNSHARDED in kinds:
-        return legal & (ranks > 1)
-    return legal
-
-
-def rows_of(shapes: Table, setting: Setting, like: facts.Plan | None = None) -> NDArray[np.float64]:
-    """A row of `facts.Plan` for each shape, recompute and sharding as in `like` (none, if it is not given)."""
-    base = like or facts.Plan(1, 1, 1, 1, 1, 1, 1, setting.global_batch, setting.seq_len)
-    rows = np.tile(np.array(base, dtype=np.float64), (len(shapes["tp"]), 1))
-    for name in SHAPE:
-        rows[:, facts.Plan._fields.index(name)] = shapes[name]
-    even = setting.seq_len % (shapes["tp"] * shapes["cp"]) == 0
-    rows[:, facts.Plan._fields.index("sequence_parallel")] = (shapes["tp"] > 1) & even
-    rows[:, facts.Plan._fields.index("shard_ranks")] = np.maximum(setting.domain // shapes["tp"], 1)
-    return rows

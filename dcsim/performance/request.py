@@ -13,7 +13,18 @@ from dcsim.kernels import facts
 from dcsim.performance import models, planning
 from dcsim.performance.devices import ELEMENT_B, DeviceRow, device_row, scale_up_domain
 from dcsim.performance.memory import available_b
-from dcsim.performance.plans import DEGREES, MOST_VALUES, RECOMPUTE, SHAPE, SHARDING, Setting, option, problems, written
+from dcsim.performance.plans import (
+    DEGREES,
+    MOST_VALUES,
+    RECOMPUTE,
+    SCHEDULE,
+    SHAPE,
+    SHARDING,
+    Setting,
+    option,
+    problems,
+    written,
+)
 from dcsim.performance.waiting import Input
 from dcsim.scenario import presets, source
 from dcsim.scenario.model import Network, Transformer
@@ -55,6 +66,8 @@ class Options(TypedDict, total=False):
     micro_batch: int | str | None
     recompute: str | None
     sharding: str | None
+    schedule: str | None
+    """Of a pipeline: `1f1b` (interleaved where vpp is above 1), `gpipe`, `zb-h1`, `zb-h2`, `dualpipe`."""
     law: str | None
     """Name of a scaling-law preset, or a TOML file of its coefficients."""
     optimizer: str | None
@@ -94,6 +107,8 @@ class Request:
     top: int
     optimizer_bytes: float = 12.0
     """Bytes of optimiser states a parameter."""
+    schedule: float = facts.ONE_F_ONE_B
+    """Of a pipeline, by its code."""
     samples: float | None = None
     input: Input = field(default_factory=Input)
 
@@ -113,13 +128,14 @@ class Request:
         row = models.model_row(self.model)
         server = self.accelerator.accelerators_per_server or 1
         domain = int(self.device.device.domain)
-        return Setting(row, self.global_batch, self.seq_len, accelerators, domain, server, most, least)
+        return Setting(row, self.global_batch, self.seq_len, accelerators, domain, server, most, least, self.schedule)
 
     def like(self) -> facts.Plan:
         """A plan with the columns that are not searched."""
         assert self.global_batch is not None
         plan = facts.Plan(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, float(self.global_batch), float(self.seq_len))
-        return plan._replace(linear_bytes=self.device.linear_bytes, optimizer_bytes=self.optimizer_bytes)
+        states_b, linear_b = self.optimizer_bytes, self.device.linear_bytes
+        return plan._replace(linear_bytes=linear_b, optimizer_bytes=states_b, schedule=self.schedule)
 
 
 def refuse(found: Iterable[Problem]) -> None:
@@ -272,8 +288,11 @@ def asked(
     chosen = {name: code for name, code in kinds.items() if code is not None}
     sample_b = seq_len * planning.token_bytes(net.vocab) if isinstance(net, Transformer) and seq_len else 0.0
     plain["input"] = input_of(reader, sample_b)
+    schedule = reader.word("schedule", SCHEDULE)
+    plain["schedule"] = facts.ONE_F_ONE_B if schedule is None else schedule
     if isinstance(net, Transformer):
         setting = Setting(models.model_row(net), plain["global_batch"] or 0, seq_len or 0, plain["count"])
+        setting = replace(setting, schedule=plain["schedule"])
         whole = {name: int(code) for name, code in chosen.items()}
         reader.problems += problems(fixed | whole, setting, where)
     if reader.problems or not isinstance(net, Transformer) or chip is None or precision is None or seq_len is None:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from dcsim.kernels import facts
 from dcsim.kernels.step import steps
-from dcsim.performance.plans import DEGREES, Setting, Table, legal_plans, legal_shapes, plans_of, rows_of
+from dcsim.performance.plan_rows import legal_plans, plans_of, rows_of
+from dcsim.performance.plans import DEGREES, Setting, Table, legal_shapes
 
 Floats = NDArray[np.float64]
 

@@ -196,6 +196,31 @@ def test_lighter_optimiser_states_take_less_time_memory_and_checkpoints(on_1024:
     assert gpt_3(**fixed, optimizer_bytes=8).plan == sgd.plan
 
 
+def test_schedules_of_a_pipeline_differ_in_bubble_and_memory():
+    fixed = {"tp": 8, "pp": 8, "cp": 1, "dp": 16, "micro_batch": 1, "recompute": "none", "sharding": "zero1", "vpp": 1}
+    plans = {name: gpt_3(**fixed, schedule=name).plan for name in ("1f1b", "zb-h1", "zb-h2", "dualpipe")}
+    bubble_s = {name: plan.shares["bubble"] * plan.step_time_s for name, plan in plans.items()}
+    assert bubble_s["1f1b"] > bubble_s["zb-h1"] > bubble_s["zb-h2"]  # Qi 2023, arXiv 2401.10241, table 2
+    assert bubble_s["1f1b"] > bubble_s["dualpipe"]  # DeepSeek-AI 2024, arXiv 2412.19437, table 2
+    assert plans["zb-h2"].memory_b > plans["1f1b"].memory_b
+    lean = fixed | {"recompute": "full", "dp": 32, "cp": 1}
+    whole = [
+        gpt_3(**lean, schedule=name).plan for name in ("gpipe", "1f1b")
+    ]  # all micro-batches in flight, or p of them
+    assert whole[0].memory_b > whole[1].memory_b
+    assert whole[0].shares["bubble"] == pytest.approx(whole[1].shares["bubble"])
+
+
+def test_only_one_f_one_b_is_interleaved():
+    with pytest.raises(dcsim.ScenarioError, match="vpp: only 1F1B is interleaved"):
+        gpt_3(count=1024, vpp=2, pp=8, schedule="zb-h1")
+    assert {plan.vpp for plan in dcsim.plan("gpt-2", "H100-SXM", count=8, global_batch=64, schedule="gpipe").plans} == {
+        1
+    }
+    with pytest.raises(dcsim.ScenarioError, match="pp: DualPipe needs an even number of stages"):
+        gpt_3(count=1152, pp=3, schedule="dualpipe")
+
+
 def test_optimizer_and_its_bytes_exclude_each_other():
     with pytest.raises(dcsim.ScenarioError, match="optimizer and optimizer_bytes exclude each other"):
         gpt_3(count=1024, optimizer="adam", optimizer_bytes=8)
