@@ -1,4 +1,7 @@
-"""Step-time evaluations a second: a batch of random legal plans of a 175B model on 3,072 accelerators."""
+"""Step-time evaluations a second: a batch of random legal plans of a 175B model on 3,072 accelerators.
+
+Beside it what a planner waits for: the search of all legal plans for that model, and a whole `estimate` command.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +21,7 @@ from numpy.typing import NDArray
 from dcsim.kernels.facts import Model, Plan
 from dcsim.performance.devices import device_row
 from dcsim.performance.models import model_row
+from dcsim.performance.request import Request
 from dcsim.scenario import presets
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -72,8 +77,36 @@ def measure(count: int, rounds: int) -> dict[str, float]:
     return {"per_s": count / best_s, "per_cpu_s": count / best_cpu_s, "compile_s": compile_s}
 
 
+def plan_search_s(rounds: int) -> float:
+    """The whole search for GPT-3 175B on 3,072 H100, as `plan` does it: best of several rounds, s."""
+    from dcsim.performance.ask import read
+    from dcsim.performance.planner import LAYOUT, best
+
+    request = read("gpt-3-175b", "H100-SXM", {"count": COUNT, "global_batch": int(BATCH)})
+    assert isinstance(request, Request)
+    return _best_s(lambda: best(request, COUNT, 5, LAYOUT), rounds)
+
+
+def estimate_s(rounds: int) -> float:
+    """The README's `estimate` command, start to end, kernels compiled: best of several rounds, s."""
+    words = ["llama-3.1-405b", "--tokens", "15.6e12", "--accelerator", "H100-SXM", "--deadline", "60 d"]
+    command = [sys.executable, "-m", "dcsim", "estimate", *words]
+    return _best_s(lambda: subprocess.run(command, cwd=ROOT, capture_output=True, check=True), rounds)
+
+
+def _best_s(do: Callable[[], object], rounds: int) -> float:
+    """Shortest of several times, s, after one that may compile."""
+    do()
+    best_s = np.inf
+    for _ in range(rounds):
+        begun = time.perf_counter()
+        do()
+        best_s = min(best_s, time.perf_counter() - begun)
+    return float(best_s)
+
+
 def step_time(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Step-time evaluations a second on one core and on two, a process each."""
+    """Step-time evaluations a second on one core and on two, a process each; plan search and `estimate`."""
     if arguments.threads:
         return measure(arguments.count, arguments.rounds)
     found = {}
@@ -92,10 +125,12 @@ def step_time(arguments: argparse.Namespace) -> dict[str, Any]:
         out = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
         found[threads] = json.loads(out.splitlines()[-1])
         print(f"{threads} core(s): {found[threads]['per_s'] / 1e6:.2f} million evaluations a second", flush=True)
+    planner = {"plan_search_s": plan_search_s(arguments.rounds), "estimate_s": estimate_s(arguments.rounds)}
+    print(f"plan search {planner['plan_search_s']:.2f} s, estimate {planner['estimate_s']:.2f} s", flush=True)
     return {
         "evaluations_per_s_one_core": round(found[1]["per_s"]),
         "evaluations_per_s_two_cores": round(found[2]["per_s"]),
         "evaluations_per_cpu_s": round(found[1]["per_cpu_s"]),
         "compile_s": round(found[1]["compile_s"], 3),
         "plans": arguments.count,
-    }
+    } | {name: round(value, 3) for name, value in planner.items()}

@@ -102,10 +102,18 @@ def _run(e: Estimate) -> Iterator[tuple[str, str]]:
     yield "speed", _speed(e)
     yield "work", f"{e.flop:.3g} FLOP, MFU {percent(e.plan.mfu)} of {human_si(e.peak_flop_per_s, 'FLOP/s')}"
     if e.loss is not None:
-        yield "loss", f"{e.loss:.3f} nats a token"
+        yield "loss", f"{e.loss:.3f} nats a token{_optimal(e)}"
     yield "bound by", f"{e.plan.bound}; of a step: {_shares(e)}"
     yield "plan", _plan(e)
     yield "memory", f"{human_si(e.plan.memory_b, 'B')} a device, {human_si(e.memory_available_b, 'B')} available"
+
+
+def _optimal(e: Estimate) -> str:
+    """What the same compute comes to at best."""
+    best = e.compute_optimal
+    if best is None:
+        return ""
+    return f"; compute-optimal: {_big(best.parameters)} parameters on {_big(best.tokens)} tokens, {best.loss:.3f}"
 
 
 def _means(e: Estimate) -> Iterator[tuple[str, str]]:

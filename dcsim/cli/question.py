@@ -22,7 +22,17 @@ WAITING = {
     "loader-rate": ("RATE", 'of the data loader of one accelerator, such as "200 MB/s" (default: no bound)'),
     "storage-bandwidth": ("RATE", "of the storage that all loaders share (default: no bound)"),
 }
-NAMES = ("count", "global_batch", "seq_len", "precision", "recompute", "sharding", "optimizer")
+NAMES = (
+    "count",
+    "global_batch",
+    "seq_len",
+    "precision",
+    "recompute",
+    "sharding",
+    "schedule",
+    "optimizer",
+    "optimizer_bytes",
+)
 
 
 def add_question(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +49,12 @@ def add_question(parser: argparse.ArgumentParser) -> None:
         fixed.add_argument(f"--{name}", metavar="N", help=meaning)
     fixed.add_argument("--recompute", metavar="NAME", help="activations computed again: none, selective, full")
     fixed.add_argument("--sharding", metavar="NAME", help="over data ranks: none, zero1, zero2, zero3, hsdp")
+    fixed.add_argument(
+        "--schedule", metavar="NAME", help="of a pipeline: 1f1b (default), gpipe, zb-h1, zb-h2, dualpipe"
+    )
     parser.add_argument("--optimizer", metavar="NAME", help="adam (default of transformers), or sgd with momentum")
+    states = "bytes of optimiser states a parameter instead, fp32 master weights included, such as 8 for 16-bit moments"
+    parser.add_argument("--optimizer-bytes", metavar="B", help=states)
     waiting = parser.add_argument_group("what a step waits for beside its own work")
     for name, (metavar, meaning) in WAITING.items():
         waiting.add_argument(f"--{name}", metavar=metavar, help=meaning)

@@ -61,7 +61,7 @@ class Plan(NamedTuple):
     schedule: float = ONE_F_ONE_B
     linear_bytes: float = 2.0  # bytes an element of linear layers' operands: 4, 2, 1 (fp8), 0.5 (fp4)
     gradient_bytes: float = 4.0
-    optimizer_bytes: float = 12.0  # fp32 master and two moments; 4 or 8 for SGD
+    optimizer_bytes: float = 12.0  # states read and written: fp32 master and two moments; 8 for SGD with momentum
     overlap_dp: float = 1.0  # 1: gradients travel while backward still runs
     dropout: float = 0.0  # 1: masks are kept for backward
     shard_ranks: float = 8.0  # data-parallel ranks that HSDP divides the states over

@@ -18,7 +18,7 @@ BACKWARD_KERNELS = 26.0
 GATED_KERNELS = 8.0  # more, forward, of layers like Llama's: rotary positions, gate; twice as many backward
 EXPERT_KERNELS = 20.0  # more for routing, sorting and grouped products, each way
 ALIGNED = 8.0  # elements: matrix engines read rows of 16 bytes (NVIDIA, Matrix multiplication background, section 3)
-STATE_BYTES = 30.0  # read and written by an Adam step for each parameter held
+GRADIENT_BYTES = 6.0  # a parameter held: an optimiser step reads its gradient (4) and writes its 16-bit weight (2)
 
 
 class Times(NamedTuple):

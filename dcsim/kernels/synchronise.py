@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from dcsim.kernels.facts import HSDP, UNSHARDED, ZERO3, Device, Model, Plan
 from dcsim.kernels.inlined import inlined
-from dcsim.kernels.layer import STATE_BYTES, sparse_share
+from dcsim.kernels.layer import GRADIENT_BYTES, sparse_share
 from dcsim.kernels.memory import attention_parameters
 from dcsim.kernels.traffic import Road, all_reduce_s, exposed_s, gather_s, road
 
@@ -67,8 +67,9 @@ def data_parallel(model: Model, plan: Plan, device: Device, forward_s: float, ba
         traffic_s = _reduced_s(model, plan, held, whole, own, cover)
         states = held.dense + held.routed
         if plan.sharding > UNSHARDED:
-            states = held.dense / ranks + held.routed / own.ranks
-    optimizer_s = STATE_BYTES * states * model.trainable / (device.memory_b_per_s * device.memory_efficiency)
+            states = held.dense * (1.0 / ranks) + held.routed * (1.0 / own.ranks)
+    memory_s = 1.0 / (device.memory_b_per_s * device.memory_efficiency)
+    optimizer_s = (2.0 * plan.optimizer_bytes + GRADIENT_BYTES) * states * model.trainable * memory_s
     return Shared(traffic_s, optimizer_s)
 
 

@@ -73,13 +73,22 @@ class Size:
 
 
 @dataclass(frozen=True)
+class Optimal:
+    """The model and the tokens with the least loss for as much compute, 6 FLOP a parameter and token, by a law."""
+
+    parameters: float
+    tokens: float
+    loss: float
+
+
+@dataclass(frozen=True)
 class Estimate:
     """What a training run takes. None where presets or the question allow no answer.
 
     `fewest_that_fit` and `fewest_for_deadline` are numbers of accelerators (multiples of a server, or parts of one);
     `sizes` compares some of them; `read_b_per_s` and `checkpoint` say what storage must do; `plan` is the best one.
     `dataset_b`: what is read in all, each sample as often as it is trained on. Tokens, loss and `seq_len` are those
-    of transformers.
+    of transformers; `loss` and `compute_optimal` those of causal ones of a size that the scaling law speaks of.
     """
 
     model: str
@@ -94,6 +103,7 @@ class Estimate:
     samples: float
     tokens: float | None
     loss: float | None
+    compute_optimal: Optimal | None
     global_batch: int
     seq_len: int | None
     steps: int
@@ -126,6 +136,7 @@ class Length:
     loss: float | None
     flop: float
     sample_b: float | None
+    optimal: Optimal | None = None
 
 
 class Paced(NamedTuple):
@@ -171,6 +182,10 @@ class Asked(Protocol):
         """Bytes of a device's memory that a step may use."""
 
     @property
+    def optimizer_bytes(self) -> float:
+        """Bytes of optimiser states a parameter."""
+
+    @property
     def input(self) -> Input:
         """Jitter and data."""
 
@@ -194,8 +209,12 @@ class Run(Protocol):
     def seq_len(self) -> int | None:
         """Tokens a sample, of a transformer."""
 
-    def paces(self) -> list[Paced]:
-        """Numbers of accelerators on which some plan fits, ascending."""
+    def fewest(self, step_s: float = ...) -> Paced | None:
+        """The fewest accelerators on which some plan fits, and a step takes at most so long; None if no number does.
+        ScenarioError where no plan fits at all and the user gives no number."""
+
+    def quickest(self, step_s: float) -> Paced | None:
+        """The number of accelerators on which a step is shortest, of those that `fewest(step_s)` looks at."""
 
     def pace(self, accelerators: int) -> Paced | None:
         """That of one number of accelerators, None where no plan fits it."""

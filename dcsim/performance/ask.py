@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from dcsim.errors import nearest
 from dcsim.performance import network_request, request
 from dcsim.performance.network_request import NetworkRequest
-from dcsim.performance.request import Reader, Request, found
+from dcsim.performance.request import Options, Reader, Request, found
 from dcsim.scenario import presets
 from dcsim.scenario.model import Network
 
@@ -25,6 +26,9 @@ def read(
     options that must be given.
     """
     reader = Reader(where, options)
+    for name in options:
+        if name not in Options.__annotations__:
+            reader.wrong(name, "is no option", options[name], fix=nearest(name, Options.__annotations__))
     net = reader.named("model", model, lambda name: found(name, presets.model, presets.model_of))
     chip = reader.named("accelerator", accelerator, lambda n: found(n, presets.accelerator, presets.accelerator_of))
     if isinstance(net, Network):

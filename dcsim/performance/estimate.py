@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Unpack
 
@@ -11,6 +11,7 @@ from dcsim.errors import Problem
 from dcsim.performance import planning
 from dcsim.performance.answers import Estimate, Paced, Run, Size
 from dcsim.performance.ask import read
+from dcsim.performance.memory import shipped
 from dcsim.performance.network_request import NetworkRequest
 from dcsim.performance.network_run import NetworkRun
 from dcsim.performance.planning import Assumption
@@ -19,7 +20,7 @@ from dcsim.performance.request import Options, Request, refuse
 from dcsim.performance.transformer_run import TransformerRun
 from dcsim.units import human_count, human_si, human_time
 
-BESIDE = (0.25, 0.5, 1.0, 2.0, 4.0)  # numbers of accelerators that are compared, as multiples of the answer
+BESIDE = (0.25, 0.5, 1.0, 2.0, 4.0)  # times the power of two at the answer: numbers of accelerators beside it
 LADDER = 8  # numbers of accelerators that are shown where nobody says how many or by when
 MOST_RATIO = 1 << 12  # of the largest of them to the fewest that fit
 
@@ -67,34 +68,35 @@ def _contradictions(request: Request | NetworkRequest) -> Iterable[Problem]:
 
 def _beside(run: Run) -> _Beside:
     """Which number of accelerators is answered for, and what it is compared with."""
-    request, paces = run.request, run.paces()
-    sizes = [_size(run, pace) for pace in paces]
-    fewest = sizes[0].accelerators if sizes else None
-    in_time = [size for size in sizes if request.deadline_s is not None and size.time_s <= request.deadline_s]
-    if request.count is None and request.deadline_s is None:
-        return _Beside(sizes[0].accelerators, fewest, None, _ladder(run, sizes[0]))
-    if request.count is None and not in_time:
-        refuse([_late(run, sizes)])
-    count = request.count or in_time[0].accelerators
-    return _Beside(count, fewest, in_time[0].accelerators if in_time else None, _nearest(count, sizes))
+    request, fewest = run.request, run.fewest()
+    fit = None if fewest is None else fewest.accelerators
+    if request.deadline_s is None and request.count is None:
+        assert fewest is not None  # else the run has refused the question
+        return _Beside(fewest.accelerators, fit, None, _compared(run, fewest.accelerators, _ladder(fewest)))
+    in_time = None if request.deadline_s is None else run.fewest(request.deadline_s / _steps(run))
+    if request.count is None and in_time is None:
+        refuse([_late(run)])
+    count = request.count or (in_time.accelerators if in_time else 0)
+    near = [int(factor * _power(count)) for factor in BESIDE]
+    return _Beside(count, fit, in_time.accelerators if in_time else None, _compared(run, count, near))
 
 
-def _ladder(run: Run, fewest: Size) -> tuple[Size, ...]:
-    """The fewest accelerators that fit, and the next powers of two of them."""
-    found = [fewest]
-    count = 2 ** math.floor(math.log2(fewest.accelerators))
-    while len(found) < LADDER and (count := 2 * count) <= min(MOST_VALUES, MOST_RATIO * fewest.accelerators):
-        pace = run.pace(count)
-        if pace is not None:
-            found.append(_size(run, pace))
-    return tuple(found)
+def _power(count: int) -> int:
+    """The largest power of two up to a number."""
+    return int(2 ** math.floor(math.log2(count)))
 
 
-def _nearest(count: int, sizes: Sequence[Size]) -> tuple[Size, ...]:
-    """The numbers nearest to multiples of the answer, without the answer itself."""
-    wanted = [count * factor for factor in BESIDE]
-    near = {min(sizes, key=lambda size: abs(math.log(size.accelerators / value))) for value in wanted if sizes}
-    return tuple(sorted((s for s in near if s.accelerators != count), key=lambda size: size.accelerators))
+def _ladder(fewest: Paced) -> list[int]:
+    """The powers of two after the fewest accelerators that fit."""
+    first = 2 * _power(fewest.accelerators)
+    most = min(MOST_VALUES, MOST_RATIO * fewest.accelerators)
+    return [count for number in range(LADDER - 1) if (count := first * 2**number) <= most]
+
+
+def _compared(run: Run, count: int, others: Iterable[int]) -> tuple[Size, ...]:
+    """What other numbers of accelerators come to, those on which some plan fits."""
+    paces = (run.pace(other) for other in others if 0 < other != count)
+    return tuple(_size(run, pace) for pace in paces if pace is not None)
 
 
 def _steps(run: Run) -> int:
@@ -110,16 +112,19 @@ def _size(run: Run, pace: Paced) -> Size:
     return Size(pace.accelerators, time_s, share, cost_usd)
 
 
-def _late(run: Run, sizes: Sequence[Size]) -> Problem:
+def _late(run: Run) -> Problem:
     """Refuses a deadline that no number of accelerators meets."""
-    request, first = run.request, min(sizes, key=lambda size: size.time_s)
+    request, steps = run.request, _steps(run)
     assert request.deadline_s is not None
-    fastest = f"{human_time(first.time_s)} on {human_count(first.accelerators)} accelerators"
+    first = run.quickest(request.deadline_s / steps)
     larger = written(request.where, "global_batch", 2 * (request.global_batch or 1))
     fix = f"a larger batch can use more accelerators, e.g. {larger}"
     what = "no number of accelerators is that fast with this batch"
     key = option(request.where, "deadline")
-    return Problem(request.where, key, what, human_time(request.deadline_s), f"at least {fastest}", fix)
+    fastest = None
+    if first is not None:
+        fastest = f"at least {human_time(first.step_s * steps)} on {human_count(first.accelerators)} accelerators"
+    return Problem(request.where, key, what, human_time(request.deadline_s), fastest, fix)
 
 
 def _told(run: Run, beside: _Beside) -> Estimate:
@@ -128,10 +133,10 @@ def _told(run: Run, beside: _Beside) -> Estimate:
     chip, chosen, steps = request.accelerator, run.best(count), _steps(run)
     time_s = steps * chosen.step_time_s
     mtbf_s = planning.usual().accelerator_mtbf_s / count
+    saved_b = planning.saved_b(request.optimizer_bytes, request.device.linear_bytes)
     power_w = planning.power_w(chip, count)
     dataset_b = None if length.sample_b is None else length.sample_b * length.samples
     mine = _size(run, Paced(count, chosen.step_time_s))
-    others = [size for size in beside.compared if size.accelerators != count]
     return Estimate(
         model=run.name,
         accelerator=chip.name,
@@ -145,6 +150,7 @@ def _told(run: Run, beside: _Beside) -> Estimate:
         samples=length.samples,
         tokens=length.tokens,
         loss=length.loss,
+        compute_optimal=length.optimal,
         global_batch=request.global_batch or 0,
         seq_len=run.seq_len,
         steps=steps,
@@ -154,16 +160,33 @@ def _told(run: Run, beside: _Beside) -> Estimate:
         memory_available_b=request.available_b,
         dataset_b=dataset_b,
         read_b_per_s=None if dataset_b is None else dataset_b / time_s,
-        checkpoint=planning.checkpoints(length.parameters, mtbf_s),
+        checkpoint=planning.checkpoints(saved_b * length.parameters, mtbf_s),
         interruptions=time_s / mtbf_s,
         power_w=power_w,
         energy_j=None if power_w is None else power_w * time_s,
         cost_usd=planning.cost_usd(chip, count, time_s),
         plan=chosen,
-        sizes=tuple(sorted([mine, *others], key=lambda size: size.accelerators)),
-        assumptions=(*run.assumptions(), *_fixed_batch(run), *_waiting(run), *planning.run_assumptions(chip)),
+        sizes=tuple(sorted([mine, *beside.compared], key=lambda size: size.accelerators)),
+        assumptions=(
+            *run.assumptions(),
+            _memory(run),
+            *_fixed_batch(run),
+            *_waiting(run),
+            *planning.run_assumptions(chip, saved_b),
+        ),
         open=request.count is None and request.deadline_s is None,
     )
+
+
+def _memory(run: Run) -> Assumption:
+    """What of a device's memory a step may use."""
+    request, allowance = run.request, shipped()
+    words = (
+        f"{human_si(request.available_b, 'B')} of {human_si(request.device.device.memory_b, 'B')} may be used: "
+        f"({allowance.visible:g} x datasheet (GiB) - {human_si(allowance.fixed_b, 'B')} for context and libraries) "
+        f"/ {1 + allowance.slack:g} for the allocator"
+    )
+    return Assumption(words, "presets/calibration/memory.toml", "measured" if request.accelerator.memory else "assumed")
 
 
 def _fixed_batch(run: Run) -> list[Assumption]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dcsim.kernels import facts
 from dcsim.scenario.model import GATED, Transformer
+from dcsim.scenario.scaling_law import ScalingLaw
 
 
 def model_row(model: Transformer) -> facts.Model:
@@ -54,6 +55,14 @@ def active_parameters(model: Transformer) -> float:
     idle = model.experts - model.top_k
     moe_layers = model.layers - model.dense_layers if model.experts else 0
     return parameters(model) - moe_layers * idle * _mlp(model_row(model), model.expert_hidden)
+
+
+def law_parameters(model: Transformer, law: ScalingLaw) -> float:
+    """Parameters as a scaling law counts them: those active for a token, with or without embeddings and head."""
+    if law.embeddings:
+        return active_parameters(model)
+    row = model_row(model)
+    return active_parameters(model) - row.hidden * (row.vocab * (2 - row.tied) + row.positions)
 
 
 def attention_parameters(row: facts.Model) -> float:

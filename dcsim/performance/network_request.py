@@ -15,7 +15,7 @@ from dcsim.performance.waiting import Input
 from dcsim.scenario.model import Network
 from dcsim.scenario.spec import Accelerator
 
-OF_TRANSFORMERS = ("tokens", "target_loss", "law", "seq_len", "recompute", "sharding")
+OF_TRANSFORMERS = ("tokens", "target_loss", "law", "seq_len", "recompute", "sharding", "schedule")
 DEGREES = ("tp", "pp", "vpp", "dp", "cp", "ep")
 TRAFFIC_B = {STATES_B["adam"]: network.ADAM_B, STATES_B["sgd"]: network.SGD_B}
 
@@ -71,7 +71,7 @@ def asked(reader: Reader, net: Network, chip: Accelerator | None, needs: Iterabl
 
 def _refuse_others(reader: Reader, net: Network) -> None:
     """Options that a network has no use for."""
-    for name in (*OF_TRANSFORMERS, *DEGREES):
+    for name in (*OF_TRANSFORMERS, *DEGREES, "optimizer_bytes"):
         given = reader.options.get(name)
         if given is not None:
             what = f"{net.name} is no transformer: every accelerator holds the whole network, and batches are divided"

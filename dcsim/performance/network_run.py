@@ -6,6 +6,7 @@ few micro-batches as its memory allows.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -93,7 +94,15 @@ class NetworkRun:
         flop = 3.0 * network.forward_flop(model) * samples
         return Length(weights, weights, samples, None, None, flop, self.request.input.sample_b or None)
 
-    def paces(self) -> list[Paced]:
+    def fewest(self, step_s: float = math.inf) -> Paced | None:
+        """The fewest accelerators on which a step takes at most so long, None if no number does."""
+        return next((pace for pace in self._paces() if pace.step_s <= step_s), None)
+
+    def quickest(self, step_s: float) -> Paced | None:
+        """The number of accelerators on which a step is shortest, however long that is."""
+        return min(self._paces(), key=lambda pace: pace.step_s, default=None)
+
+    def _paces(self) -> list[Paced]:
         """Numbers of accelerators that divide the batch into parts that fit, ascending; whole servers or parts."""
         server = self.request.accelerator.accelerators_per_server or 1
         counts = divisors(self._batch)

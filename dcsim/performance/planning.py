@@ -10,7 +10,7 @@ from dcsim.scenario import presets
 from dcsim.scenario.spec import Accelerator
 from dcsim.units import TIME, human_count, human_time
 
-CHECKPOINT_BYTES = 14.0  # a parameter: 16-bit weights, fp32 master weights and two Adam moments
+NODES_OF = "H100"  # accelerators whose nodes gave the usual power and failure rate; on others they are an analogy
 SHORT_IDS = 65_536  # token ids below this number take two bytes in a file, others four
 MOST_SEQUENCES = 1 << 20
 
@@ -39,6 +39,13 @@ class Usual:
         """An assumption that rests on one preset value."""
         origin = presets.table("planning", "usual")["provenance"][key]
         return Assumption(what, origin["source"], origin["grade"])
+
+    def of_nodes(self, key: str, what: str, accelerator: Accelerator) -> Assumption:
+        """An assumption that rests on nodes of `NODES_OF`: weak for other accelerators."""
+        found = self.assumption(key, what)
+        if accelerator.name.startswith(NODES_OF):
+            return found
+        return Assumption(f"{what}, as nodes of {NODES_OF} do", found.source, "weak")
 
 
 @cache
@@ -76,15 +83,20 @@ class Checkpoints:
     bandwidth_b_per_s: float
 
 
-def checkpoints(parameters: float, mtbf_s: float) -> Checkpoints:
-    """Checkpoints of a run that is interrupted every `mtbf_s` in the mean.
+def saved_b(optimizer_b: float, element_b: float) -> float:
+    """Bytes a parameter in a checkpoint: optimiser states with fp32 master weights, and weights in 16 bits if training
+    has them (Rajbhandari 2020, arXiv 1910.02054, section 3.1)."""
+    return optimizer_b + (2.0 if element_b < 4.0 else 0.0)
+
+
+def checkpoints(size_b: float, mtbf_s: float) -> Checkpoints:
+    """Checkpoints of so many bytes of a run that is interrupted every `mtbf_s` in the mean.
 
     Young's interval is sqrt(2 x write time x MTBF) (CACM 17(9), 1974). Asking that writing takes the share e of the
     time gives interval = 2 e MTBF and write time = e x interval; no interval is longer than `checkpoint_interval_most`.
     """
     share = usual().checkpoint_share
     interval_s = min(2.0 * share * mtbf_s, usual().checkpoint_interval_most_s)
-    size_b = CHECKPOINT_BYTES * parameters
     return Checkpoints(size_b, interval_s, share * interval_s, size_b / (share * interval_s))
 
 
@@ -98,26 +110,27 @@ def cost_usd(accelerator: Accelerator, count: int, time_s: float) -> float | Non
     return None if accelerator.rent is None else count * time_s * accelerator.rent
 
 
-def run_assumptions(accelerator: Accelerator) -> list[Assumption]:
-    """What the formulas of this file take for granted."""
+def run_assumptions(accelerator: Accelerator, parameter_b: float) -> list[Assumption]:
+    """What the formulas of this file take for granted. `parameter_b`: bytes a parameter in a checkpoint."""
     known = usual()
     mtbf = f"{human_count(known.accelerator_mtbf_s / TIME.factor('h'))} h"
     found = [
         Assumption("time is undisturbed stepping: no failures, restarts or evaluation", "definition", "assumed"),
-        known.assumption("accelerator_mtbf", f"an accelerator interrupts the run every {mtbf} in the mean"),
+        known.of_nodes("accelerator_mtbf", f"an accelerator interrupts the run every {mtbf} in the mean", accelerator),
         known.assumption(
             "checkpoint_share",
             f"checkpoint writing stops training {100 * known.checkpoint_share:g} % of the time, at least every "
             f"{human_time(known.checkpoint_interval_most_s)}; lost work costs at most as much again",
         ),
         Assumption(
-            f"checkpoint {CHECKPOINT_BYTES:.0f} B a parameter (weights, master weights, two moments)",
+            f"checkpoint {parameter_b:g} B a parameter (weights, and optimiser states with fp32 master weights)",
             "Rajbhandari 2020, arXiv 1910.02054",
             "paper",
         ),
     ]
     if accelerator.tdp is not None:
-        found.append(known.assumption("server_power_factor", f"servers draw {known.server_power_factor:g} x TDP"))
+        power = f"servers draw {known.server_power_factor:g} x TDP"
+        found.append(known.of_nodes("server_power_factor", power, accelerator))
         found.append(known.assumption("pue", f"PUE {known.pue:g}"))
     if accelerator.rent is not None:
         origin = accelerator.provenance.get("rent")

@@ -1,4 +1,4 @@
-"""Which parallel plans are legal for a model, a batch and a number of accelerators: the rules, and all that keep them.
+"""Which parallel plans are legal for a model, a batch and a number of accelerators: the rules, and what keeps them.
 
 One table of rules serves both sides: the plans that a search looks at are those that break no rule, and a plan
 that a user fixes is told every rule that it breaks. Degrees stand in columns of whole numbers, shape (n,).
@@ -28,9 +28,15 @@ SHARDING = {
     "zero3": facts.ZERO3,
     "hsdp": facts.HSDP,
 }
+SCHEDULE = {
+    "1f1b": facts.ONE_F_ONE_B,
+    "gpipe": facts.GPIPE,
+    "zb-h1": facts.ZB_H1,
+    "zb-h2": facts.ZB_H2,
+    "dualpipe": facts.DUALPIPE,
+}
 DEGREES = ("tp", "pp", "cp", "dp")  # their product is the number of accelerators
 SHAPE = (*DEGREES, "vpp", "micro_batch", "ep")  # what the rules speak about, in the order in which plans are built
-SMOOTH = np.array([3, 6, 12, 24, 48])  # more pipeline lengths where the number of accelerators is open
 MOST_VALUES = 1 << 22  # largest batch, sequence, or number of accelerators that is searched
 
 
@@ -38,9 +44,9 @@ MOST_VALUES = 1 << 22  # largest batch, sequence, or number of accelerators that
 class Setting:
     """What a plan has to serve.
 
-    `accelerators` is the number to be filled, or None: any number up to `most` that is a multiple of `server` or
-    divides it. `domain` is the number of accelerators in a scale-up domain. Batch in samples, `seq_len` in tokens;
-    0 for one that is not known yet: no rule holds anything against it.
+    `accelerators` is the number to be filled, or None: any number from `least` to `most` that is a multiple of
+    `server` or divides it. `domain` is the number of accelerators in a scale-up domain. Batch in samples, `seq_len`
+    in tokens; 0 for one that is not known yet: no rule holds anything against it. `schedule` is a code of `SCHEDULE`.
     """
 
     model: facts.Model
@@ -50,6 +56,8 @@ class Setting:
     domain: int = 8
     server: int = 8
     most: int = MOST_VALUES
+    least: int = 1
+    schedule: float = facts.ONE_F_ONE_B
 
 
 @dataclass(frozen=True)
@@ -87,7 +95,8 @@ def _fills(c: Table, s: Setting) -> Mask:
     whole = c["tp"] * c["pp"] * c["cp"] * c["dp"]
     if s.accelerators is not None:
         return np.asarray(whole == s.accelerators)
-    return np.asarray((whole <= s.most) & ((whole % s.server == 0) | (s.server % whole == 0)))
+    among = (s.least <= whole) & (whole <= s.most)
+    return np.asarray(among & ((whole % s.server == 0) | (s.server % whole == 0)))
 
 
 # Sources: argument checks of NVIDIA/Megatron-LM (megatron/training/arguments.py) and its interleaved schedule.
@@ -136,6 +145,18 @@ RULES = (
         "interleaved stages must be of equal size",
         "pp x vpp divides {layers:.0f} layers, or {layers:.0f} + 2 with embedding and head counted",
         "{pp} x {vpp} = {stages}",
+    ),
+    Rule(
+        ("vpp",),
+        lambda c, s: np.asarray((c["vpp"] == 1) | (s.schedule == facts.ONE_F_ONE_B)),
+        "only 1F1B is interleaved",
+        "vpp = 1, or the schedule 1f1b",
+    ),
+    Rule(
+        ("pp",),
+        lambda c, s: np.asarray((c["pp"] == 1) | (c["pp"] % 2 == 0) | (s.schedule != facts.DUALPIPE)),
+        "DualPipe needs an even number of stages, as each rank holds one of either direction",
+        "an even number, or 1",
     ),
     Rule(
         ("dp", "tp", "pp", "cp"),
@@ -212,7 +233,7 @@ def word_of(words: Mapping[str, float], code: float) -> str:
 
 
 IN_A_JOB = {"seq_len": "sequence_length", "count": "accelerators", "accelerator": "pool"} | {
-    name: f"plan.{name}" for name in (*SHAPE, "recompute", "sharding")
+    name: f"plan.{name}" for name in (*SHAPE, "recompute", "sharding", "schedule")
 }
 """Keys of a scenario's job that are called otherwise than the arguments."""
 
@@ -262,7 +283,7 @@ def _nearest_legal(key: str, rule: Rule, plan: Mapping[str, int], setting: Setti
     values = _candidates(key, setting)
     for others in (set(plan), set(rule.columns), set[str]()):
         columns = {name: np.full(len(values), plan[name], dtype=np.int64) for name in others} | {key: values}
-        legal = values[_kept(columns, setting) & (values != plan[key])]
+        legal = values[kept_rules(columns, setting) & (values != plan[key])]
         if len(legal):
             break
     order = np.argsort(np.abs(legal - plan[key]), kind="stable")[:2]
@@ -277,19 +298,30 @@ def divisors(number: int) -> Column:
 
 
 def _candidates(name: str, setting: Setting) -> Column:
-    """Values that a degree can have at all, ascending."""
+    """Values that a search gives a degree, ascending."""
     model, batch = setting.model, setting.global_batch
     layers = int(model.layers)
-    if name in ("pp", "vpp"):
+    if name == "pp":
+        stages = np.arange(1, layers + 1, dtype=np.int64)
+        return stages if setting.accelerators is None else stages[setting.accelerators % stages == 0]
+    if name == "vpp":
         even = np.union1d(divisors(layers), divisors(layers + 2))
-        if name == "pp":
-            even = divisors(setting.accelerators) if setting.accelerators else np.union1d(even, SMOOTH)
         return even[even <= layers]
-    whole = {"tp": int(model.heads), "ep": max(int(model.experts), 1), "cp": setting.seq_len // 2}
+    if name == "tp":
+        return _whole_groups(divisors(int(model.heads)), setting)
+    whole = {"ep": max(int(model.experts), 1), "cp": setting.seq_len // 2}
     return np.union1d([1], divisors(whole.get(name, batch)))
 
 
-def _kept(columns: Table, setting: Setting) -> Mask:
+def _whole_groups(tp: Column, setting: Setting) -> Column:
+    """Tensor-parallel degrees whose groups no border of a scale-up domain cuts: it holds a whole number of them, or
+    they of it. Kernels price all groups alike, so one that lies across a border would be told as fast as the rest."""
+    if setting.accelerators is not None and setting.accelerators <= setting.domain:
+        return tp
+    return np.asarray(tp[(setting.domain % tp == 0) | (tp % setting.domain == 0)])
+
+
+def kept_rules(columns: Table, setting: Setting) -> Mask:
     """Mask of the rows that keep all rules about the columns that are there."""
     mask = np.ones(len(next(iter(columns.values()))), dtype=np.bool_)
     for rule in RULES:
@@ -301,16 +333,18 @@ def _kept(columns: Table, setting: Setting) -> Mask:
 def legal_shapes(setting: Setting, choices: Mapping[str, Iterable[float]] | None = None) -> Table:
     """All legal degrees, micro-batches included, as columns `SHAPE` of shape (n,).
 
-    `choices` holds the values that a column may have, where not all are wanted. A column is crossed with those
-    before it and the rules are applied at once, so that the table never grows much beyond its end.
+    `choices` holds the values that a column may have, where not all are wanted; others than degrees are skipped. A
+    column is crossed with those before it and the rules are applied at once, so that the table never grows much
+    beyond its end.
     """
-    given = {name: np.array(sorted(values), dtype=np.int64) for name, values in (choices or {}).items()}
+    wanted = {name: values for name, values in (choices or {}).items() if name in SHAPE}
+    given = {name: np.array(sorted(values), dtype=np.int64) for name, values in wanted.items()}
     table: Table = {"tp": given["tp"] if "tp" in given else _candidates("tp", setting)}
     for name in SHAPE[1:]:
         table = _cross(table, name, given[name] if name in given else _candidates(name, setting))
         ranks = math.prod(table[degree] for degree in DEGREES if degree in table)
         fits = ranks <= setting.most if setting.accelerators is None else setting.accelerators % ranks == 0
-        mask = fits & _kept(table, setting)
+        mask = fits & kept_rules(table, setting)
         table = {column: values[mask] for column, values in table.items()}
     return table
 
@@ -319,46 +353,3 @@ def _cross(table: Table, name: str, values: Column) -> Table:
     rows = len(next(iter(table.values())))
     crossed = {column: np.repeat(old, len(values)) for column, old in table.items()}
     return crossed | {name: np.tile(values, rows)}
-
-
-def legal_plans(
-    setting: Setting, choices: Mapping[str, Iterable[float]] | None = None, like: facts.Plan | None = None
-) -> Iterator[NDArray[np.float64]]:
-    """All legal plans in blocks of rows of `facts.Plan`, one block for each kind of recompute and sharding.
-
-    `choices` as in `legal_shapes`, with `recompute` and `sharding` by their codes. `like` gives what is not
-    searched: precision, schedule, bytes of gradients and states. Sharding that comes to the same as a simpler kind
-    (no ranks to shard over; a hierarchy of one level) is left out. Sequence parallelism goes with tp.
-    """
-    chosen = dict(choices or {})
-    recompute = list(chosen.pop("recompute", RECOMPUTE.values()))
-    sharding = list(chosen.pop("sharding", SHARDING.values()))
-    shapes = legal_shapes(setting, chosen)
-    base = like or facts.Plan(1, 1, 1, 1, 1, 1, 1, setting.global_batch, setting.seq_len)
-    for kind in sharding:
-        rows = _rows(shapes, _distinct(shapes, kind, sharding, setting), base._replace(sharding=float(kind)), setting)
-        for level in recompute:
-            rows[:, facts.Plan._fields.index("recompute")] = level
-            yield rows.copy()
-
-
-def _distinct(shapes: Table, kind: float, kinds: list[float], setting: Setting) -> Mask:
-    """Mask of the rows in which this kind of sharding is legal and unlike the simpler ones that are looked at."""
-    ranks = shapes["dp"] * shapes["cp"]
-    legal = _kept(shapes | {"sharding": np.full(len(ranks), int(kind), dtype=np.int64)}, setting)
-    group = setting.domain // shapes["tp"]  # ranks that shard together under HSDP
-    if kind == facts.HSDP and len(kinds) > 1:
-        return legal & (group > 1) & (group < ranks)
-    if kind != facts.UNSHARDED and facts.UNSHARDED in kinds:
-        return legal & (ranks > 1)
-    return legal
-
-
-def _rows(shapes: Table, mask: Mask, base: facts.Plan, setting: Setting) -> NDArray[np.float64]:
-    rows = np.tile(np.array(base, dtype=np.float64), (int(mask.sum()), 1))
-    for name in SHAPE:
-        rows[:, facts.Plan._fields.index(name)] = shapes[name][mask]
-    even = setting.seq_len % (shapes["tp"] * shapes["cp"]) == 0
-    rows[:, facts.Plan._fields.index("sequence_parallel")] = ((shapes["tp"] > 1) & even)[mask]
-    rows[:, facts.Plan._fields.index("shard_ranks")] = np.maximum(setting.domain // shapes["tp"], 1)[mask]
-    return rows

@@ -13,13 +13,18 @@ from dcsim.kernels import facts
 from dcsim.kernels.step import steps
 from dcsim.performance import rows
 from dcsim.performance.devices import DeviceRow, device_row
-from dcsim.performance.memory import available_b
+from dcsim.performance.memory import available_b, needed_b
 from dcsim.performance.models import flop_per_token
+from dcsim.performance.plans import RECOMPUTE, word_of
+from dcsim.performance.search import STEP
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What one row comes to. `assumed` names the facts that the row does not give, `notes` those of its device."""
+    """What one row comes to. `assumed` names the facts that the row does not give, `notes` those of its device.
+
+    `memory_b` and `fits` are those of the least recompute that fits where the row does not say.
+    """
 
     id: str
     accelerator: str
@@ -52,6 +57,7 @@ def predict(path: Path) -> Predictions:
         return Predictions((), found.excluded)
     devices = [_device(row) for row in found.rows]
     results = steps(found.models, found.plans, np.array([device.device for device in devices]))
+    results[:, STEP["memory_b"]] = needed_b(found.models, np.array([row.kept for row in found.rows]))
     told = zip(found.rows, devices, results, strict=True)
     return Predictions(
         tuple(_prediction(row, device, facts.Step(*result)) for row, device, result in told), found.excluded
@@ -87,5 +93,12 @@ def _prediction(row: rows.Configuration, device: DeviceRow, step: facts.Step) ->
         fits=bool(step.memory_b <= available_b(device.device.memory_b)),
         bound=facts.BOUNDS[int(step.bound)],
         assumed=row.assumed,
-        notes=device.notes,
+        notes=(*device.notes, *_spared(row)),
     )
+
+
+def _spared(row: rows.Configuration) -> list[str]:
+    """What memory takes for granted, and time does not."""
+    if row.kept.recompute == row.plan.recompute:
+        return []
+    return [f"fits with {word_of(RECOMPUTE, row.kept.recompute)} recompute at least; times are without"]

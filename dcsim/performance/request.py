@@ -11,9 +11,20 @@ from typing import Any, TypedDict
 from dcsim.errors import Problem, ScenarioError, nearest
 from dcsim.kernels import facts
 from dcsim.performance import models, planning
-from dcsim.performance.devices import ELEMENT_B, DeviceRow, device_row
+from dcsim.performance.devices import ELEMENT_B, DeviceRow, device_row, scale_up_domain
 from dcsim.performance.memory import available_b
-from dcsim.performance.plans import DEGREES, MOST_VALUES, RECOMPUTE, SHAPE, SHARDING, Setting, option, problems, written
+from dcsim.performance.plans import (
+    DEGREES,
+    MOST_VALUES,
+    RECOMPUTE,
+    SCHEDULE,
+    SHAPE,
+    SHARDING,
+    Setting,
+    option,
+    problems,
+    written,
+)
 from dcsim.performance.waiting import Input
 from dcsim.scenario import presets, source
 from dcsim.scenario.model import Network, Transformer
@@ -27,6 +38,7 @@ TIMES, SIZES, RATES = (1.0, 1e12), (1.0, 1e18), (1.0, 1e18)  # s, B and B/s that
 LONGEST = 60  # characters of a given value that an error line repeats
 STATES_B = {"adam": 12.0, "sgd": 8.0}  # bytes of optimiser states a parameter, fp32 master weights included
 USUAL_LAW = "chinchilla-corrected"
+MOST_STATES_B = 64.0
 MOST_PLANS, USUAL_PLANS = 100, 5
 PRECISIONS = tuple(name for name in ELEMENT_B if name != "int8")
 
@@ -54,10 +66,14 @@ class Options(TypedDict, total=False):
     micro_batch: int | str | None
     recompute: str | None
     sharding: str | None
+    schedule: str | None
+    """Of a pipeline: `1f1b` (interleaved where vpp is above 1), `gpipe`, `zb-h1`, `zb-h2`, `dualpipe`."""
     law: str | None
     """Name of a scaling-law preset, or a TOML file of its coefficients."""
     optimizer: str | None
     """`adam`, or `sgd` with momentum."""
+    optimizer_bytes: float | str | None
+    """Bytes of optimiser states a parameter instead, fp32 master weights included: 8 for Adam with 16-bit moments."""
     jitter: float | str | None
     """Deviation of an accelerator's step time over its mean."""
     sample_size: float | str | None
@@ -91,6 +107,8 @@ class Request:
     top: int
     optimizer_bytes: float = 12.0
     """Bytes of optimiser states a parameter."""
+    schedule: float = facts.ONE_F_ONE_B
+    """Of a pipeline, by its code."""
     samples: float | None = None
     input: Input = field(default_factory=Input)
 
@@ -104,19 +122,20 @@ class Request:
         """The choices that concern degrees and micro-batches."""
         return {name: [value] for name, value in self.fixed.items()}
 
-    def setting(self, accelerators: int | None, most: int = MOST_VALUES) -> Setting:
+    def setting(self, accelerators: int | None, most: int = MOST_VALUES, least: int = 1) -> Setting:
         """What plans have to serve on so many accelerators; the batch must be known by then."""
         assert self.global_batch is not None
         row = models.model_row(self.model)
         server = self.accelerator.accelerators_per_server or 1
         domain = int(self.device.device.domain)
-        return Setting(row, self.global_batch, self.seq_len, accelerators, domain, server, most)
+        return Setting(row, self.global_batch, self.seq_len, accelerators, domain, server, most, least, self.schedule)
 
     def like(self) -> facts.Plan:
         """A plan with the columns that are not searched."""
         assert self.global_batch is not None
         plan = facts.Plan(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, float(self.global_batch), float(self.seq_len))
-        return plan._replace(linear_bytes=self.device.linear_bytes, optimizer_bytes=self.optimizer_bytes)
+        states_b, linear_b = self.optimizer_bytes, self.device.linear_bytes
+        return plan._replace(linear_bytes=linear_b, optimizer_bytes=states_b, schedule=self.schedule)
 
 
 def refuse(found: Iterable[Problem]) -> None:
@@ -269,14 +288,26 @@ def asked(
     chosen = {name: code for name, code in kinds.items() if code is not None}
     sample_b = seq_len * planning.token_bytes(net.vocab) if isinstance(net, Transformer) and seq_len else 0.0
     plain["input"] = input_of(reader, sample_b)
+    schedule = reader.word("schedule", SCHEDULE)
+    plain["schedule"] = facts.ONE_F_ONE_B if schedule is None else schedule
     if isinstance(net, Transformer):
         setting = Setting(models.model_row(net), plain["global_batch"] or 0, seq_len or 0, plain["count"])
+        setting = replace(setting, schedule=plain["schedule"])
         whole = {name: int(code) for name, code in chosen.items()}
         reader.problems += problems(fixed | whole, setting, where)
     if reader.problems or not isinstance(net, Transformer) or chip is None or precision is None or seq_len is None:
         raise ScenarioError(reader.problems)
     choices: dict[str, Iterable[float]] = {name: [value] for name, value in (fixed | chosen).items()}
-    return Request(where, net, chip, device_row(chip, precision), precision, seq_len, fixed, choices, laws, **plain)
+    device = device_row(chip, precision, domain=_uncut(int(scale_up_domain(chip)), fixed, plain["count"]))
+    return Request(where, net, chip, device, precision, seq_len, fixed, choices, laws, **plain)
+
+
+def _uncut(domain: int, fixed: Mapping[str, int], count: int | None) -> float:
+    """Accelerators of a scale-up domain; where its borders cut tensor-parallel groups that the user wants, the largest
+    part of a group that none cuts, so that all of them are priced like those that lie across a border."""
+    tp = fixed.get("tp", 1)
+    whole = domain % tp == 0 or tp % domain == 0 or (count is not None and count <= domain)
+    return float(domain if whole else math.gcd(domain, tp))
 
 
 def found(name: str, preset: Callable[[str], Any], of: Callable[[source.Document], Any]) -> Any:
@@ -300,8 +331,20 @@ def plain_numbers(reader: Reader) -> dict[str, Any]:
         "deadline_s": reader.quantity("deadline", TIME, *TIMES),
         "global_batch": reader.whole("global_batch"),
         "top": reader.whole("top", MOST_PLANS) or USUAL_PLANS,
-        "optimizer_bytes": reader.word("optimizer", STATES_B) or STATES_B["adam"],
+        "optimizer_bytes": _states_b(reader),
     }
+
+
+def _states_b(reader: Reader) -> float:
+    """Bytes of optimiser states a parameter: as given, or those of the optimiser."""
+    given = reader.number("optimizer_bytes", "bytes a parameter", MOST_STATES_B)
+    usual = reader.word("optimizer", STATES_B)
+    if given is not None and reader.options.get("optimizer") is not None:
+        names = [option(reader.where, name) for name in ("optimizer", "optimizer_bytes")]
+        reader.problems.append(
+            Problem(reader.where, names[0], f"{' and '.join(names)} exclude each other", fix="give one of them")
+        )
+    return given or usual or STATES_B["adam"]
 
 
 def input_of(reader: Reader, sample_b: float | None) -> Input:

@@ -6,12 +6,14 @@ as C = 6 N D (Kaplan 2020, arXiv 2001.08361, section 2.1).
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from dcsim.errors import Problem, ScenarioError
 from dcsim.scenario.scaling_law import ScalingLaw
 
 FLOP = 6.0  # of training, for each parameter and token
+CAUSAL = "scaling laws tell the loss of causal language models (decoders) alone"
 
 
 class Split(NamedTuple):
@@ -24,6 +26,16 @@ class Split(NamedTuple):
 def loss(law: ScalingLaw, parameters: float, tokens: float) -> float:
     """Loss of a model of so many parameters after so many tokens, nats a token."""
     return float(law.irreducible + (law.a / parameters**law.alpha + law.b / tokens**law.beta) ** law.power)
+
+
+def too_small(law: ScalingLaw, parameters: float, tokens: float) -> bool:
+    """Whether a model or its training is below all that the law was fitted to, where its powers grow without bound."""
+    return parameters < (law.least_parameters or 0.0) or tokens < (law.least_tokens or 0.0)
+
+
+def extrapolated(law: ScalingLaw, parameters: float, tokens: float) -> bool:
+    """Whether a model or its training is larger than all that the law was fitted to."""
+    return parameters > (law.most_parameters or math.inf) or tokens > (law.most_tokens or math.inf)
 
 
 def tokens_for(law: ScalingLaw, parameters: float, target_loss: float) -> float:

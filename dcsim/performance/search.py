@@ -1,21 +1,30 @@
-"""The best parallel plans: the batched kernel evaluates every legal one, those that fit are ranked by step time."""
+"""The best parallel plans: the batched kernel evaluates every legal one, those that fit are ranked by step time.
+
+`search` looks at all of them; `fastest` finds the same best plan, of many numbers of accelerators at once, by branch
+and bound: shapes whose lower bound is above a plan that is known are not looked at any further.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.kernels import facts
 from dcsim.kernels.step import steps
-from dcsim.performance.plans import DEGREES, Setting, legal_plans
+from dcsim.performance.plan_rows import legal_plans, plans_of, rows_of
+from dcsim.performance.plans import DEGREES, Setting, Table, legal_shapes
 
 Floats = NDArray[np.float64]
 
 PLAN = {name: number for number, name in enumerate(facts.Plan._fields)}
 STEP = {name: number for number, name in enumerate(facts.Step._fields)}
+FIRST = 32  # shapes of a number of accelerators that are looked at first, then four times as many, and so on
+PARTS = ("compute_s", "tp_s", "pp_s", "dp_s", "cp_s", "ep_s", "bubble_s", "optimizer_s")  # what a step adds up
+SHARED_OUT = ("dp_s", "optimizer_s")  # parts of a step that depend on the kind of sharding
 RANKED_ALIKE = 1e-9  # relative: times that differ by less are one, and the plan that needs less memory goes first
 
 
@@ -68,9 +77,53 @@ def search(question: Question, top: int = 5, apart: Sequence[str] = ()) -> Found
     1e-9) go to the plan that needs less memory, then to the one that comes first in `legal_plans`. Rows are sorted
     by number of accelerators, then by rank.
     """
+    return _looked_at(question, legal_plans(question.setting, question.choices, question.like), top, apart)
+
+
+def fastest(question: Question, within_s: float = math.inf) -> Found:
+    """The fastest plan that fits, of each number of accelerators that the setting allows, if a step takes at most so
+    long: what `search(question, top=1)` finds, without a look at plans that cannot be it. Plans that are equal in
+    time and in memory are one and the same here.
+
+    `evaluated`, `fitting` and `smallest` speak of the plans that were looked at.
+    """
+    shapes = legal_shapes(question.setting, question.choices)
+    number, place = np.unique(math.prod(shapes[name] for name in DEGREES), return_inverse=True)
+    least_s = _least_s(question, shapes)
+    order = np.lexsort((least_s, place))
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order)) - np.searchsorted(place[order], place[order])
+    known_s = np.full(len(number), within_s)
+    best, first, last = Found(*_empty(), 0, 0, question.available_b, None), 0, FIRST
+    while np.any(left := (rank >= first) & (least_s <= known_s[place] * (1 + RANKED_ALIKE))):
+        looked = {name: values[left & (rank < last)] for name, values in shapes.items()}
+        blocks = plans_of(looked, question.setting, question.choices, question.like)
+        best = _better(best, _looked_at(question, [np.vstack(list(blocks))]))  # at once: waking threads takes longer
+        at = np.searchsorted(number, ranks(best.plans))
+        known_s[at] = np.minimum(known_s[at], best.results[:, STEP["step_s"]])
+        first, last = last, 4 * last
+    in_time = best.results[:, STEP["step_s"]] <= within_s
+    return replace(best, plans=best.plans[in_time], results=best.results[in_time])
+
+
+def _least_s(question: Question, shapes: Table) -> Floats:
+    """A lower bound of the step time of each shape, s, shape (n,): nothing is computed again, and what depends on the
+    kind of sharding takes no time."""
+    if not len(shapes["tp"]):
+        return np.empty(0)
+    plans = rows_of(shapes, question.setting, question.like)
+    results = steps(np.array([question.setting.model]), plans, np.array([question.device]))
+    parts = [results[:, number] for name, number in STEP.items() if name in PARTS]
+    shared = [results[:, STEP[name]] for name in SHARED_OUT]
+    bound: Floats = results[:, STEP["step_s"]] * (1.0 - sum(shared) / sum(parts))
+    return bound
+
+
+def _looked_at(question: Question, blocks: Iterable[Floats], top: int = 1, apart: Sequence[str] = ()) -> Found:
+    """The `top` fastest plans of these blocks."""
     best, evaluated, fitting = _empty(), 0, 0
     smallest: tuple[facts.Plan, facts.Step] | None = None
-    for plans in legal_plans(question.setting, question.choices, question.like):
+    for plans in blocks:
         if not len(plans):
             continue
         results = steps(np.array([question.setting.model]), plans, np.array([question.device]))
@@ -91,6 +144,14 @@ def ranks(plans: Floats) -> Floats:
 
 def _empty() -> tuple[Floats, Floats]:
     return np.empty((0, len(PLAN))), np.empty((0, len(STEP)))
+
+
+def _better(one: Found, other: Found) -> Found:
+    """The best plan of each number of accelerators in either."""
+    best = np.vstack((one.plans, other.plans)), np.vstack((one.results, other.results))
+    evaluated, fitting = one.evaluated + other.evaluated, one.fitting + other.fitting
+    smallest = min((f.smallest for f in (one, other) if f.smallest), key=lambda pair: pair[1].memory_b, default=None)
+    return Found(*_ranked(*best, 1, []), evaluated, fitting, one.available_b, smallest)
 
 
 def _smaller(

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 
 from dcsim.errors import Problem, ScenarioError
-from dcsim.kernels import facts
 from dcsim.performance import models, planning, scaling_laws
-from dcsim.performance.answers import Length, Paced, Proposal
+from dcsim.performance.answers import Length, Optimal, Paced, Proposal
 from dcsim.performance.planner import best, illegal, proposal, question, too_large
 from dcsim.performance.planning import Assumption
-from dcsim.performance.plans import MOST_VALUES, divisors, option
+from dcsim.performance.plans import DEGREES, MOST_VALUES, option
 from dcsim.performance.request import MOST_TOKENS, Request, refuse
-from dcsim.performance.search import STEP, Question, ranks, search
+from dcsim.performance.search import STEP, fastest, ranks, search
+from dcsim.scenario.scaling_law import ScalingLaw
 from dcsim.units import human_count, human_si
 
 LEAST_MFU = 1 / 16  # numbers of accelerators at which a deadline needs less of the peak than this are not looked at
 STATE_BYTES = 18.0  # a parameter, before sharding (Rajbhandari 2020): how many accelerators can at most be needed
-MANY = 4.0  # numbers of accelerators up to so many times a given one are compared with it
-PIECE = 4096  # tokens of a sequence that a context-parallel rank keeps at least where numbers are compared
-SIZES_SHARDING = (facts.ZERO1, facts.ZERO3)  # kinds of sharding where numbers are compared
 
 
 def trained_tokens(r: Request) -> float:
@@ -30,8 +28,10 @@ def trained_tokens(r: Request) -> float:
     if r.target_loss is None:
         return r.tokens or (r.samples or 0.0) * r.seq_len
     key = option(r.where, "target_loss")
+    if r.model.arrangement != "decoder":
+        refuse([Problem(r.where, key, scaling_laws.CAUSAL, r.model.name, fix="give tokens or samples")])
     try:
-        tokens = scaling_laws.tokens_for(r.law, models.active_parameters(r.model), r.target_loss)
+        tokens = scaling_laws.tokens_for(r.law, models.law_parameters(r.model, r.law), r.target_loss)
     except OverflowError:
         tokens = math.inf
     except ScenarioError as error:
@@ -66,38 +66,52 @@ class TransformerRun:
     def length(self) -> Length:
         """Tokens as given, or from the loss that is wanted; FLOP by the model."""
         r = self.request
-        active, tokens = models.active_parameters(r.model), trained_tokens(r)
+        counted, tokens = models.law_parameters(r.model, r.law), trained_tokens(r)
         flop = models.flop_per_token(models.model_row(r.model), r.seq_len) * tokens
-        loss = scaling_laws.loss(r.law, active, tokens)
-        return Length(models.parameters(r.model), active, tokens / r.seq_len, tokens, loss, flop, r.input.sample_b)
+        loss, optimal = None, None
+        if r.model.arrangement == "decoder" and not scaling_laws.too_small(r.law, counted, tokens):
+            loss = scaling_laws.loss(r.law, counted, tokens)
+            split = scaling_laws.compute_optimal(r.law, scaling_laws.FLOP * counted * tokens)
+            optimal = Optimal(*split, scaling_laws.loss(r.law, *split))
+        everything, active = models.parameters(r.model), models.active_parameters(r.model)
+        return Length(everything, active, tokens / r.seq_len, tokens, loss, flop, r.input.sample_b, optimal)
 
-    def paces(self) -> list[Paced]:
-        """Every number of accelerators on which some plan fits, ascending; whole servers or parts of one.
-
-        Where the user gives the number, others need not have a plan.
-        """
+    def fewest(self, step_s: float = math.inf) -> Paced | None:
+        """The fewest accelerators on which a step takes at most so long, whole servers or parts of one; None if
+        no number does. ScenarioError where no plan fits any number and the user gives none."""
         r, device = self.request, self.request.device.device
-        server = r.accelerator.accelerators_per_server or 1
-        most = max(
-            MANY * (r.count or server),
-            4 * STATE_BYTES * self.length.parameters / device.memory_b,
-            self.length.flop / device.linear_flop_per_s / LEAST_MFU / (r.deadline_s or math.inf),
-        )
-        setting = r.setting(None, most=int(min(most, MOST_VALUES)))
-        found = search(self._compared(question(r, setting)), top=1)
-        if not len(found) and r.count is None:
+        if step_s < math.inf:
+            peak = max(device.linear_flop_per_s, device.half_flop_per_s)
+            least, most = self._step_flop(causal_half=True) / peak / step_s, self._most(step_s)
+        else:
+            least = 1.0
+            needed = 4 * STATE_BYTES * self.length.parameters / device.memory_b
+            fixed = math.prod(r.fixed.get(name, 1) for name in DEGREES)
+            most = max(r.count or 0, r.accelerator.accelerators_per_server or 1, needed, fixed)
+        for paces in self._octaves(least, most, step_s):
+            if in_time := [pace for pace in paces if pace.step_s <= step_s]:
+                return in_time[0]
+        if step_s == math.inf and r.count is None:
+            setting = r.setting(None, most=_number(most))
+            found = search(question(r, setting), top=1)
             refuse([illegal(r, setting) if found.smallest is None else too_large(r, found)])
-        work = zip(ranks(found.plans), found.results[:, STEP["step_s"]], strict=True)
-        return [self._paced(int(count), float(step_s)) for count, step_s in work]
+        return None
+
+    def quickest(self, step_s: float) -> Paced | None:
+        """The number of accelerators on which a step is shortest, of those that `fewest` looks at."""
+        paces = itertools.chain.from_iterable(self._octaves(1.0, self._most(step_s)))
+        return min(paces, key=lambda pace: pace.step_s, default=None)
 
     def pace(self, accelerators: int) -> Paced | None:
         """That of one number of accelerators, None where no plan fits it."""
-        found = search(self._compared(question(self.request, self.request.setting(accelerators))), top=1)
+        found = fastest(question(self.request, self.request.setting(accelerators)))
         return self._paced(accelerators, float(found.step(0).step_s)) if len(found) else None
 
     def best(self, accelerators: int) -> Proposal:
         """The best plan; ScenarioError where none is legal or none fits."""
-        found = best(self.request, accelerators)
+        found = fastest(question(self.request, self.request.setting(accelerators)))
+        if not len(found):
+            found = best(self.request, accelerators)  # which says why
         return proposal(found.plan(0), found.step(0), self.request)
 
     def assumptions(self) -> Sequence[Assumption]:
@@ -112,12 +126,6 @@ class TransformerRun:
             Assumption(
                 f"sequences of {human_count(r.seq_len)} tokens", "the question, or usual pre-training", "assumed"
             ),
-            Assumption(
-                "fewest and compared numbers of accelerators: tp inside the scale-up domain, at least "
-                f"{human_count(PIECE)} tokens of a sequence a rank, ZeRO-1 or -3",
-                "the search",
-                "assumed",
-            ),
             self._law(),
             Assumption(
                 f"{human_si(r.input.sample_b / r.seq_len, 'B')} of data a token",
@@ -131,21 +139,58 @@ class TransformerRun:
         batch = self.request.global_batch or 1
         return Paced(accelerators, self.request.input.waited(work_s, batch, accelerators).step_s)
 
-    def _compared(self, asked: Question) -> Question:
-        """The question with fewer choices, for numbers that are compared."""
-        r, setting = self.request, asked.setting
-        pieces = [cp for cp in divisors(r.seq_len // PIECE) if r.seq_len % (2 * cp) == 0]
-        near = [tp for tp in divisors(int(setting.model.heads)) if tp <= setting.domain]
-        usual = {"cp": [1, *pieces], "tp": near, "sharding": SIZES_SHARDING}
-        return replace(asked, choices=usual | dict(asked.choices or {}))
+    def _most(self, step_s: float) -> float:
+        """Accelerators of which a step so long needs no more than the least share of peak."""
+        return self._step_flop() / self.request.device.device.linear_flop_per_s / LEAST_MFU / step_s
+
+    def _octaves(self, least: float, most: float, within_s: float = math.inf) -> Iterator[list[Paced]]:
+        """The pace of every number of accelerators, ascending, a factor of two at a time: those alone whose work takes
+        at most so long."""
+        first = _number(least)
+        while first <= _number(most):
+            setting = self.request.setting(None, min(2 * first - 1, _number(most)), first)
+            found = fastest(question(self.request, setting), within_s)
+            work = zip(ranks(found.plans), found.results[:, STEP["step_s"]], strict=True)
+            yield [self._paced(int(count), float(step_s)) for count, step_s in work]
+            first *= 2
+
+    def _step_flop(self, causal_half: bool = False) -> float:
+        """FLOP of a step by the model."""
+        r = self.request
+        tokens = (r.global_batch or 1) * r.seq_len
+        return models.flop_per_token(models.model_row(r.model), r.seq_len, causal_half) * tokens
 
     def _law(self) -> Assumption:
-        """Whose law ties tokens to loss."""
-        law = self.request.law
+        """Whose law ties tokens to loss, and whether it speaks of such models at all."""
+        law, model = self.request.law, self.request.model
+        if model.arrangement != "decoder":
+            return Assumption(f"no loss: {scaling_laws.CAUSAL}", "definition", "assumed")
+        counted, tokens = models.law_parameters(model, law), self.length.tokens or 0.0
+        if scaling_laws.too_small(law, counted, tokens):
+            least = f"{_si(law.least_parameters)} parameters and {_si(law.least_tokens)} tokens or more"
+            return Assumption(f"no loss: outside of what the law '{law.name}' was fitted to, {least}", *_origin(law))
         words = f"loss by the law '{law.name}'"
-        if self.request.model.experts:
+        if scaling_laws.extrapolated(law, counted, tokens):
+            words += f", outside of what it was fitted to: at most {_si(law.most_parameters)} parameters"
+            words += f" and {_si(law.most_tokens)} tokens"
+        if model.experts:
             words += ", with the parameters that work for a token"
-        origin = law.provenance.get("a")
-        return Assumption(
-            words, *("the user's file", "assumed") if origin is None else (origin.source, str(origin.grade))
-        )
+        if not law.embeddings:
+            words += ", without embeddings and head"
+        return Assumption(words, *_origin(law))
+
+
+def _origin(law: ScalingLaw) -> tuple[str, str]:
+    """Source and grade of a law."""
+    origin = law.provenance.get("a")
+    return ("the user's file", "assumed") if origin is None else (origin.source, str(origin.grade))
+
+
+def _si(value: float | None) -> str:
+    """A bound of a law, for people."""
+    return "any number of" if value is None else human_si(value, "").strip().replace("G", "B")
+
+
+def _number(accelerators: float) -> int:
+    """A bound of numbers of accelerators that is searched."""
+    return int(min(max(accelerators, 1.0), MOST_VALUES))

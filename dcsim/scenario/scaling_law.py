@@ -34,6 +34,16 @@ class ScalingLaw(Facts):
     """Exponent of tokens."""
     power: Exponent = 1.0
     """Exponent of both terms together."""
+    embeddings: bool = True
+    """Whether parameters of embeddings and head count."""
+    least_parameters: Positive | None = None
+    """Parameters of the smallest model that it was fitted to; none: not known."""
+    most_parameters: Positive | None = None
+    """Parameters of the largest model that it was fitted to."""
+    least_tokens: Positive | None = None
+    """Tokens of the shortest training that it was fitted to."""
+    most_tokens: Positive | None = None
+    """Tokens of the longest training that it was fitted to."""
     notes: str = ""
     """What a careful user should know."""
     provenance: dict[str, Provenance] = Field(default_factory=dict)

@@ -40,6 +40,8 @@ class Plan(Facts):
     """Activations that are computed again in the backward pass."""
     sharding: Literal["none", "zero1", "zero2", "zero3", "hsdp"] | None = None
     """What data-parallel ranks divide: optimiser states, gradients too, weights too; `hsdp`: inside a domain."""
+    schedule: Literal["1f1b", "gpipe", "zb-h1", "zb-h2", "dualpipe"] | None = None
+    """Of the pipeline; `1f1b` unless given, interleaved where `vpp` is above 1."""
 
 
 def _plan(written: object) -> object:

@@ -8,7 +8,11 @@ import pytest
 
 import dcsim
 from dcsim.performance import models, planning, scaling_laws
+from dcsim.performance.ask import read
 from dcsim.performance.estimate import Estimate, estimate
+from dcsim.performance.planner import question
+from dcsim.performance.search import STEP, search
+from dcsim.performance.transformer_run import TransformerRun
 from dcsim.scenario import presets
 from dcsim.units import DAY, HOUR
 
@@ -76,7 +80,7 @@ def test_checkpoints_come_at_youngs_interval(on_1024: Estimate):
 
 
 def test_a_small_run_still_saves_once_a_day():
-    kept = planning.checkpoints(1e9, mtbf_s=50_677 * HOUR / 8)
+    kept = planning.checkpoints(14e9, mtbf_s=50_677 * HOUR / 8)
     assert kept.interval_s == DAY
     assert kept.bandwidth_b_per_s == pytest.approx(14e9 / (0.01 * DAY))
 
@@ -87,6 +91,53 @@ def test_an_earlier_deadline_never_needs_fewer_accelerators():
     assert counts == sorted(counts)
     assert all(e.time_s <= e.deadline_s for e in found)
     assert all(e.accelerators == e.fewest_for_deadline >= e.fewest_that_fit for e in found)
+
+
+@pytest.mark.parametrize(
+    ("model", "tokens", "count", "every"),
+    [("llama-3.1-405b", 15.6e12, 28_672, 1024), ("llama-3-70b", 15e12, 3_584, 64)],
+)
+def test_no_number_that_meets_the_deadline_is_below_the_fewest(model: str, tokens: float, count: int, every: int):
+    deadline = 60 * DAY
+    found = estimate(model, "H100-SXM", tokens=tokens, deadline=deadline)
+    fewest = found.fewest_for_deadline
+    assert fewest is not None
+    assert estimate(model, "H100-SXM", tokens=tokens, count=count).time_s <= deadline  # so that the fewest are no more
+    assert fewest <= count
+    assert found.time_s <= deadline
+    request = read(model, "H100-SXM", {"tokens": tokens})
+    run = TransformerRun(request)  # by the whole search, number by number, not by branch and bound
+    for fewer in range(fewest - every, fewest // 2, -every):
+        whole = search(question(run.request, run.request.setting(fewer)), top=1)
+        assert not len(whole) or whole.results[0, STEP["step_s"]] * found.steps > deadline, fewer
+
+
+def test_numbers_beside_the_answer_say_what_they_would_say_as_the_answer():
+    found = estimate("llama-3.1-405b", "H100-SXM", tokens=15.6e12, count=28_672)
+    assert [size.accelerators for size in found.sizes] == [4096, 8192, 16384, 28672, 32768, 65536]
+    for size in found.sizes:
+        alone = estimate("llama-3.1-405b", "H100-SXM", tokens=15.6e12, count=size.accelerators)
+        assert size.time_s == pytest.approx(alone.time_s, rel=1e-8)
+
+
+def test_the_fewest_that_fit_are_the_fewest_that_the_whole_search_fits():
+    fewest = estimate("llama-3.1-405b", "H100-SXM", tokens=15.6e12, count=1024).fewest_that_fit
+    run = TransformerRun(read("llama-3.1-405b", "H100-SXM", {"tokens": 15.6e12}))
+    fits = [n for n in range(8, 128, 8) if len(search(question(run.request, run.request.setting(n)), top=1))]
+    assert fewest == fits[0]
+
+
+def test_tensor_parallel_groups_are_not_proposed_across_a_servers_border():
+    # 96 heads and 672 accelerators would allow tp 3 and 6, two in three of whose groups lie on two servers.
+    found = dcsim.plan("gpt-3-175b", "A100-SXM4-80GB", count=672, global_batch=1344, top=50)
+    assert {plan.tp for plan in found.plans} <= {1, 2, 4, 8, 16, 24, 32, 48, 96}
+    inside = dcsim.plan("gpt-2", "A100-SXM4-80GB", count=6, global_batch=6, tp=6)
+    assert inside.plans[0].tp == 6
+
+
+def test_tensor_parallel_groups_that_a_user_wants_across_a_border_are_priced_so():
+    both = [gpt_3("A100-SXM4-80GB", count=672, global_batch=1344, tp=tp).plan for tp in (3, 4)]
+    assert both[0].shares["tp"] > 3 * both[1].shares["tp"]
 
 
 def test_without_count_or_deadline_the_answer_is_the_fewest_that_fit():
@@ -131,6 +182,48 @@ def test_every_assumption_has_a_source_and_a_grade(on_1024: Estimate):
     for known in ("PUE 1.12", "1.25 x TDP", "50,677 h", "2.95 USD", "chinchilla-corrected", "sequences of 2,048"):
         assert known in words
     assert "usual for" not in words  # the batch was given
+
+
+def test_lighter_optimiser_states_take_less_time_memory_and_checkpoints(on_1024: Estimate):
+    fixed = {"tp": 8, "pp": 8, "dp": 16, "micro_batch": 1, "recompute": "full", "sharding": "none", "vpp": 1}
+    adam, sgd = gpt_3(**fixed), gpt_3(**fixed, optimizer="sgd")
+    assert on_1024.checkpoint.size_b == pytest.approx(14 * on_1024.parameters)  # 2 + 12
+    assert sgd.checkpoint.size_b == pytest.approx(10 * sgd.parameters)  # 2 + 8
+    times_s = [found.plan.shares["optimizer"] * found.plan.step_time_s for found in (adam, sgd)]
+    assert times_s[1] / times_s[0] == pytest.approx((2 * 8 + 6) / (2 * 12 + 6))  # states both ways, gradient, weight
+    worst = 4 * (adam.parameters / 64)  # states are whole on each of tp x pp ranks; the first stage has more than 1/64
+    assert adam.plan.memory_b - sgd.plan.memory_b == pytest.approx(worst, rel=0.1)
+    assert gpt_3(**fixed, optimizer_bytes=8).plan == sgd.plan
+
+
+def test_schedules_of_a_pipeline_differ_in_bubble_and_memory():
+    fixed = {"tp": 8, "pp": 8, "cp": 1, "dp": 16, "micro_batch": 1, "recompute": "none", "sharding": "zero1", "vpp": 1}
+    plans = {name: gpt_3(**fixed, schedule=name).plan for name in ("1f1b", "zb-h1", "zb-h2", "dualpipe")}
+    bubble_s = {name: plan.shares["bubble"] * plan.step_time_s for name, plan in plans.items()}
+    assert bubble_s["1f1b"] > bubble_s["zb-h1"] > bubble_s["zb-h2"]  # Qi 2023, arXiv 2401.10241, table 2
+    assert bubble_s["1f1b"] > bubble_s["dualpipe"]  # DeepSeek-AI 2024, arXiv 2412.19437, table 2
+    assert plans["zb-h2"].memory_b > plans["1f1b"].memory_b
+    lean = fixed | {"recompute": "full", "dp": 32, "cp": 1}
+    whole = [
+        gpt_3(**lean, schedule=name).plan for name in ("gpipe", "1f1b")
+    ]  # all micro-batches in flight, or p of them
+    assert whole[0].memory_b > whole[1].memory_b
+    assert whole[0].shares["bubble"] == pytest.approx(whole[1].shares["bubble"])
+
+
+def test_only_one_f_one_b_is_interleaved():
+    with pytest.raises(dcsim.ScenarioError, match="vpp: only 1F1B is interleaved"):
+        gpt_3(count=1024, vpp=2, pp=8, schedule="zb-h1")
+    assert {plan.vpp for plan in dcsim.plan("gpt-2", "H100-SXM", count=8, global_batch=64, schedule="gpipe").plans} == {
+        1
+    }
+    with pytest.raises(dcsim.ScenarioError, match="pp: DualPipe needs an even number of stages"):
+        gpt_3(count=1152, pp=3, schedule="dualpipe")
+
+
+def test_optimizer_and_its_bytes_exclude_each_other():
+    with pytest.raises(dcsim.ScenarioError, match="optimizer and optimizer_bytes exclude each other"):
+        gpt_3(count=1024, optimizer="adam", optimizer_bytes=8)
 
 
 def test_a_batch_that_nobody_gave_is_an_assumption():
@@ -193,3 +286,51 @@ def test_jitter_stretches_a_step_by_the_slowest_of_all_accelerators(on_1024: Est
 
 def test_comparisons_say_that_the_batch_stays(on_1024: Estimate):
     assert any("the same batches of 1,536" in a.what for a in on_1024.assumptions)
+
+
+def test_an_option_that_does_not_exist_is_refused_with_its_nearest_name():
+    with pytest.raises(dcsim.ScenarioError, match=r"dealine: is no option .*did you mean 'deadline'"):
+        estimate("gpt-2", "H100-SXM", tokens=1e10, dealine="60 d")
+    with pytest.raises(dcsim.ScenarioError, match=r"batch: is no option"):
+        dcsim.plan("gpt-2", "H100-SXM", count=8, global_batch=64, batch=64)
+
+
+def test_kaplans_law_counts_no_embeddings():
+    # GPT-2: 12 layers of 12 x 768^2 weights, beside biases and norms; all parameters are 124 M (arXiv 2001.08361, 2.1)
+    law = presets.scaling_law("kaplan")
+    counted = models.law_parameters(presets.model("gpt-2"), law)
+    assert counted == pytest.approx(12 * 12 * 768**2, rel=0.002)
+    found = estimate("gpt-2", "H100-SXM", tokens=1e10, count=8, law="kaplan")
+    assert found.loss == pytest.approx(scaling_laws.loss(law, counted, 1e10))
+
+
+@pytest.mark.parametrize(
+    ("model", "tokens", "words"),
+    [
+        ("bert-large", 1e11, "causal language models"),
+        ("t5-base", 1e11, "causal language models"),
+        ("llama-3-8b", 1.0, "outside of what the law 'chinchilla-corrected' was fitted to"),
+    ],
+)
+def test_no_loss_is_told_where_no_law_speaks(model: str, tokens: float, words: str):
+    found = estimate(model, "H100-SXM", tokens=tokens, count=16)
+    assert found.loss is None
+    assert found.compute_optimal is None
+    assert any("no loss" in a.what and words in a.what for a in found.assumptions)
+
+
+def test_a_loss_beyond_the_fitted_sizes_is_said_to_be_so(on_1024: Estimate):
+    assert any("outside of what it was fitted to: at most 16 B" in a.what for a in on_1024.assumptions)
+
+
+def test_an_encoder_has_no_target_loss():
+    with pytest.raises(dcsim.ScenarioError, match="target_loss: scaling laws tell the loss of causal"):
+        estimate("bert-large", "H100-SXM", target_loss=2.0, count=16)
+
+
+def test_the_compute_optimal_split_takes_the_same_compute_and_reaches_no_higher_loss(on_1024: Estimate):
+    best = on_1024.compute_optimal
+    assert best is not None
+    assert on_1024.loss is not None
+    assert best.parameters * best.tokens == pytest.approx(on_1024.parameters * 300e9, rel=0.01)
+    assert best.loss <= on_1024.loss

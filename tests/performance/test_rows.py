@@ -22,7 +22,7 @@ def test_a_row_becomes_a_model_and_a_plan():
     assert (one.plan.tp, one.plan.pp, one.plan.dp, one.plan.sharding) == (4, 2, 8, facts.ZERO1)
     assert (one.accelerator.name, one.framework, one.domain, one.ordinary) == ("A100-SXM4-80GB", "megatron", 8, True)
     assert one.tokens == 512 * 2048 / 64
-    assert one.assumed == ("vpp",)
+    assert one.assumed == ("vpp", "recompute")
 
 
 def test_measured_columns_do_not_reach_the_prediction():

@@ -9,8 +9,9 @@ import pytest
 
 from dcsim.kernels import facts
 from dcsim.kernels.step import steps
-from dcsim.performance.plans import Setting, legal_plans
-from dcsim.performance.search import PLAN, STEP, Question, ranks, search
+from dcsim.performance.plan_rows import legal_plans
+from dcsim.performance.plans import Setting
+from dcsim.performance.search import PLAN, STEP, Question, fastest, ranks, search
 
 MODEL = facts.Model(
     layers=8, hidden=1024, heads=8, kv_heads=8, head_dim=128, ffn_hidden=4096, gated=0, vocab=32000, tied=0
@@ -97,3 +98,32 @@ def test_choices_are_kept():
     found = search(Question(SETTING, DEVICE, 1e15, choices={"tp": [4], "recompute": [facts.FULL]}), top=9)
     assert set(found.plans[:, PLAN["tp"]]) == {4.0}
     assert set(found.plans[:, PLAN["recompute"]]) == {facts.FULL}
+
+
+@pytest.mark.parametrize("available_b", [1e15, 3e9, 1.2e9, 8e8])
+def test_branch_and_bound_finds_what_the_whole_search_finds(available_b: float):
+    question = Question(replace(SETTING, accelerators=None, most=64), DEVICE, available_b)
+    whole, found = search(question, top=1), fastest(question)
+    assert len(whole)
+    assert np.array_equal(ranks(found.plans), ranks(whole.plans))
+    assert found.results[:, STEP["step_s"]] == pytest.approx(whole.results[:, STEP["step_s"]], rel=1e-8)
+    assert found.results[:, STEP["memory_b"]] == pytest.approx(whole.results[:, STEP["memory_b"]])
+    assert found.evaluated < whole.evaluated
+
+
+def test_branch_and_bound_leaves_out_what_comes_too_late():
+    question = Question(replace(SETTING, accelerators=None, most=64), DEVICE, 1e15)
+    time_s = search(question, top=1).results[:, STEP["step_s"]]
+    within_s = float(np.median(time_s))
+    found = fastest(question, within_s)
+    assert len(found) == np.sum(time_s <= within_s)
+    assert np.all(found.results[:, STEP["step_s"]] <= within_s)
+
+
+def test_a_window_of_numbers_has_the_plans_of_each_number():
+    window = Question(replace(SETTING, accelerators=None, least=20, most=50), DEVICE, 1e15)
+    found = fastest(window)
+    assert list(ranks(found.plans)) == [24, 32, 40, 48]
+    for count, time_s in zip(ranks(found.plans), found.results[:, STEP["step_s"]], strict=True):
+        alone = search(Question(replace(SETTING, accelerators=int(count)), DEVICE, 1e15), top=1)
+        assert time_s == pytest.approx(alone.results[0, STEP["step_s"]], rel=1e-8)
