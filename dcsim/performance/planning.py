@@ -34,6 +34,7 @@ class Usual:
     accelerator_mtbf_s: float
     checkpoint_share: float
     checkpoint_interval_most_s: float
+    published_over_best_plan: tuple[float, float]
 
     def assumption(self, key: str, what: str) -> Assumption:
         """An assumption that rests on one preset value."""
@@ -52,6 +53,7 @@ class Usual:
 def usual() -> Usual:
     """The preset of usual assumptions."""
     table = presets.table("planning", "usual")
+    low, high = table["published_over_best_plan"]
     return Usual(
         batch_tokens=tuple((float(row["from_flop"]), float(row["tokens"])) for row in table["batch_tokens"]),
         server_power_factor=float(table["server_power_factor"]),
@@ -59,6 +61,7 @@ def usual() -> Usual:
         accelerator_mtbf_s=TIME.parse(table["accelerator_mtbf"]),
         checkpoint_share=float(table["checkpoint_share"]),
         checkpoint_interval_most_s=TIME.parse(table["checkpoint_interval_most"]),
+        published_over_best_plan=(float(low), float(high)),
     )
 
 

@@ -13,7 +13,7 @@ from dcsim.performance import models, planning, scaling_laws
 from dcsim.performance.answers import Length, Optimal, Paced, Proposal
 from dcsim.performance.planner import best, illegal, proposal, question, too_large
 from dcsim.performance.planning import Assumption
-from dcsim.performance.plans import DEGREES, MOST_VALUES, option
+from dcsim.performance.plans import DEGREES, MOST_VALUES, SHAPE, option
 from dcsim.performance.request import MOST_TOKENS, Request, refuse
 from dcsim.performance.search import STEP, fastest, ranks, search
 from dcsim.scenario.scaling_law import ScalingLaw
@@ -121,6 +121,10 @@ class TransformerRun:
             words = f"{human_count(r.global_batch or 0)} sequences a step, usual for {self.length.flop:.3g} FLOP"
             key = option(r.where, "global_batch")
             found.append(planning.usual().assumption("batch_tokens", f"{words} ({key})"))
+        if not set(SHAPE) <= set(r.fixed):
+            low, high = planning.usual().published_over_best_plan
+            words = f"the fastest plan by this model: published runs reached {low:g} to {high:g} of such a speed"
+            found.append(planning.usual().assumption("published_over_best_plan", words))
         return [
             *found,
             Assumption(
