@@ -33,7 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     found = configurations(read(arguments.rows))
     if not found.rows:
-        raise ScenarioError(Problem(str(arguments.rows), "", f"no usable row ({dict(found.excluded)})"))
+        why = "; ".join(f"{count} {rule}" for rule, count in found.excluded.most_common()) or "it has none"
+        raise ScenarioError(Problem(str(arguments.rows), "", f"no row can be used: {why}"))
     fitted = calibrate(found)
     listed = entries(fitted)
     print(f"{len(found.rows)} of {found.total} primary rows used")

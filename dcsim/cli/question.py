@@ -32,6 +32,7 @@ NAMES = (
     "schedule",
     "optimizer",
     "optimizer_bytes",
+    "calibration",
 )
 
 
@@ -58,6 +59,9 @@ def add_question(parser: argparse.ArgumentParser) -> None:
     waiting = parser.add_argument_group("what a step waits for beside its own work")
     for name, (metavar, meaning) in WAITING.items():
         waiting.add_argument(f"--{name}", metavar=metavar, help=meaning)
+    parser.add_argument(
+        "--calibration", metavar="DIR", help="constants that `dcsim calibrate` wrote, for those that ship"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object, in base units")
 
 

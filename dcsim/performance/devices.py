@@ -6,10 +6,13 @@ its class, all. A family without constants of its own takes those of its class, 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +20,7 @@ from numpy.typing import NDArray
 from dcsim.errors import Problem, ScenarioError
 from dcsim.kernels.facts import Device
 from dcsim.scenario import presets
+from dcsim.scenario.source import read
 from dcsim.scenario.spec import Accelerator
 from dcsim.units import human_si
 
@@ -75,11 +79,33 @@ def families() -> tuple[Family, ...]:
 @cache
 def shipped() -> Calibration:
     """The constants that ship with dcsim."""
+    return _constants({scope: presets.table("calibration", scope) for scope in presets.names("calibration")})
+
+
+def constants_of(folder: str) -> Calibration:
+    """The constants that `dcsim calibrate` wrote into a folder, in place of those that ship; ScenarioError if none."""
+    files = [path for path in sorted(Path(folder).glob("*.toml")) if path.stem != "memory"]  # not of step times
+    found = _constants({path.stem: read(path, str(path)).tree for path in files})
+    problems = [
+        Problem(f"{folder}/{scope}.toml", field, "is not a number above 0 that is a constant of the model", repr(value))
+        for (scope, field), value in found.items()
+        if field not in CALIBRATED or not 0.0 < value < math.inf
+    ]
+    if not found:
+        fix = "write one with `dcsim calibrate ROWS.csv --out DIR`"
+        problems.append(Problem(folder, "calibration", "no such folder, or no constants in it", fix=fix))
+    if problems:
+        raise ScenarioError(problems)
+    return {**shipped(), **found}
+
+
+def _constants(tables: Mapping[Scope, Mapping[str, Any]]) -> dict[tuple[Scope, str], float]:
     found = {}
-    for scope in presets.names("calibration"):
-        for field, entry in presets.table("calibration", scope).items():
+    for scope, table in tables.items():
+        for field, entry in table.items():
             if isinstance(entry, dict) and "value" in entry:
-                found[scope, field] = float(entry["value"])
+                value = entry["value"]
+                found[scope, field] = float(value) if isinstance(value, int | float) else math.nan
     return found
 
 

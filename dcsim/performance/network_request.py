@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dcsim.errors import Problem, ScenarioError
 from dcsim.performance import network
-from dcsim.performance.devices import DeviceRow, device_row
+from dcsim.performance.devices import DeviceRow, constants_of, device_row
 from dcsim.performance.memory import available_b
 from dcsim.performance.plans import option, written
 from dcsim.performance.request import STATES_B, Reader, input_of, missing, plain_numbers, precision_of
@@ -55,6 +55,8 @@ def asked(reader: Reader, net: Network, chip: Accelerator | None, needs: Iterabl
     for name in needs:
         if reader.options.get(name) is None:
             reader.problems.append(missing(reader.where, name))
+    folder = reader.options.get("calibration")
+    known = reader.named("calibration", folder, constants_of) if folder else None
     _refuse_others(reader, net)
     micro, count, batch = reader.whole("micro_batch"), numbers["count"], numbers["global_batch"]
     if reader.options.get("optimizer") is None:
@@ -65,7 +67,7 @@ def asked(reader: Reader, net: Network, chip: Accelerator | None, needs: Iterabl
         raise ScenarioError(reader.problems)
     for name in ("tokens", "target_loss"):
         del numbers[name]
-    row = device_row(chip, precision)
+    row = device_row(chip, precision, calibration=known)
     return NetworkRequest(reader.where, net, chip, row, precision, micro_batch=micro, input=given, **numbers)
 
 

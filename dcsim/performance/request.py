@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 from dcsim.errors import Problem, ScenarioError, nearest
 from dcsim.kernels import facts
 from dcsim.performance import models, planning
-from dcsim.performance.devices import ELEMENT_B, DeviceRow, device_row, scale_up_domain
+from dcsim.performance.devices import ELEMENT_B, DeviceRow, constants_of, device_row, scale_up_domain
 from dcsim.performance.memory import available_b
 from dcsim.performance.plans import (
     DEGREES,
@@ -82,6 +82,8 @@ class Options(TypedDict, total=False):
     """Of the data loader of one accelerator, B/s or text with a unit."""
     storage_bandwidth: float | str | None
     """Of the storage that all loaders share, B/s or text with a unit."""
+    calibration: str | None
+    """Folder that `dcsim calibrate` wrote; its constants replace those that ship."""
     top: int | str | None
     """How many plans to name."""
 
@@ -278,6 +280,7 @@ def asked(
         "law", options.get("law") or USUAL_LAW, lambda n: found(n, presets.scaling_law, presets.scaling_law_of)
     )
     plain = plain_numbers(reader)
+    known = reader.named("calibration", folder, constants_of) if (folder := options.get("calibration")) else None
     for name in needs:
         if options.get(name) is None:
             reader.problems.append(missing(where, name))
@@ -298,7 +301,8 @@ def asked(
     if reader.problems or not isinstance(net, Transformer) or chip is None or precision is None or seq_len is None:
         raise ScenarioError(reader.problems)
     choices: dict[str, Iterable[float]] = {name: [value] for name, value in (fixed | chosen).items()}
-    device = device_row(chip, precision, domain=_uncut(int(scale_up_domain(chip)), fixed, plain["count"]))
+    domain = _uncut(int(scale_up_domain(chip)), fixed, plain["count"])
+    device = device_row(chip, precision, domain=domain, calibration=known)
     return Request(where, net, chip, device, precision, seq_len, fixed, choices, laws, **plain)
 
 

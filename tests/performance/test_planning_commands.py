@@ -201,3 +201,22 @@ def test_the_published_rows_can_be_predicted(capsys: pytest.CaptureFixture[str],
     assert len(rows) >= 1690  # all but 69 that give no widths or no sequence length
     assert sum(row["fits"] for row in rows) >= 0.94 * len(rows)  # all of them ran
     assert all(row["tokens_per_s_per_accelerator"] > 0 for row in rows)
+
+
+def test_constants_of_ones_own_calibration_replace_those_that_ship(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    asked = ["plan", "llama-3-8b", "--accelerator", "H100-SXM", "--count", "16", "--global-batch", "256", "--json"]
+    (tmp_path / "hopper.toml").write_text("[product_efficiency]\nvalue = 0.1\n", encoding="utf-8")
+    mfus = []
+    for words in ([], ["--calibration", str(tmp_path)]):
+        assert main([*asked, *words]) == 0
+        mfus.append(json.loads(capsys.readouterr().out)["plans"][0]["mfu"])
+    assert mfus[1] < 0.12 < mfus[0]
+
+
+def test_a_calibration_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    asked = ["estimate", "resnet-50", "--samples", "1e6", "--accelerator", "T4", "--calibration", str(tmp_path)]
+    assert main(asked) == 2
+    assert "no such folder, or no constants in it" in capsys.readouterr().err
+    (tmp_path / "all.toml").write_text("[overlap]\nvalue = -1\n[overlapp]\nvalue = 1\n", encoding="utf-8")
+    assert main(asked) == 2
+    assert capsys.readouterr().err.count("is not a number above 0 that is a constant of the model") == 2
