@@ -43,7 +43,7 @@ POINTS = (80, 95, 100, 130)
 """Accelerators asked for so far, % of the cluster's."""
 
 LISTS = ("default", "gpuspec33")
-PLACEMENTS = {"openb-bestfit": "05-BestFit", "openb-random": "01-Random", "openb-spread": None}
+PLACEMENTS = {"openb-fgd": "06-FGD", "openb-bestfit": "05-BestFit", "openb-random": "01-Random", "openb-spread": None}
 """Scenarios, and the names that the authors give to their placements."""
 
 

@@ -19,11 +19,12 @@ class Placement:
     `best_fit`: says that in a single pool a job of up to one node's accelerators goes on the fullest node that fits,
     so that the engine may find and take it in one stroke. `ignores_nodes`: accelerators come from the pool as a
     whole, without node walls. `random` is set by the engine to the placement's own random stream for classes that
-    say `uses_random`.
+    say `uses_random`. `uses_tasks`: the engine calls `expect` before the run.
     """
 
     ignores_nodes: ClassVar[bool] = False
     uses_random: ClassVar[bool] = False
+    uses_tasks: ClassVar[bool] = False
     best_fit: ClassVar[bool] = False
 
     def place(self, request: Request, pools: Sequence[PoolView]) -> Allocation | None:
@@ -32,6 +33,13 @@ class Placement:
 
     def place_shared(self, request: Request, pools: SharedPoolsView) -> Allocation | None:
         """The same when jobs ask for fractions of accelerators, CPU cores or memory: the job goes on one node."""
+        raise NotImplementedError
+
+    def expect(self, tasks: Sequence[tuple[Request, int]], pools: int) -> None:
+        """What jobs ask for, and how many ask for each, over the whole workload; and how many pools there are.
+
+        The only word of the future that a placement gets: not when jobs come or how long they run.
+        """
         raise NotImplementedError
 
     def shares(self) -> bool:

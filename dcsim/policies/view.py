@@ -96,10 +96,15 @@ class SharedPoolView(Protocol):
 class SharedPoolsView(Protocol):
     """All such pools at once: their nodes are numbered through, in the order of the scenario's pools.
 
-    `width, cpus_each`: accelerators and CPU cores of each node, `cpus`: its free cores, all of shape (nodes,);
-    cores are infinite where the scenario does not say. They must not be changed.
+    `pool, width, cpus_each`: number of the pool, accelerators and CPU cores of each node, `cpus`: its free cores,
+    `milli_cpus`: thousandths of these, all of shape (nodes,); cores are infinite where the scenario does not say.
+    `milli`: free thousandths of each accelerator, shape (nodes, largest width), 0 beyond a node's own. They must not
+    be changed.
     """
 
+    pool: NDArray[np.int64]
+    milli: NDArray[np.int64]
+    milli_cpus: NDArray[np.float64]
     width: NDArray[np.int64]
     cpus_each: NDArray[np.float64]
     cpus: NDArray[np.float64]

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
+import numpy as np
+
 from dcsim.errors import PolicyError, Problem, ScenarioError
 from dcsim.eventlog.log import EventLog
 from dcsim.eventlog.schema import CANCEL, COMPLETE, FAIL
@@ -96,6 +98,9 @@ class Engine:
         fleet = fleet_for(jobs, scenario.pools, placement, (scenario.name, scenario.placement.use))
         service_s: list[float] = jobs.service_s.tolist()
         facts = JobFacts(jobs, requested_times(jobs, service_s, scenario.estimates, scenario.seed), scenario.pools)
+        if placement.uses_tasks:
+            counts = np.bincount(facts.request_class, minlength=len(facts.requests)).tolist()
+            placement.expect(list(zip(facts.requests, counts, strict=True)), len(scenario.pools))
         gangs = None
         if speeds is not None and speeds.sizes:
             _refuse_without_walls(scenario, placement)

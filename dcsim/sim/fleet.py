@@ -75,7 +75,7 @@ def fleet_for(jobs: JobTable, pools: Sequence[Pool], placement: Placement, where
     shared = asks_for_parts(jobs, pools)
     if shared and not placement.shares():
         what = "jobs of this workload ask for fractions of accelerators, CPU cores or memory: this placement has none"
-        fix = "use 'pack', 'spread' or 'random'"
+        fix = "use 'pack', 'spread', 'random' or 'fgd'"
         raise ScenarioError(Problem(where[0], "placement.use", what, got=f"'{where[1]}'", fix=fix))
     return Fleet(pools, placement, shared)
 

@@ -114,19 +114,26 @@ class SharedPools(list[SharedNodes]):
     idle: Ints
     most: Ints
     total: Ints
+    milli: Ints
+    pool: Ints
 
     def __init__(self, pools: Sequence[SharedNodes]) -> None:
         super().__init__(pools)
         sizes = [pool.nodes for pool in pools]
         self.width = np.repeat([pool.width for pool in pools], sizes)
         self._first = np.cumsum([0, *sizes])
-        self._pool = np.repeat(np.arange(len(pools)), sizes)
+        self.pool = np.repeat(np.arange(len(pools)), sizes)
         self._allowed: dict[tuple[int, ...], NDArray[np.bool_]] = {}
         for name in ("milli_cpus", "memory_b", "idle", "most", "total"):
             whole = np.concatenate([getattr(pool, name) for pool in pools])
             setattr(self, name, whole)
             for number, pool in enumerate(pools):
                 setattr(pool, name, whole[self._first[number] : self._first[number + 1]])
+        self.milli = np.zeros((len(self.width), int(self.width.max())), np.int64)
+        for number, pool in enumerate(pools):
+            mine = self.milli[self._first[number] : self._first[number + 1], : pool.width]
+            mine[:] = pool.milli
+            pool.milli = mine
         self.cpus_each = self.cpus
 
     @property
@@ -138,7 +145,7 @@ class SharedPools(list[SharedNodes]):
         """Numbers of the nodes, in the pools that the request may use, on which the whole of it fits, ascending."""
         allowed = self._allowed.get(request.pools)
         if allowed is None:
-            allowed = self._allowed[request.pools] = np.isin(self._pool, request.pools)
+            allowed = self._allowed[request.pools] = np.isin(self.pool, request.pools)
         return np.flatnonzero(_room(self, request) & allowed)
 
     def free_share(self) -> Floats:
@@ -147,7 +154,7 @@ class SharedPools(list[SharedNodes]):
 
     def locate(self, number: int) -> tuple[int, int]:
         """Pool and node in that pool of a node's number."""
-        pool = int(self._pool[number])
+        pool = int(self.pool[number])
         return pool, number - int(self._first[pool])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -31,27 +32,31 @@ def curves(ran: Ran, traces: Path) -> dict[tuple[str, str], np.ndarray]:
 
 @pytest.mark.parametrize("pods", LISTS)
 @pytest.mark.parametrize("scenario", PUBLISHED)
-def test_allocation_is_within_a_point_of_the_published_mean(pods: str, scenario: str, curves: dict, traces: Path):
+def test_allocation_is_within_half_a_point_of_the_published_mean(pods: str, scenario: str, curves: dict, traces: Path):
     theirs = published(traces, pods, PUBLISHED[scenario])
-    assert curves[pods, scenario] == pytest.approx(theirs, abs=1.0), POINTS
+    assert curves[pods, scenario] == pytest.approx(theirs, abs=0.5), POINTS
 
 
 @pytest.mark.parametrize("pods", LISTS)
-def test_best_fit_and_random_are_ordered_as_published_at_every_point(pods: str, curves: dict, traces: Path):
-    # Best fit wins everywhere on the default list, and only at 130 % where pods ask for models.
-    best, random = (curves[pods, scenario] for scenario in PUBLISHED)
-    their_best, their_random = (published(traces, pods, policy) for policy in PUBLISHED.values())
-    assert list(best > random) == list(their_best > their_random)
+def test_placements_are_ordered_as_published_at_every_point(pods: str, curves: dict, traces: Path):
+    # FGD is best everywhere. Best fit beats random everywhere on the default list, and only at 130 % where pods ask
+    # for models.
+    ours = [curves[pods, scenario] for scenario in PUBLISHED]
+    theirs = [published(traces, pods, policy) for policy in PUBLISHED.values()]
+    for one, other in combinations(range(len(ours)), 2):
+        apart = abs(theirs[one] - theirs[other]) > 0.1  # at 80 % of the default list, FGD and best fit place every pod
+        assert list((ours[one] > ours[other])[apart]) == list((theirs[one] > theirs[other])[apart])
 
 
 def test_the_published_curves_are_those_of_the_notes(traces: Path):
     # The project's notes on traces, table 6.2.
     assert published(traces, "default", "05-BestFit").round(1).tolist() == [80.0, 92.8, 92.9, 93.1]
+    assert published(traces, "default", "06-FGD").round(1).tolist() == [80.0, 94.9, 95.2, 95.4]
     assert published(traces, "default", "01-Random").round(1).tolist() == [78.7, 85.7, 86.3, 87.5]
 
 
-def test_a_full_cluster_lies_between_random_and_best_fit_when_loads_are_balanced(ran: Ran):
-    full = [allocation_curve(ran(f"openb-{name}"))[-1] for name in ("random", "spread", "bestfit")]
+def test_balanced_loads_fill_a_cluster_more_than_random_places_and_less_than_best_fit(ran: Ran):
+    full = [allocation_curve(ran(f"openb-{name}"))[-1] for name in ("random", "spread", "bestfit", "fgd")]
     assert full == sorted(full)
 
 
