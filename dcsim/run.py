@@ -21,7 +21,7 @@ from dcsim.scenario.jobs import JobTable
 from dcsim.scenario.load import load
 from dcsim.scenario.loaded import Loaded, Source
 from dcsim.scenario.plugin_tables import build
-from dcsim.scenario.spec import PluginTable, Scenario
+from dcsim.scenario.spec import Interconnect, PluginTable, Scenario
 from dcsim.sim.engine import Engine, Progress
 from dcsim.sim.rng import stream
 from dcsim.speeds.base import SpeedContext
@@ -32,6 +32,7 @@ from dcsim.workloads.base import WorkloadContext
 
 if TYPE_CHECKING:
     from dcsim.performance.training import Training
+    from dcsim.sim.links import SharedLinks
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,15 @@ def speeds_of(loaded: Loaded, jobs: JobTable, trainings: Sequence[Training]) -> 
     return kept_away(jobs, scenario.pools, trace), Rates(jobs, scenario.pools, trainings, trace)
 
 
+def links_of(loaded: Loaded, network: Interconnect, jobs: JobTable) -> SharedLinks:
+    """The links between the nodes of all pools, ready to be shared by training jobs."""
+    from dcsim.sim.links import SharedLinks, senders  # loads networkx and Numba
+    from dcsim.topologies._routes import compiled, graph_of
+
+    graph = graph_of(build("topology", network.topology, loaded))
+    return SharedLinks(compiled(graph), loaded.scenario.pools, senders(jobs.training))
+
+
 def run(
     source: Loaded | Scenario | str | Path, progress: Callable[[Progress], None] | None = None, **options: Any
 ) -> Run:
@@ -152,7 +162,10 @@ def run(
     jobs, speeds = speeds_of(source, load_jobs(source, trainings), trainings)
     scheduler = build("scheduler", scenario.scheduler, source)
     placement = build("placement", scenario.placement, source)
-    outcome = Engine(scenario, jobs, scheduler, placement, speeds=speeds).run(progress)
+    engine = Engine(scenario, jobs, scheduler, placement, speeds=speeds)
+    if scenario.network is not None and scenario.network.contention == "fair":
+        engine.contend(links_of(source, scenario.network, jobs))
+    outcome = engine.run(progress)
     if speeds is not None and speeds.sizes:  # elastic jobs have the size on which they started
         jobs = replace(jobs, accelerators=np.array(outcome.world.facts.accelerators, np.int32))
     wall_s = time.perf_counter() - begun
