@@ -17,11 +17,12 @@ from dcsim.metrics.jobs import JobResults, job_results
 from dcsim.metrics.summary import summary
 from dcsim.metrics.timeline import Timeline, timeline
 from dcsim.plugins import faults_named
+from dcsim.policies.placements import Placement
 from dcsim.scenario.jobs import JobTable
 from dcsim.scenario.load import load
 from dcsim.scenario.loaded import Loaded, Source
 from dcsim.scenario.plugin_tables import build
-from dcsim.scenario.spec import Interconnect, PluginTable, Scenario
+from dcsim.scenario.spec import PluginTable, Scenario
 from dcsim.sim.engine import Engine, Progress
 from dcsim.sim.rng import stream
 from dcsim.speeds.base import SpeedContext
@@ -135,13 +136,22 @@ def speeds_of(loaded: Loaded, jobs: JobTable, trainings: Sequence[Training]) -> 
     return kept_away(jobs, scenario.pools, trace), Rates(jobs, scenario.pools, trainings, trace)
 
 
-def links_of(loaded: Loaded, network: Interconnect, jobs: JobTable) -> SharedLinks:
-    """The links between the nodes of all pools, ready to be shared by training jobs."""
-    from dcsim.sim.links import SharedLinks, senders  # loads networkx and Numba
+def _connected(loaded: Loaded, jobs: JobTable, placement: Placement) -> SharedLinks | None:
+    """The links of the scenario's network where jobs share them; tells the placement where nodes are."""
+    network, pools = loaded.scenario.network, loaded.scenario.pools
+    if network is None:
+        if placement.uses_network:
+            what, fix = "needs a network to look at", "write a table [network]"
+            raise ScenarioError(Problem(loaded.file, "placement.use", what, loaded.scenario.placement.use, fix=fix))
+        return None
+    from dcsim.sim.links import SharedLinks, blocks, refuse_other_hosts, senders  # loads networkx and Numba
     from dcsim.topologies._routes import compiled, graph_of
 
-    graph = graph_of(build("topology", network.topology, loaded))
-    return SharedLinks(compiled(graph), loaded.scenario.pools, senders(jobs.training))
+    links = compiled(graph_of(build("topology", network.topology, loaded)))
+    refuse_other_hosts(links, pools, loaded.file)
+    if placement.uses_network:
+        placement.blocks = blocks(links, pools)
+    return SharedLinks(links, pools, senders(jobs.training)) if network.contention == "fair" else None
 
 
 def run(
@@ -162,9 +172,10 @@ def run(
     jobs, speeds = speeds_of(source, load_jobs(source, trainings), trainings)
     scheduler = build("scheduler", scenario.scheduler, source)
     placement = build("placement", scenario.placement, source)
+    links = _connected(source, jobs, placement)
     engine = Engine(scenario, jobs, scheduler, placement, speeds=speeds)
-    if scenario.network is not None and scenario.network.contention == "fair":
-        engine.contend(links_of(source, scenario.network, jobs))
+    if links is not None:
+        engine.contend(links)
     outcome = engine.run(progress)
     if speeds is not None and speeds.sizes:  # elastic jobs have the size on which they started
         jobs = replace(jobs, accelerators=np.array(outcome.world.facts.accelerators, np.int32))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,19 +37,12 @@ class SharedLinks:
     """The links of a scenario while it runs: `sim.speeds.Contention` by max-min fair shares.
 
     `sends(job)`: whether anybody knows what a job would send. Nodes of the pools, in order, are the endpoints of
-    `links`; ScenarioError where they are not as many.
+    `links`.
     """
 
     def __init__(self, links: Links, pools: Sequence[Pool], sends: Callable[[int], bool]) -> None:
-        nodes = [pool.nodes for pool in pools]
-        if sum(nodes) != len(links.endpoints):
-            what, fix = "hosts of the graph are the nodes of the pools", "change the topology or pools.nodes"
-            expected = f"{sum(nodes)} hosts, the nodes of all pools"
-            raise ScenarioError(
-                Problem("network", "network.topology", what, f"{len(links.endpoints)} hosts", expected, fix=fix)
-            )
         self._links, self._pools, self._sends = links, pools, sends
-        self._first_host = [0, *accumulate(nodes)]
+        self._first_host = _first_hosts(pools)
         # A gang has an accelerator on each of its nodes, so there are never more flows than accelerators.
         most = sum(pool.nodes * pool.accelerators_per_node for pool in pools)
         # Behind the links of the graph, each flow has one of its own, which holds it at what its NICs can send.
@@ -116,6 +109,42 @@ class SharedLinks:
         stops = list(domains.values())
         hops = zip(stops, [*stops[1:], stops[0]], strict=True)
         return [pair for here, there in hops for pair in zip(here, there, strict=False)], min(counts)
+
+
+def _first_hosts(pools: Sequence[Pool]) -> list[int]:
+    """The place among the endpoints of each pool's first node, and the number of all nodes."""
+    return [0, *accumulate(pool.nodes for pool in pools)]
+
+
+def refuse_other_hosts(links: Links, pools: Sequence[Pool], file: str) -> None:
+    """ScenarioError where the endpoints of a graph are not as many as the nodes of the pools."""
+    nodes, hosts = _first_hosts(pools)[-1], len(links.endpoints)
+    if nodes != hosts:
+        what = "the hosts of the graph are the nodes of the pools"
+        fix = "change the topology or pools.nodes"
+        raise ScenarioError(Problem(file, "network.topology", what, f"{hosts} hosts", f"{nodes} nodes", fix=fix))
+
+
+def blocks(links: Links, pools: Sequence[Pool]) -> list[list[Ints]]:
+    """Blocks of nodes that are near each other, as `Placement.blocks`: at level k, chains of hosts joined by at most
+    the k-th smallest distance. In trees and Clos networks these are the hosts under one switch."""
+    hosts = links.endpoints
+    apart = np.array([hops_to(host, links.begin, links.neighbour)[hosts] for host in hosts.tolist()], np.int16)
+    levels = [_chained(apart <= reach) for reach in np.unique(apart)[1:-1].tolist()]
+    bounds = pairwise(_first_hosts(pools))
+    return [[np.unique(level[a:b], return_inverse=True)[1] for level in levels] for a, b in bounds]
+
+
+def _chained(near: NDArray[np.bool_]) -> Ints:
+    """The number of the connected component of each row of a symmetric matrix."""
+    label, found = np.full(len(near), NONE), 0
+    for row in range(len(near)):
+        fresh = np.array([row] if label[row] == NONE else [], np.int64)
+        while len(fresh):
+            label[fresh] = found
+            fresh = np.flatnonzero(near[fresh].any(axis=0) & (label == NONE))
+            found += not len(fresh)
+    return label
 
 
 def _longest(links: Links) -> int:

@@ -44,3 +44,9 @@ def test_without_contention_each_takes_its_own_time(ran: Ran):
     run = ran("two-jobs-one-spine", "network.contention=none")
     service_s = 10_000 * run.trained[1].step_time_s
     assert run.results.end_s[1:].tolist() == pytest.approx([service_s, LATER_S + service_s], rel=1e-9)
+
+
+def test_a_leaf_for_each_job_mends_it(ran: Ran):
+    run = ran("two-jobs-one-spine", "placement.use=topology_aware")
+    alone = ran("two-jobs-one-spine", "network.contention=none")
+    assert run.results.end_s.tolist() == alone.results.end_s.tolist()

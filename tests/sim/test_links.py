@@ -8,8 +8,10 @@ import pytest
 from dcsim.errors import ScenarioError
 from dcsim.eventlog.schema import RATE, START
 from dcsim.policies.decisions import Allocation, Preempt, Start
+from dcsim.policies.placement.topology_aware import TopologyAware
 from dcsim.scenario.spec import Accelerator, Pool
-from dcsim.sim.links import SharedLinks
+from dcsim.sim.links import SharedLinks, blocks, refuse_other_hosts
+from dcsim.topologies import fat_tree
 from dcsim.topologies._routes import compiled
 from dcsim.topologies.leaf_spine import LeafSpine, build
 from tests.replay import final
@@ -32,10 +34,13 @@ def pool(nodes: int = 4, accelerator: Accelerator = TWO, **facts) -> Pool:
 FOUR = (pool(),)
 
 
-def links(uplink: float = 100.0, cable: float = 100.0, pools=FOUR, sends=everyone, leaves: int = 2) -> SharedLinks:
+def graph(uplink: float = 100.0, cable: float = 100.0, leaves: int = 2) -> LeafSpine:
     """Two hosts on each leaf, one spine: hosts 0 and 1 on leaf 0, 2 and 3 on leaf 1, ..."""
-    graph = LeafSpine(leaves=leaves, spines=1, hosts_per_leaf=2, bandwidth=cable, uplink_bandwidth=uplink, latency=1e-6)
-    return SharedLinks(compiled(build(graph)), pools, sends)
+    return LeafSpine(leaves, 1, 2, bandwidth=cable, uplink_bandwidth=uplink, latency=1e-6)
+
+
+def links(uplink: float = 100.0, cable: float = 100.0, pools=FOUR, sends=everyone, leaves: int = 2) -> SharedLinks:
+    return SharedLinks(compiled(build(graph(uplink, cable, leaves))), pools, sends)
 
 
 def shares(of: SharedLinks, *jobs: int) -> list[float]:
@@ -113,8 +118,29 @@ def test_pools_follow_each_other_on_the_hosts():
 
 
 def test_other_hosts_than_nodes_are_refused_with_both_numbers():
-    with pytest.raises(ScenarioError, match=r"network\.topology.*4 hosts.*6 hosts|network\.topology.*6 hosts.*4 hosts"):
-        links(pools=(pool(6),))
+    with pytest.raises(ScenarioError, match=r"^my.toml: network.topology: .*4 hosts.*6 nodes"):
+        refuse_other_hosts(compiled(build(graph())), (pool(6),), "my.toml")
+
+
+def test_blocks_are_the_nodes_under_one_switch_level_by_level():
+    # A fat tree of 4 ports: 2 hosts on an edge switch, 4 in a pod, 16 in all; pools of 6 and 10 cut edges and pods.
+    tree = compiled(fat_tree.build(fat_tree.FatTree(k=4, bandwidth=1.0, latency=0.0)))
+    found = blocks(tree, (pool(6), pool(10)))
+    assert [level.tolist() for level in found[0]] == [[0, 0, 1, 1, 2, 2], [0, 0, 0, 0, 1, 1]]
+    assert [level.tolist() for level in found[1]] == [[0, 0, 1, 1, 2, 2, 3, 3, 4, 4], [0, 0, 1, 1, 1, 1, 2, 2, 2, 2]]
+
+
+def test_topology_aware_takes_the_smallest_switch_with_room():
+    tree = compiled(fat_tree.build(fat_tree.FatTree(k=4, bandwidth=1.0, latency=0.0)))
+    placement = TopologyAware()
+    placement.blocks = blocks(tree, (pool(16),))
+    # a: one of edge 0. b: two nodes, an edge of its own though node 1 is free. c: three nodes: the rest of pod 0 has
+    # one, so pod 1. d: two more: the next whole edge, since one of edge 3 is taken.
+    jobs = table([0, 0, 0, 0], [9, 9, 9, 9], [2, 4, 6, 4])
+    run = simulate(jobs, 0, 0, "fifo", placement, pools=(pool(16),))
+    starts = run.log.of_kind(START).tolist()
+    taken = [run.log.nodes[run.log.offsets[row] : run.log.offsets[row + 1]].tolist() for row in starts]
+    assert taken == [[0], [2, 3], [4, 5, 6], [8, 9]]
 
 
 def test_shares_after_any_history_are_those_of_gangs_that_come_at_once():
