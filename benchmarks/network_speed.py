@@ -13,8 +13,8 @@ from dcsim.kernels.fairshare import finish_times_s, flows
 from dcsim.performance.collectives import answers, generation_of, group_of, usual_algorithms
 from dcsim.scenario import presets
 from dcsim.topologies import fat_tree
+from dcsim.topologies._routes import Links, compiled
 from dcsim.topologies.fat_tree import FatTree
-from dcsim.topologies.routes import Links, compiled
 
 BANDWIDTH_B_PER_S, LATENCY_S = 12.5e9, 1e-6
 FLOWS = (4096, 16384)

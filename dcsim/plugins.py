@@ -28,6 +28,7 @@ FOLDERS = {
     "speeds": "speeds",
     "scheduler": "policies/schedulers",
     "placement": "policies/placement",
+    "topology": "topologies",
 }
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_\-]*")

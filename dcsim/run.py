@@ -17,6 +17,7 @@ from dcsim.metrics.jobs import JobResults, job_results
 from dcsim.metrics.summary import summary
 from dcsim.metrics.timeline import Timeline, timeline
 from dcsim.plugins import faults_named
+from dcsim.policies.placements import Placement
 from dcsim.scenario.jobs import JobTable
 from dcsim.scenario.load import load
 from dcsim.scenario.loaded import Loaded, Source
@@ -32,6 +33,7 @@ from dcsim.workloads.base import WorkloadContext
 
 if TYPE_CHECKING:
     from dcsim.performance.training import Training
+    from dcsim.sim.links import SharedLinks
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,24 @@ def speeds_of(loaded: Loaded, jobs: JobTable, trainings: Sequence[Training]) -> 
     return kept_away(jobs, scenario.pools, trace), Rates(jobs, scenario.pools, trainings, trace)
 
 
+def _connected(loaded: Loaded, jobs: JobTable, placement: Placement) -> SharedLinks | None:
+    """The links of the scenario's network where jobs share them; tells the placement where nodes are."""
+    network, pools = loaded.scenario.network, loaded.scenario.pools
+    if network is None:
+        if placement.uses_network:
+            what, fix = "needs a network to look at", "write a table [network]"
+            raise ScenarioError(Problem(loaded.file, "placement.use", what, loaded.scenario.placement.use, fix=fix))
+        return None
+    from dcsim.sim.links import SharedLinks, blocks, refuse_other_hosts, senders  # loads networkx and Numba
+    from dcsim.topologies._routes import compiled, graph_of
+
+    links = compiled(graph_of(build("topology", network.topology, loaded)))
+    refuse_other_hosts(links, pools, loaded.file)
+    if placement.uses_network:
+        placement.blocks = blocks(links, pools)
+    return SharedLinks(links, pools, senders(jobs.training)) if network.contention == "fair" else None
+
+
 def run(
     source: Loaded | Scenario | str | Path, progress: Callable[[Progress], None] | None = None, **options: Any
 ) -> Run:
@@ -152,7 +172,11 @@ def run(
     jobs, speeds = speeds_of(source, load_jobs(source, trainings), trainings)
     scheduler = build("scheduler", scenario.scheduler, source)
     placement = build("placement", scenario.placement, source)
-    outcome = Engine(scenario, jobs, scheduler, placement, speeds=speeds).run(progress)
+    links = _connected(source, jobs, placement)
+    engine = Engine(scenario, jobs, scheduler, placement, speeds=speeds)
+    if links is not None:
+        engine.contend(links)
+    outcome = engine.run(progress)
     if speeds is not None and speeds.sizes:  # elastic jobs have the size on which they started
         jobs = replace(jobs, accelerators=np.array(outcome.world.facts.accelerators, np.int32))
     wall_s = time.perf_counter() - begun

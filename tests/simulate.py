@@ -17,7 +17,7 @@ from dcsim.metrics.timeline import Timeline, timeline
 from dcsim.scenario.jobs import JobTable, Names
 from dcsim.scenario.spec import Accelerator, PluginTable, Pool, Scenario
 from dcsim.sim.engine import Engine, Outcome
-from dcsim.sim.speeds import Speeds
+from dcsim.sim.speeds import Contention, Speeds
 
 V100 = Accelerator(name="V100")
 
@@ -89,6 +89,7 @@ def simulate(
 ) -> Simulated:
     """Run jobs on one pool (or on `pools=` of the fields); policies by name or as objects."""
     speeds: Speeds | None = fields.pop("speeds", None)
+    links: Contention | None = fields.pop("links", None)
     facts: dict[str, Any] = {
         "name": "test",
         "pools": fields.pop("pools", None) or pools((nodes, width)),
@@ -102,4 +103,7 @@ def simulate(
         plugins.find(kind, policy)() if isinstance(policy, str) else policy
         for kind, policy in (("scheduler", scheduler), ("placement", placement))
     ]
-    return Simulated(scenario, jobs, Engine(scenario, jobs, *policies, speeds=speeds).run())
+    engine = Engine(scenario, jobs, *policies, speeds=speeds)
+    if links is not None:
+        engine.contend(links)
+    return Simulated(scenario, jobs, engine.run())

@@ -9,7 +9,13 @@ from pathlib import Path
 from dcsim.cli.options import add_plugins
 from dcsim.cli.tables import aligned
 
-PLUGINS = {"workloads": "workload", "speeds": "speeds", "schedulers": "scheduler", "placements": "placement"}
+PLUGINS = {
+    "workloads": "workload",
+    "speeds": "speeds",
+    "schedulers": "scheduler",
+    "placements": "placement",
+    "topologies": "topology",
+}
 PRESETS = ("accelerators", "models", "scaling_laws")
 GRADES = ("measured", "vendor", "paper", "weak", "assumed")
 

@@ -30,7 +30,7 @@ class Place(NamedTuple):
 
 def domain_nodes(pool: Pool) -> int:
     """Nodes of a pool that share a scale-up domain: several only where the accelerator's domain is a rack."""
-    return max(int(scale_up_domain(pool.accelerator)) // pool.accelerators_per_node, 1)
+    return max(domain_size(pool) // pool.accelerators_per_node, 1)
 
 
 def domain_size(pool: Pool) -> int:
@@ -47,7 +47,7 @@ def packed(pool: Pool, accelerators: int) -> tuple[int, ...]:
 
 def spread(pool: Pool, nodes: Sequence[int], counts: Sequence[int]) -> tuple[int, ...]:
     """Accelerators in each domain of a gang with `counts[k]` of them on node `nodes[k]`."""
-    together, size = domain_nodes(pool) if domain_size(pool) > pool.accelerators_per_node else 1, domain_size(pool)
+    together, size = domain_nodes(pool), domain_size(pool)
     found: dict[int, int] = {}
     for node, count in zip(nodes, counts, strict=True):
         found[node // together] = found.get(node // together, 0) + count
@@ -67,6 +67,11 @@ def nic_b_per_s(pool: Pool, crowd: int = 0) -> float | None:
     usual = usual_nic_b_per_s(pool.accelerator) or USUAL_NIC
     node_b_per_s = pool.nic_bandwidth or width * usual
     return node_b_per_s / (width if nics is None else max(min(nics, width), crowd or width))
+
+
+def own_nic_b_per_s(pool: Pool, count: int) -> float:
+    """NIC bandwidth of one accelerator of a gang with `count` on a node that shares its NICs with nobody, B/s."""
+    return nic_b_per_s(pool, count) or usual_nic_b_per_s(pool.accelerator) or USUAL_NIC
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,16 @@ from dcsim.performance.devices import DeviceRow, device_row
 from dcsim.performance.network_request import NetworkRequest
 from dcsim.performance.network_request import asked as asked_of_network
 from dcsim.performance.network_run import NetworkRun
-from dcsim.performance.placed import Place, PlacedStep, domain_size, nic_b_per_s, packed, spread, steady
+from dcsim.performance.placed import (
+    Place,
+    PlacedStep,
+    domain_size,
+    nic_b_per_s,
+    own_nic_b_per_s,
+    packed,
+    spread,
+    steady,
+)
 from dcsim.performance.planner import best, question
 from dcsim.performance.plans import RECOMPUTE, SHARDING, divisors, word_of
 from dcsim.performance.request import Reader, Request, asked, refuse
@@ -73,11 +82,16 @@ class Training:
         """The step in its reference."""
         return self.step(self.reference, self.sizes[0], self.place(self.reference, self.sizes[0]))
 
-    def place(self, pool: int, accelerators: int, where: Where = ((), ()), crowd: int = 0) -> Place:
-        """A place in a pool: nodes and accelerators on each, none for the best place; `crowd` as in `nic_b_per_s`."""
+    def place(self, pool: int, accelerators: int, where: Where = ((), ()), crowd: int = 0, share: float = 1.0) -> Place:
+        """A place in a pool: nodes and accelerators on each, none for the best place; `crowd` as in `nic_b_per_s`,
+        `share` as in `sim.speeds.Speeds`."""
         here = self.pools[pool]
         counts = spread(here, *where) if where[0] else packed(here, accelerators)
-        return Place(counts, nic_b_per_s(here, crowd))
+        nic = nic_b_per_s(here, crowd)
+        if share < 1.0:
+            alone = own_nic_b_per_s(here, max(where[1]))
+            nic = min(nic or alone, share * alone)
+        return Place(counts, nic)
 
     def step(self, pool: int, accelerators: int, place: Place) -> PlacedStep:
         """The step of a gang of that size in a place; computed once."""

@@ -219,12 +219,13 @@ class BackfillQueue:
             self._expect(job)
         self._unseen.clear()
         profile, allocation, expected, ends = self._view.profile(), self._view.allocation, self._expected, self._ends
-        gone = []
+        gone: list[tuple[float, int]] = []
         while ends:
             time = max(ends[0][0], now)  # who overruns is expected to end at any moment
             while ends and ends[0][0] <= time:
                 entry = heappop(ends)
-                if expected.get(entry[1]) == entry[0]:
+                # A job that was slowed down and set free again is expected twice at the same time.
+                if expected.get(entry[1]) == entry[0] and entry not in gone[-1:]:
                     gone.append(entry)
                     profile.release(entry[1], allocation(entry[1]))
             if profile.fits(head):

@@ -19,13 +19,17 @@ class Placement:
     `best_fit`: says that in a single pool a job of up to one node's accelerators goes on the fullest node that fits,
     so that the engine may find and take it in one stroke. `ignores_nodes`: accelerators come from the pool as a
     whole, without node walls. `random` is set by the engine to the placement's own random stream for classes that
-    say `uses_random`. `uses_tasks`: the engine calls `expect` before the run.
+    say `uses_random`. `uses_tasks`: the engine calls `expect` before the run. `blocks` is set for classes that say
+    `uses_network`: for each pool, for each level of switches from the lowest up, the number of the block of each node,
+    shape (nodes,); nodes of a block are under one switch.
     """
 
     ignores_nodes: ClassVar[bool] = False
     uses_random: ClassVar[bool] = False
     uses_tasks: ClassVar[bool] = False
+    uses_network: ClassVar[bool] = False
     best_fit: ClassVar[bool] = False
+    blocks: Sequence[Sequence[NDArray[np.int64]]] = ()
 
     def place(self, request: Request, pools: Sequence[PoolView]) -> Allocation | None:
         """Where to put a job with these needs; None if nowhere now. Only pools of `request.pools` are legal."""

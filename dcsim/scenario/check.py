@@ -16,7 +16,7 @@ from dcsim.scenario import presets
 from dcsim.scenario.explain import note_all
 from dcsim.scenario.mistakes import Mistakes, hint, quoted
 from dcsim.scenario.paths import PathError, shown_file
-from dcsim.scenario.plugin_tables import KINDS, Kind, Reader, completed
+from dcsim.scenario.plugin_tables import KINDS, Kind, Reader, completed, path_of
 from dcsim.scenario.positions import KeyPath
 from dcsim.scenario.source import Document, read
 from dcsim.scenario.spec import Accelerator, Scenario
@@ -64,9 +64,11 @@ def check(tree: dict[str, Any], mistakes: Mistakes, places: Places) -> tuple[Sce
     _refuse_twins(tree, "jobs", "job", mistakes)
     reader = Reader(mistakes, places.resolve)
     for kind in KINDS:
-        table = tree.get(kind, _default_table(kind))
+        *outer, key = map(str, path_of(kind))
+        holder: Any = tree.get(outer[0]) if outer else tree
+        table = holder.get(key, _default_table(kind)) if isinstance(holder, dict) else None
         if isinstance(table, dict):
-            tree[kind] = completed(kind, table, places.plugins, reader)
+            holder[key] = completed(kind, table, places.plugins, reader)
     _miss_tables(tree, mistakes)
     scenario = _validated(tree, mistakes)
     if scenario is not None:
@@ -146,6 +148,8 @@ class _Namer:
 
 
 def _default_table(kind: Kind) -> dict[str, Any] | None:
+    if kind not in Scenario.model_fields:
+        return None
     default = Scenario.model_fields[kind].default
     return default.model_dump() if isinstance(default, BaseModel) else None
 
@@ -194,6 +198,8 @@ def _check_together(scenario: Scenario, mistakes: Mistakes) -> None:
         mistakes.add(("horizon",), "out of range", "0 s", "> 0 s")
     if scenario.workload is None and scenario.speeds.use != "same":
         mistakes.add(("speeds",), "has no effect without a workload", fix="leave it out")
+    if scenario.network is not None and scenario.network.contention == "fair" and not scenario.jobs:
+        mistakes.add(("network", "contention"), "has no effect without jobs", quoted("fair"), fix="write [[jobs]]")
     pools = [pool.name for pool in scenario.pools]
     for number, job in enumerate(scenario.jobs):
         if job.pool is not None and job.pool not in pools:

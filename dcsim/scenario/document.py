@@ -10,10 +10,10 @@ from dcsim import plugins, units
 from dcsim.scenario.facts import Provenance
 from dcsim.scenario.keys import Key, description, key_docs, keys_of
 from dcsim.scenario.model import Network, Transformer
-from dcsim.scenario.plugin_tables import KINDS, Kind
+from dcsim.scenario.plugin_tables import KINDS, Kind, path_of
 from dcsim.scenario.scaling_law import ScalingLaw
 from dcsim.scenario.schema import BASE
-from dcsim.scenario.spec import Accelerator, Estimates, Overheads, Pool, Scenario
+from dcsim.scenario.spec import Accelerator, Estimates, Interconnect, Overheads, Pool, Scenario
 from dcsim.scenario.training import Plan, TrainingJob
 from dcsim.scenario.type_text import tables_below, tables_in, type_text
 from dcsim.scenario.write import inline
@@ -77,6 +77,7 @@ MODELS: tuple[tuple[str, type[Any]], ...] = (
     ("`[[pools]]`", Pool),
     ("`[[jobs]]`", TrainingJob),
     ("`plan` of a job", Plan),
+    ("`[network]`", Interconnect),
     ("`[overheads]`", Overheads),
     ("`[estimates]`", Estimates),
     ("Accelerator", Accelerator),
@@ -103,7 +104,8 @@ def reference(folders: tuple[Path, ...] = ()) -> str:
 
 
 def _kind(kind: Kind, folders: tuple[Path, ...]) -> Iterator[str]:
-    yield from (f"## `[{kind}]`", "", key_docs(Scenario)[kind], "")
+    docs = key_docs(Interconnect if kind == "topology" else Scenario)
+    yield from (f"## `[{'.'.join(map(str, path_of(kind)))}]`", "", docs[kind], "")
     for name in plugins.names(kind, folders):
         cls = plugins.find(kind, name, folders)
         yield from (f'### `use = "{name}"` ({kind})', "", description(cls), "")

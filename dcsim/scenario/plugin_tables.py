@@ -25,9 +25,14 @@ if TYPE_CHECKING:
     from dcsim.scenario.loaded import Loaded
     from dcsim.scenario.spec import PluginTable
 
-Kind = Literal["workload", "speeds", "scheduler", "placement"]
+Kind = Literal["workload", "speeds", "scheduler", "placement", "topology"]
 KINDS: tuple[Kind, ...] = typing.get_args(Kind)
 LONGEST_NAME = 100
+
+
+def path_of(kind: Kind) -> KeyPath:
+    """Where the table of a kind stands in a scenario."""
+    return ("network", "topology") if kind == "topology" else (kind,)
 
 
 def build(kind: Kind, table: PluginTable, loaded: Loaded) -> Any:
@@ -37,9 +42,10 @@ def build(kind: Kind, table: PluginTable, loaded: Loaded) -> Any:
     cannot be used.
     """
     mistakes = Mistakes(lambda path: (loaded.file, None))
-    cls = plugins.find(kind, table.use, loaded.plugins, (loaded.file, f"{kind}.use"))
+    path = path_of(kind)
+    cls = plugins.find(kind, table.use, loaded.plugins, (loaded.file, key_text((*path, "use"))))
     reader = Reader(mistakes, lambda text: resolve(text, loaded.folder, loaded.data))
-    instance = reader.instance(cls, table.parameters, (kind,))
+    instance = reader.instance(cls, table.parameters, path)
     mistakes.stop_if_any()
     return instance
 
@@ -52,15 +58,16 @@ def completed(kind: Kind, table: dict[str, Any], folders: tuple[Path, ...], read
     use, mistakes = table.get("use"), reader.mistakes
     if not isinstance(use, str) or len(use) > LONGEST_NAME or not use.isprintable():
         return table  # said when the scenario's own keys are checked
-    path = (kind, "use")
+    outer = path_of(kind)
+    path = (*outer, "use")
     try:
         cls = plugins.find(kind, use, folders, (mistakes.where(path)[0], key_text(path)))
         given = {key: value for key, value in table.items() if key != "use"}
-        if reader.instance(cls, given, (kind,)) is None:
+        if reader.instance(cls, given, outer) is None:
             return table
         if hasattr(cls, "inlined"):  # a plug-in with presets of its own writes their keys out
             given = plain(cls.inlined(given))
-        values = reader.values(cls, given, (kind,))
+        values = reader.values(cls, given, outer)
         if values is None:
             return table
         whole = {k.name: values[k.name] if k.name in values else _default(k) for k in keys_of(cls)}

@@ -35,7 +35,8 @@ def scenario_schema(folders: tuple[Path, ...] = ()) -> Schema:
     del definitions["PluginTable"]
     for kind in KINDS:
         tables = [_plugin(kind, name, folders, definitions) for name in plugins.names(kind, folders)]
-        properties[kind] |= {"$ref": None, "anyOf": None, "oneOf": tables}
+        place = definitions["Interconnect"]["properties"] if kind == "topology" else properties
+        place[kind] |= {"$ref": None, "anyOf": None, "oneOf": tables}
     schema["anyOf"] = [{"required": ["workload"]}, {"required": ["jobs"]}]
     schema["properties"] = {"base": {"type": "string", "description": BASE}} | properties
     tidy: Schema = _tidy({"$schema": DIALECT} | schema | {"title": "dcsim scenario"})

@@ -145,6 +145,15 @@ class Overheads(Facts):
     """Useful work between periodic checkpoints. Without it, a preempted job loses no work."""
 
 
+class Interconnect(Facts):
+    """The graph that joins the nodes of all pools, and whether training jobs slow each other down on it."""
+
+    topology: PluginTable
+    """Which graph: a file of `dcsim/topologies/` and its keys. Its hosts are the nodes of the pools, in order."""
+    contention: Literal["none", "fair"] = "none"
+    """`none`: every training job has its NICs' bandwidth; `fair`: those that span nodes share links max-min fairly."""
+
+
 class Estimates(Facts):
     """How far the run times that users request are from the true ones; schedulers see requested times only."""
 
@@ -178,6 +187,8 @@ class Scenario(Facts):
     """Which waiting job goes next: a file of `dcsim/policies/schedulers/` and its keys."""
     placement: PluginTable = PluginTable(use="pack")
     """Which nodes a job gets: a file of `dcsim/policies/placement/` and its keys."""
+    network: Interconnect | None = None
+    """The interconnect. Without it, links between nodes are not contended."""
     overheads: Overheads = Overheads()
     """Costs of starting, saving and restoring jobs."""
     estimates: Estimates = Estimates()

@@ -29,7 +29,7 @@ from dcsim.sim.facts import JobFacts, requested_times
 from dcsim.sim.fleet import Fleet, fleet_for
 from dcsim.sim.gangs import Gangs
 from dcsim.sim.rng import stream
-from dcsim.sim.speeds import Speeds
+from dcsim.sim.speeds import Contention, Speeds
 from dcsim.sim.view import WorldView
 from dcsim.sim.world import World
 
@@ -92,7 +92,7 @@ class Engine:
         self._scenario = scenario
         # The plain road does not check what a placement says: it is for dcsim's own.
         self._roads = plain_road and type(placement).__module__.startswith("dcsim.")
-        self._submit_s = jobs.submit_s
+        self._submit_s, self._placement = jobs.submit_s, placement
         if placement.uses_random:
             placement.stream = stream(scenario.seed, "placement")  # type: ignore[attr-defined]
         fleet = fleet_for(jobs, scenario.pools, placement, (scenario.name, scenario.placement.use))
@@ -103,7 +103,7 @@ class Engine:
             placement.expect(list(zip(facts.requests, counts, strict=True)), len(scenario.pools))
         gangs = None
         if speeds is not None and speeds.sizes:
-            _refuse_without_walls(scenario, placement)
+            _refuse_without_walls(scenario, placement, "elastic jobs need")
             gangs = Gangs(facts, speeds.sizes)
             fleet.place_largest()
         ends = [] if jobs.end_state is None else [(COMPLETE, FAIL, CANCEL)[s] for s in jobs.end_state.tolist()]
@@ -122,6 +122,11 @@ class Engine:
         self._world.on_end = ended
         self._world.on_wait = queue.push
         self._world.on_rate = getattr(queue, "rerated", self._world.on_rate)
+
+    def contend(self, links: Contention) -> None:
+        """From now on gangs share links; before the run, where there are speeds."""
+        _refuse_without_walls(self._scenario, self._placement, "contention needs")
+        self._world.neighbours.links = links
 
     def run(self, progress: Callable[[Progress], None] | None = None) -> Outcome:
         """Simulate to the end, or to the horizon; `progress` is called now and then."""
@@ -183,10 +188,10 @@ class Engine:
         )
 
 
-def _refuse_without_walls(scenario: Scenario, placement: Placement) -> None:
-    """The log tells a gang's size by its nodes."""
+def _refuse_without_walls(scenario: Scenario, placement: Placement, who: str) -> None:
+    """The log tells a gang's size by its nodes, and links know a gang by them."""
     if placement.ignores_nodes:
-        what, got = "elastic jobs need a placement that looks at nodes", f"'{scenario.placement.use}'"
+        what, got = f"{who} a placement that looks at nodes", f"'{scenario.placement.use}'"
         raise ScenarioError(Problem(scenario.name, "placement.use", what, got=got, fix="use 'pack' or 'spread'"))
 
 

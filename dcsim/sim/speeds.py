@@ -25,14 +25,59 @@ class Speeds(Protocol):
         """Gang sizes that elastic jobs may have, largest first, by number of the job; others have one size."""
         ...
 
-    def rate(self, job: int, allocation: Allocation, clock: float, crowd: int) -> float:
+    def rate(self, job: int, allocation: Allocation, clock: float, crowd: int, share: float) -> float:
         """Rate of a job on an allocation, above 0.
 
         `clock`: core clock of its pool as a share of the nominal one. `crowd`: accelerators, its own included, whose
-        gangs send over the NICs of its busiest node; 0 where NICs are not shared. An allocation without nodes
-        stands for the best place in its pool.
+        gangs send over the NICs of its busiest node; 0 where NICs are not shared. `share`: what the links between
+        nodes leave it of the bandwidth that its NICs have when no other gang uses them, above 0 and at most 1. An
+        allocation without nodes stands for the best place in its pool.
         """
         ...
+
+
+class Contention(Protocol):
+    """Who sends over which links between nodes, and what that leaves each."""
+
+    def join(self, job: int, allocation: Allocation) -> list[int]:
+        """A job begins to send, if it does; the other jobs whose shares change."""
+        ...
+
+    def leave(self, job: int) -> list[int]:
+        """A job sends no more, if it did; the jobs whose shares change."""
+        ...
+
+    def share(self, job: int) -> float:
+        """Share of the bandwidth of its NICs that a job gets, above 0 and at most 1."""
+        ...
+
+
+class Neighbours:
+    """What running jobs do to each other's rates: gangs on a node share its NICs, and gangs anywhere the links.
+
+    `pools`: see `Speeds.shared_nics`. `links`: None where links are not contended.
+    """
+
+    def __init__(self, pools: Collection[int], links: Contention | None = None) -> None:
+        self._crowds, self.links = Crowds(pools), links
+
+    def join(self, job: int, allocation: Allocation) -> list[int]:
+        """A job starts; the others whose rates that may change."""
+        near = self._crowds.join(job, allocation)
+        return near if self.links is None else list(dict.fromkeys(near + self.links.join(job, allocation)))
+
+    def leave(self, job: int, allocation: Allocation) -> list[int]:
+        """A job stops; the others whose rates that may change."""
+        near = self._crowds.leave(job, allocation)
+        return near if self.links is None else list(dict.fromkeys(near + self.links.leave(job)))
+
+    def around(self, job: int, allocation: Allocation) -> tuple[int, float]:
+        """`crowd` and `share`, as in `Speeds.rate`, of a job that runs there."""
+        return self._crowds.size(allocation), 1.0 if self.links is None else self.links.share(job)
+
+    def there(self, allocation: Allocation) -> tuple[int, float]:
+        """The same of a gang that is not there yet; what others leave it of the links is not looked at."""
+        return self._crowds.with_(allocation), 1.0
 
 
 class Crowds:
@@ -51,7 +96,9 @@ class Crowds:
         return self._change(job, allocation, False)
 
     def size(self, allocation: Allocation) -> int:
-        """Most accelerators, over the nodes of an allocation, whose gangs send over the NICs of one node."""
+        """Most accelerators, over the nodes of a gang that sends, whose gangs send over the NICs of one node."""
+        if not self._sends(allocation):
+            return 0
         at = ((allocation.pool, node) for node in allocation.nodes)
         return max((sum(self._on[key].values()) for key in at if key in self._on), default=0)
 

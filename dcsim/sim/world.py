@@ -16,7 +16,7 @@ from dcsim.sim.clock import COMPLETION, TIMER, Clock, Moment
 from dcsim.sim.facts import JobFacts
 from dcsim.sim.fleet import Fleet
 from dcsim.sim.gangs import Gangs
-from dcsim.sim.speeds import Crowds, Speeds
+from dcsim.sim.speeds import Neighbours, Speeds
 from dcsim.sim.work import Checkpoints
 
 
@@ -51,7 +51,6 @@ class World:
 
     __slots__ = (
         "_at_wake",
-        "_crowds",
         "_put_code",
         "_put_piece",
         "_put_place",
@@ -74,6 +73,7 @@ class World:
         "job_id",
         "log",
         "needs",
+        "neighbours",
         "occupy",
         "on_end",
         "on_rate",
@@ -134,7 +134,7 @@ class World:
         self.checkpoints = Checkpoints(overheads.checkpoint_interval or inf, overheads.checkpoint)
         self.speeds = speeds
         self.clocks = list(fleet.clocks)  # core clocks as shares of the nominal ones
-        self._crowds = Crowds(speeds.shared_nics if speeds else ())
+        self.neighbours = Neighbours(speeds.shared_nics if speeds else ())
         self.plain = overheads == Overheads() and speeds is None
         needs = [fleet.need(request) for request in facts.requests]
         self.needs: list[Any] = [needs[kind] for kind in facts.request_class] if fleet.shared else facts.accelerators
@@ -168,7 +168,7 @@ class World:
             self.on_end(job)
         self.spare.append(run)
         if self.speeds is not None:
-            self._rerate(self._crowds.leave(job, allocation), "a neighbour is gone")
+            self._rerate(self.neighbours.leave(job, allocation), "a neighbour is gone")
 
     def idle(self) -> bool:
         """Whether nobody waits, runs or saves."""
@@ -186,7 +186,7 @@ class World:
         """Rate at which a job would run on an allocation if it started there now."""
         if self.speeds is None or allocation[0] == TIME_SHARED:
             return 1.0
-        return self.speeds.rate(job, allocation, self.clocks[allocation[0]], self._crowds.with_(allocation))
+        return self.speeds.rate(job, allocation, self.clocks[allocation[0]], *self.neighbours.there(allocation))
 
     def requested_end_s(self, run: Running) -> float:
         """When the run would end if the job took as long as requested, s; it may lie in the past."""
@@ -213,8 +213,8 @@ class World:
         del self.waiting[job]
         near: Sequence[int] = ()
         if self.speeds is not None and allocation[0] >= 0:
-            rate = self.rate_there(job, allocation)
-            near = self._crowds.join(job, allocation)
+            near = self.neighbours.join(job, allocation)
+            rate = self._rate(self.speeds, job, allocation)
         # Ended runs are used again: making an object costs more than all its fields.
         run = self.spare.pop() if self.spare else Running(self.clock, self.at_end)
         self.running[job] = run
@@ -291,7 +291,7 @@ class World:
             self._free(run)
             self.waiting[job] = None
         if self.speeds is not None:
-            self._rerate(self._crowds.leave(job, run.allocation), "a neighbour is gone")
+            self._rerate(self.neighbours.leave(job, run.allocation), "a neighbour is gone")
 
     def _save(self, run: Running) -> None:
         """Keep the accelerators while the state is saved; `saved` follows."""
@@ -328,11 +328,13 @@ class World:
         """Running jobs go on at the rates that clocks and neighbours of now give them."""
         for job in jobs:
             run = self.running[job]
-            pool, crowd = run.allocation[0], self._crowds.size(run.allocation)
-            rate = self.speeds.rate(job, run.allocation, self.clocks[pool], crowd) if self.speeds else 1.0
+            rate = self._rate(self.speeds, job, run.allocation) if self.speeds else 1.0
             if rate != run.rate:
                 self._go_on(run, rate, reason)
                 self.on_rate(job)
+
+    def _rate(self, speeds: Speeds, job: int, allocation: Allocation) -> float:
+        return speeds.rate(job, allocation, self.clocks[allocation[0]], *self.neighbours.around(job, allocation))
 
     def _go_on(self, old: Running, rate: float, reason: str) -> None:
         """A running job goes on at another rate, in the same place and at the same point between two checkpoints."""

@@ -55,17 +55,17 @@ class Rates:
         found: list[int] = kinds.tolist()
         return found
 
-    def rate(self, job: int, allocation: Allocation, clock: float, crowd: int) -> float:
+    def rate(self, job: int, allocation: Allocation, clock: float, crowd: int, share: float = 1.0) -> float:
         """Service per second; see `sim.speeds.Speeds`."""
         number, pool = self._training[job], allocation[0]
         if number < 0:
             share = self._core_share[self._kind[job]][pool]
             return self._ratio[self._kind[job]][pool] / (1.0 - share + share / clock)
-        key = (number, allocation, clock, crowd)
+        key = (number, allocation, clock, crowd, share)
         rate = self._known.get(key)
         if rate is None:
             training, size = self._trainings[number], sum(allocation[2]) or self._needs[job]
-            step = training.step(pool, size, training.place(pool, size, allocation[1:3], crowd))
+            step = training.step(pool, size, training.place(pool, size, allocation[1:3], crowd, share))
             rate = self._known[key] = training.reference_step.step_s() / step.step_s(clock)
         return rate
 

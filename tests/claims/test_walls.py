@@ -15,7 +15,7 @@ from dcsim.errors import PolicyError, ScenarioError
 from dcsim.policies.decisions import TIME_SHARED, Allocation, Preempt, Reject, SetRate, Start, WakeAt
 from dcsim.policies.placements import Placement
 from dcsim.scenario.jobs import Names
-from dcsim.scenario.spec import Accelerator, Estimates, Facts, Overheads, Pool, Scenario
+from dcsim.scenario.spec import Accelerator, Estimates, Facts, Interconnect, Overheads, Pool, Scenario
 from tests.replay import WHOLE_POOL, final
 from tests.simulate import V100, pools, simulate, table
 
@@ -214,7 +214,7 @@ class ByClock:
     shared_nics = ()
     sizes = ()
 
-    def rate(self, job, allocation, clock, crowd):
+    def rate(self, job, allocation, clock, crowd, share):
         return clock
 
 
@@ -310,6 +310,9 @@ NO_CHANGE = {
     "speeds.use": "see speeds",
     "pools.nic_bandwidth": "is read by the models of training jobs: see tests/training",
     "pools.nics_per_node": "is read by the models of training jobs: see tests/training",
+    "network": "loads links with training jobs, which come from models: see tests/sim/test_links.py",
+    "network.topology": "see network",
+    "network.contention": "see network",
     "reject_oversize": "turns a rejection into an error: see the test below",
     **{
         f"pools.accelerator.{field}": "a fact of the device; only the placement `weighted` asks for any, its peak rate"
@@ -322,6 +325,7 @@ NO_CHANGE = {
 def fields_of(facts, prefix=""):
     """All keys of a scenario, with those of tables inside."""
     inner = {"pools": Pool, "accelerator": Accelerator, "overheads": Overheads, "estimates": Estimates}
+    inner["network"] = Interconnect
     for name in facts.model_fields:
         yield prefix + name
         if name in ("workload", "speeds", "scheduler", "placement"):

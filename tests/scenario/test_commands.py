@@ -45,9 +45,10 @@ def test_list_shows_everything_in_parts(capsys: pytest.CaptureFixture[str]) -> N
     parts = dict(re.findall(r"^([\w ]+):\n((?:.+\n)*)", said.out, re.MULTILINE))
     synthetic = "presets of synthetic"
     tables = ["accelerators", "models", "scaling_laws"]
-    assert list(parts) == [*tables, "workloads", synthetic, "speeds", "schedulers", "placements"]
+    assert list(parts) == [*tables, "workloads", synthetic, "speeds", "schedulers", "placements", "topologies"]
     assert [row.split()[0] for row in parts[synthetic].splitlines()] == presets.names("workloads")
-    for part, kind in (("workloads", "workload"), ("schedulers", "scheduler"), ("placements", "placement")):
+    kinds = {"workloads": "workload", "schedulers": "scheduler", "placements": "placement", "topologies": "topology"}
+    for part, kind in kinds.items():
         assert [row.split()[0] for row in parts[part].splitlines()] == plugins.names(kind)
     for kind in tables:
         assert [row.split()[0] for row in parts[kind].splitlines()] == ["name", *presets.names(kind)]

@@ -28,7 +28,7 @@ class ByPool:
     width: int = 4
     sizes: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
-    def rate(self, job: int, allocation: Allocation, clock: float, crowd: int) -> float:
+    def rate(self, job: int, allocation: Allocation, clock: float, crowd: int, share: float = 1.0) -> float:
         return self.rates[allocation.pool] * clock * (self.width / crowd if crowd > self.width else 1.0)
 
 

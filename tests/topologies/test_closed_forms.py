@@ -20,13 +20,13 @@ from dcsim.topologies import (
     torus,
     wan,
 )
+from dcsim.topologies._routes import compiled
 from dcsim.topologies.dragonfly import Dragonfly
 from dcsim.topologies.fat_tree import FatTree
 from dcsim.topologies.leaf_spine import LeafSpine
 from dcsim.topologies.nvlink_domain import NvlinkDomain
 from dcsim.topologies.pcie_tree import PcieTree
 from dcsim.topologies.rail_optimized import RailOptimized
-from dcsim.topologies.routes import compiled
 from dcsim.topologies.single_switch import SingleSwitch
 from dcsim.topologies.torus import Torus, wrapped_axes
 from dcsim.topologies.wan import Wan

@@ -10,8 +10,8 @@ import networkx as nx
 import pytest
 
 from dcsim.errors import ScenarioError
+from dcsim.topologies._routes import compiled
 from dcsim.topologies.custom import Custom, build
-from dcsim.topologies.routes import compiled
 
 EDGES = "source,target,bandwidth,latency\nh1,s,50 GB/s,1 us\nh2,s,25 GB/s,2 us\n"
 

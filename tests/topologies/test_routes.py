@@ -11,9 +11,9 @@ import pytest
 from dcsim.errors import ScenarioError
 from dcsim.kernels.fairshare import finish_times_s, flows
 from dcsim.topologies import fat_tree, leaf_spine, torus
+from dcsim.topologies._routes import Links, compiled
 from dcsim.topologies.fat_tree import FatTree
 from dcsim.topologies.leaf_spine import LeafSpine
-from dcsim.topologies.routes import Links, compiled
 from dcsim.topologies.torus import Torus
 
 

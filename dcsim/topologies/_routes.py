@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -50,6 +51,12 @@ class Links:
         """The nodes that a link goes from and to."""
         origin = int(np.searchsorted(self.begin, link, side="right")) - 1
         return self.nodes[origin], self.nodes[self.neighbour[link]]
+
+
+def graph_of(params: object) -> nx.Graph:
+    """The graph that the file of these parameters builds."""
+    graph: nx.Graph = sys.modules[type(params).__module__].build(params)
+    return graph
 
 
 def compiled(graph: nx.Graph) -> Links:
