@@ -95,7 +95,7 @@ def scatter(found: Configurations, predicted: Floats, path: Path) -> None:
     axes.set_xlabel("measured tokens/s an accelerator")
     axes.set_ylabel("predicted tokens/s an accelerator")
     axes.legend(fontsize=8, frameon=False, title="family (rows)")
-    axes.set_title("Step times, all rows; dashed: 35 %", fontsize=10)
+    axes.set_title("Step times, all rows, by the constants that ship (fitted to them); dashed: 35 %", fontsize=10)
     figure.tight_layout()
     figure.savefig(path)
     plt.close(figure)
