@@ -32,7 +32,9 @@ class PreemptiveQueue:
         self._strict = scheduler.overtake == "none"
         self._grows = scheduler.key_rate > 0.0  # running jobs sink behind waiting ones as time passes
         self._classes = view.facts.request_class
+        self._facts = view.facts
         self._need = view.facts.accelerators
+        self._stopped: set[int] = set()  # jobs that have run before they wait
         self._least = least_needed(view)
         self._lines: dict[int, list[Entry]] = {}  # by kind of needs; those that are not empty
         self._new: dict[int, None] = {}  # kinds with new jobs
@@ -55,7 +57,7 @@ class PreemptiveQueue:
     def push(self, job: int) -> None:
         """Add a job to the line of its needs, with the key it has now."""
         kind = self._classes[job]
-        seen = self._view.job(job)
+        seen = self._view.job(job) if job in self._stopped else JobView(self._facts, job, 0.0, 0.0)
         line = self._lines.setdefault(kind, [])
         key = self._key(seen)
         heappush(line, (key, job, seen))
@@ -137,6 +139,7 @@ class PreemptiveQueue:
             return False
         for victim in victims:
             self._ranks.remove(victim)
+            self._stopped.add(victim)
             act.preempt(victim, "makes room for a job that goes first")
         self._saving = bool(self._savers)
         # Others behind this one may now find more room than it needed; those before it have failed.
