@@ -19,7 +19,7 @@ import argparse
 import csv
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,13 +75,15 @@ def allocation_curve(outcome: Run) -> NDArray[np.float64]:
     return np.array([held[asked == point].mean() for point in POINTS])
 
 
-def published(traces: Path, pods: str, policy: str) -> NDArray[np.float64]:
-    """The authors' mean allocation over ten seeds at POINTS, %."""
-    with gzip.open(traces / "openb2023" / "fgd_expected" / "analysis_allo_discrete.csv.gz", "rt") as file:
+def published(
+    traces: Path, pods: str, policy: str, points: Sequence[int] = POINTS, what: str = "allo"
+) -> NDArray[np.float64]:
+    """The authors' mean over ten seeds, %, of the GPUs allocated ("allo") or fragmented ("frag") at the points."""
+    with gzip.open(traces / "openb2023" / "fgd_expected" / f"analysis_{what}_discrete.csv.gz", "rt") as file:
         rows = [
             r for r in csv.DictReader(file) if (r["workload"], r["sc_policy"]) == (f"openb_pod_list_{pods}", policy)
         ]
-    return np.asarray(np.mean([[float(row[str(point)]) for point in POINTS] for row in rows], axis=0))
+    return np.asarray(np.mean([[float(row[str(point)]) for point in points] for row in rows], axis=0))
 
 
 def fgd(traces: Path, seeds: int) -> Iterator[Row]:

@@ -40,6 +40,7 @@ def html(run: Run, next_steps: Sequence[Step] = ()) -> str:
         training_jobs(run),
         *(_figure(figure) for figure in shown),
         _rejections(run),
+        _fragmentation(run),
         _shares(run),
         _scenario(run),
         sources(run),
@@ -100,6 +101,16 @@ def _scripts(shown: Iterable[Figure]) -> list[str]:
 def _rejections(run: Run) -> str:
     rows = tables.rejections(run)
     return section("Why jobs were rejected", "", table(("Reason", "Jobs"), rows)) if rows else ""
+
+
+def _fragmentation(run: Run) -> str:
+    rows = tables.fragmentation(run)
+    caption = (
+        "Accelerators that were free on nodes with too few of them for a job of that size, of all that were free: the "
+        "mean over the run, then at its end. Which pool a job may use, and cores and memory, are not looked at; where "
+        "jobs take parts of accelerators, no less than this was of no use."
+    )
+    return section("Fragmentation", caption, table(tables.FRAGMENT_COLUMNS, rows)) if rows else ""
 
 
 def _shares(run: Run) -> str:

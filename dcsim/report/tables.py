@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.eventlog.schema import REJECT
+from dcsim.metrics.fragmentation import unusable
 from dcsim.metrics.runs import stretches
 from dcsim.report.figure import Floats
 from dcsim.report.markup import counted
@@ -117,6 +118,19 @@ def rejections(run: Run) -> list[tuple[str, str]]:
     count = np.bincount(run.log.reason[rows], minlength=len(run.log.reasons))
     order = np.argsort(-count, kind="stable")[:MOST_REASONS]
     return [(run.log.reasons[i] or "no reason given", human_count(count[i])) for i in order.tolist() if count[i]]
+
+
+FRAGMENT_COLUMNS = ("Accelerators of the job", "Free, but of no use", "of", "At the end", "of")
+
+
+def fragmentation(run: Run) -> list[tuple[str, ...]]:
+    """What was free and of no use by size of job, where anything was: means over time, then at the end of the run."""
+    rows = unusable(run.jobs, run.log, run.scenario.pools, run.end_s)
+    return [
+        (human_count(row.size), *(f"{n:,.1f}" for n in (row.mean, row.free_mean, row.at_end, row.free_at_end)))
+        for row in rows
+        if row.mean > 0.0
+    ]
 
 
 @dataclass(frozen=True)

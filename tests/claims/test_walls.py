@@ -262,6 +262,7 @@ CHANGES = {
     "scheduler": (gangs(), "fifo", "pack", {}, {"scheduler": "sjf"}),
     "scheduler.use": (gangs(), "fifo", "pack", {}, {"scheduler": "easy"}),
     "placement": (gangs(), "fifo", "pack", {}, {"placement": "spread"}),
+    "placement.fgd.popularity": (gangs(), "fifo", "fgd", {}, {"placement": ("fgd", {"popularity": 0.1})}),
     "placement.use": (gangs(), "fifo", "pack", {}, {"placement": "pool"}),
     "overheads": (gangs(), "srtf", "pack", {}, {"overheads": COSTS}),
     "overheads.start": (gangs(), "srtf", "pack", {}, {"overheads": Overheads(start=1.0)}),
@@ -344,6 +345,8 @@ def leaves(jobs, scheduler, placement, fields):
     """All that a run leaves: rows and summary."""
     if isinstance(scheduler, tuple):
         scheduler = plugins.find("scheduler", scheduler[0])(**scheduler[1])
+    if isinstance(placement, tuple):
+        placement = plugins.find("placement", placement[0])(**placement[1])
     run = simulate(jobs, 3, 4, scheduler, placement, **fields)
     rows = [getattr(run.log, field.name) for field in dataclasses.fields(run.log)]
     return [column.tolist() if isinstance(column, np.ndarray) else column for column in rows], run.summary

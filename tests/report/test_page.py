@@ -19,7 +19,7 @@ from dcsim.report.interactive import plot
 from dcsim.report.markup import in_label, in_script
 from dcsim.report.next_steps import next_steps
 from dcsim.report.page import html
-from dcsim.report.tables import answer, cards, rejections, shares
+from dcsim.report.tables import answer, cards, fragmentation, rejections, shares
 from dcsim.run import Run
 from dcsim.scenario.loaded import Source
 from tests.conftest import ROOT
@@ -166,6 +166,14 @@ def test_a_run_without_jobs_that_ran_says_so():
     assert answer(RUNS["all rejected"]()) == "No job ran: all were rejected."
     assert answer(RUNS["nothing submitted"]()) == "No job was submitted before the run stopped."
     assert rejections(RUNS["all rejected"]()) == [("can never fit: it needs 64 accelerators, a has 2 x 8", "2")]
+
+
+def test_free_accelerators_of_no_use_are_told_by_size_of_job():
+    # A single and a pair hold 3 of 2 x 2 while the run lasts: a second pair cannot use the one that is free.
+    run = made(table([0, 0, 2], [9, 9, 9], [1, 2, 2]), 2, 2, horizon=1.0)
+    assert fragmentation(run) == [("2", "1.0", "1.0", "1.0", "1.0")]
+    assert "Fragmentation" in html(run)
+    assert "Fragmentation" not in html(RUNS["one job"]())
 
 
 def test_the_table_of_tenants_is_a_sum_by_hand():
