@@ -21,7 +21,7 @@ from dcsim.kernels.traffic import send_s
 
 Rows = NDArray[np.float64]
 
-FEW = 1024
+FEW = 1000
 """Rows that one thread does sooner than others wake up: they take some 0.1 ms, threads on a busy machine 8 ms."""
 
 
