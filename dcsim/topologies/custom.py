@@ -20,6 +20,7 @@ from typing import Any
 import networkx as nx
 
 from dcsim.errors import Problem, ScenarioError, nearest
+from dcsim.plugins import DataPath
 from dcsim.topologies.base import MOST_EDGES, Sketch
 from dcsim.units import BANDWIDTH, TIME, BytesPerSecond, Dimension, Seconds
 
@@ -32,7 +33,7 @@ SUFFIXES = (".graphml", ".json", ".csv")
 class Custom:
     """A graph of your own."""
 
-    path: str
+    path: DataPath
     """The file."""
     bandwidth: BytesPerSecond | None = None
     """Of cables that the file gives none, one direction."""
