@@ -201,6 +201,13 @@ def network(arguments: argparse.Namespace) -> dict[str, Any]:
     return network(arguments)
 
 
+def contention(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Runs in which training jobs share links against runs in which they do not (`benchmarks/contention_speed.py`)."""
+    from benchmarks.contention_speed import contention  # as above
+
+    return contention(arguments)
+
+
 def _command_s(words: list[str]) -> float:
     before = os.times()
     subprocess.run([sys.executable, "-m", "dcsim", *words], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
@@ -217,7 +224,7 @@ def main() -> None:
     """Parse, measure, print; the last line is one JSON object."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
     kinds = parser.add_subparsers(dest="kind", required=True)
-    for work in (replay, flow, scale, commands, one, step_time, network):
+    for work in (replay, flow, scale, commands, one, step_time, network, contention):
         sub = kinds.add_parser(work.__name__.replace("_", "-"), help=(work.__doc__ or "").splitlines()[0])
         sub.set_defaults(work=work)
         sub.add_argument("--rounds", type=int, default=3)
@@ -225,6 +232,8 @@ def main() -> None:
             sub.add_argument("--data", required=work is replay, help="folder of the traces")
         if work in (flow, one):
             sub.add_argument("--jobs", type=int, default=200_000)
+        if work is contention:
+            sub.add_argument("--jobs", type=int, default=10_000)
         if work in (scale, one):
             sub.add_argument("--scheduler", default="fifo")
         if work is one:

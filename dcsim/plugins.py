@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from traceback import walk_tb
 from types import ModuleType
-from typing import Any
+from typing import Annotated, Any
 
 from dcsim.errors import DcsimError, PolicyError, Problem, ScenarioError, nearest
 
@@ -30,6 +30,15 @@ FOLDERS = {
     "placement": "policies/placement",
     "topology": "topologies",
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class PathMarker:
+    """Says that a text names a file (or folder) inside the scenario's folder or the data folder."""
+
+
+DataPath = Annotated[str, PathMarker()]
+"""Type of a plug-in's key that is the path of an input file."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_\-]*")
 _HELPERS = ("_", "base")

@@ -21,7 +21,7 @@ from dcsim.policies.placements import Placement
 from dcsim.scenario.jobs import JobTable
 from dcsim.scenario.load import load
 from dcsim.scenario.loaded import Loaded, Source
-from dcsim.scenario.plugin_tables import build
+from dcsim.scenario.plugin_tables import build, with_files
 from dcsim.scenario.spec import PluginTable, Scenario
 from dcsim.sim.engine import Engine, Progress
 from dcsim.sim.rng import stream
@@ -147,7 +147,8 @@ def _connected(loaded: Loaded, jobs: JobTable, placement: Placement) -> SharedLi
     from dcsim.sim.links import SharedLinks, blocks, refuse_other_hosts, senders  # loads networkx and Numba
     from dcsim.topologies._routes import compiled, graph_of
 
-    links = compiled(graph_of(build("topology", network.topology, loaded)))
+    topology = build("topology", network.topology, loaded)
+    links = compiled(graph_of(with_files(topology, "topology", loaded)))
     refuse_other_hosts(links, pools, loaded.file)
     if placement.uses_network:
         placement.blocks = blocks(links, pools)

@@ -33,6 +33,7 @@ SIBLINGS = {
     ("__main__", "cli"),
     ("plugins", "errors"),
     ("training", "speeds"),
+    ("topologies", "plugins"),
 }
 LAYER_OF = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
 

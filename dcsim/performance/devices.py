@@ -208,10 +208,13 @@ def peak(accelerator: Accelerator, precision: str) -> float:
 
 def scale_up_domain(accelerator: Accelerator) -> float:
     """Accelerators in the scale-up domain: `"72"`, `"8 (16 in DGX-2)"` (the first), `"16x16 pod"` (the product)."""
-    found = re.match(r"\d+(?:x\d+)*", accelerator.scale_up_domain)
-    if found is None:
-        return float(accelerator.accelerators_per_server or 8)
-    return float(np.prod([int(side) for side in found[0].split("x")]))
+    return _domain_size(accelerator.scale_up_domain) or float(accelerator.accelerators_per_server or 8)
+
+
+@cache
+def _domain_size(text: str) -> float | None:
+    found = re.match(r"\d+(?:x\d+)*", text)
+    return None if found is None else float(math.prod(int(side) for side in found[0].split("x")))
 
 
 def multiprocessors(accelerator: Accelerator) -> float:

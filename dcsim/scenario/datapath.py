@@ -1,14 +1,5 @@
-"""A type that marks a key of a plug-in as the path of an input file."""
+"""The type of keys that are paths, where plug-ins look for it: topologies, which know no scenarios, have it too."""
 
-from __future__ import annotations
+from dcsim.plugins import DataPath, PathMarker
 
-from dataclasses import dataclass
-from typing import Annotated
-
-
-@dataclass(frozen=True)
-class PathMarker:
-    """Says that a text names a file (or folder) inside the scenario's folder or the data folder."""
-
-
-DataPath = Annotated[str, PathMarker()]
+__all__ = ["DataPath", "PathMarker"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Callable, Iterator
-from dataclasses import is_dataclass
+from dataclasses import is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
@@ -48,6 +48,13 @@ def build(kind: Kind, table: PluginTable, loaded: Loaded) -> Any:
     instance = reader.instance(cls, table.parameters, path)
     mistakes.stop_if_any()
     return instance
+
+
+def with_files(instance: Any, kind: Kind, loaded: Loaded) -> Any:
+    """The same plug-in with its paths looked up, for kinds that know no scenario; ScenarioError for a path outside."""
+    marked = [k.name for k in keys_of(type(instance)) if any(isinstance(m, PathMarker) for m in _members(k.hint))]
+    where = key_text(path_of(kind))
+    return replace(instance, **{n: str(loaded.resolve(getattr(instance, n), f"{where}.{n}")) for n in marked})
 
 
 def completed(kind: Kind, table: dict[str, Any], folders: tuple[Path, ...], reader: Reader) -> dict[str, Any]:

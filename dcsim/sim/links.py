@@ -42,14 +42,16 @@ class SharedLinks:
 
     def __init__(self, links: Links, pools: Sequence[Pool], sends: Callable[[int], bool]) -> None:
         self._links, self._pools, self._sends = links, pools, sends
+        self._hosts: list[int] = links.endpoints.tolist()
         self._first_host = _first_hosts(pools)
+        self._together = [domain_nodes(pool) for pool in pools]
         # A gang has an accelerator on each of its nodes, so there are never more flows than accelerators.
         most = sum(pool.nodes * pool.accelerators_per_node for pool in pools)
         # Behind the links of the graph, each flow has one of its own, which holds it at what its NICs can send.
         capacity = np.concatenate((links.capacity_b_per_s, np.ones(most)))
         self._flows = idle_flows(capacity, most, _longest(links) + 1)
         self._idle = list(range(most))[::-1]
-        self._job = np.full(most, NONE)
+        self._job = [NONE] * most
         self._senders: dict[int, Sender] = {}
 
     def join(self, job: int, allocation: Allocation) -> list[int]:
@@ -67,7 +69,8 @@ class SharedLinks:
             path = self._flows.path[flow]
             path[:] = NONE
             path[: end - begin], path[end - begin] = link[begin:end], own
-        self._job[flows] = job
+        for flow in flows.tolist():
+            self._job[flow] = job
         self._senders[job] = Sender(flows, demand)
         return [other for other in self._shared_anew(change(self._flows, NOBODY, flows)) if other != job]
 
@@ -88,7 +91,7 @@ class SharedLinks:
     def _shared_anew(self, flows: Ints) -> list[int]:
         """Jobs of these flows whose shares have changed, in their order."""
         changed = []
-        for job in np.unique(self._job[flows]).tolist():
+        for job in sorted({self._job[flow] for flow in flows.tolist()}):
             sender = self._senders[job]
             share = steady(float(self._flows.rate_b_per_s[sender.flows].min()) / sender.demand_b_per_s)
             if share != sender.share:
@@ -100,10 +103,10 @@ class SharedLinks:
         """The hops of a gang's ring that leave a scale-up domain, from host to host, and the fewest accelerators of the
         gang on a node. Domains that span nodes send from each node of one to a node of the next."""
         pool, nodes, counts = allocation[:3]
-        together, first = domain_nodes(self._pools[pool]), self._first_host[pool]
+        together, first = self._together[pool], self._first_host[pool]
         domains: dict[int, list[int]] = {}
         for node in sorted(nodes):
-            domains.setdefault(node // together, []).append(int(self._links.endpoints[first + node]))
+            domains.setdefault(node // together, []).append(self._hosts[first + node])
         if len(domains) < 2:
             return [], 0
         stops = list(domains.values())

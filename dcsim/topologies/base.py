@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterable
 
-import networkx as nx
-
 from dcsim.errors import Problem, ScenarioError
 
 MOST_EDGES = 2_000_000
@@ -23,7 +21,9 @@ class Sketch:
     """
 
     def __init__(self, name: str) -> None:
-        self.graph = nx.Graph(name=name)
+        import networkx as nx  # 0.1 s, for graphs that are built alone: `list` and `schema` read parameters
+
+        self.graph: nx.Graph = nx.Graph(name=name)
 
     def nodes(self, kind: str, names: Iterable[Node]) -> list[Node]:
         """Add nodes of one kind; their names."""

@@ -15,13 +15,15 @@ import xml.etree.ElementTree
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import networkx as nx
+from typing import TYPE_CHECKING, Any
 
 from dcsim.errors import Problem, ScenarioError, nearest
+from dcsim.plugins import DataPath
 from dcsim.topologies.base import MOST_EDGES, Sketch
 from dcsim.units import BANDWIDTH, TIME, BytesPerSecond, Dimension, Seconds
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 LEAST_EDGE_B = 4
 """Bytes that an edge takes in any of the formats, at least: `a,b` and the end of the line."""
@@ -32,7 +34,7 @@ SUFFIXES = (".graphml", ".json", ".csv")
 class Custom:
     """A graph of your own."""
 
-    path: str
+    path: DataPath
     """The file."""
     bandwidth: BytesPerSecond | None = None
     """Of cables that the file gives none, one direction."""
@@ -46,6 +48,8 @@ def build(params: Custom) -> nx.Graph:
     Without a `kind`, nodes on one cable alone are hosts and others switches; if there are none of the former, all are
     accelerators.
     """
+    import networkx as nx
+
     path = Path(params.path)
     maker = _Maker(params, path)
     suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
@@ -126,7 +130,9 @@ class _Maker:
         """As GraphML, edges among declared nodes alone."""
         if "<!DOCTYPE" in text or "<!ENTITY" in text:
             raise ValueError("document types and entities are refused")
-        found = nx.parse_graphml(text)
+        from networkx import parse_graphml
+
+        found = parse_graphml(text)
         every = xml.etree.ElementTree.fromstring(text).iter()
         declared = {element.get("id") for element in every if element.tag.endswith("}node")}
         for node, facts in found.nodes(data=True):

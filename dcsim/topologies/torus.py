@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
-from typing import Literal
-
-import networkx as nx
+from typing import TYPE_CHECKING, Literal
 
 from dcsim.topologies.base import Refusals, Sketch
 from dcsim.units import BytesPerSecond, Seconds
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 CUBE = 4
 """Side of the block that TPU v4 and v5p join by optical switches (Jouppi et al., ISCA 2023, section 2)."""
