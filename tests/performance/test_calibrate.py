@@ -118,4 +118,4 @@ def test_a_file_without_usable_rows_is_an_error(tmp_path, capsys):
     empty = tmp_path / "rows.csv"
     empty.write_text("accelerator,n_accelerators,layers,hidden,heads,seq_len\n")
     assert main(["calibrate", str(empty)]) == 2
-    assert "no usable row" in capsys.readouterr().err
+    assert "no row can be used" in capsys.readouterr().err
