@@ -40,6 +40,9 @@ class Model(NamedTuple):
     positions: float = 0.0  # rows of a learned position table
     trainable: float = 1.0  # share of parameters that are trained (below 1: LoRA)
     parameters: float = 0.0  # as published, where the widths do not say all; 0: count them
+    capacity: float = (
+        1.0  # places that experts have for tokens over those of even routing; padding is computed and sent
+    )
 
 
 class Plan(NamedTuple):

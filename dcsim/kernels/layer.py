@@ -137,9 +137,10 @@ def experts(model: Model, plan: Plan, tokens: float, at: Rates) -> Times:
     """Router, routed and shared experts of one layer; every rank computes top_k products a token.
 
     Experts are shared out over ep ranks, and tp cuts each of them as it cuts an MLP, as memory counts them. Each
-    expert fills its last tile of rows half on average.
+    expert fills its last tile of rows half on average. With a capacity factor, experts compute so many places as it
+    gives them, filled or not (Lepikhin 2020, arXiv 2006.16668; Fedus 2021, arXiv 2101.03961).
     """
-    routed = tokens * model.top_k
+    routed = tokens * model.top_k * model.capacity
     local, width = max(model.experts * (1.0 / plan.ep), 1.0), model.expert_hidden * (1.0 / plan.tp)
     work = mlp(model, plan, routed + 0.5 * TILE_ROWS * local, width, at)
     work = mix(Times(0.0, 0.0, 0.0, 0.0), work, at.experts)

@@ -145,10 +145,11 @@ def _layer(model: Model, plan: Plan, widths: Widths, routed: bool) -> Layer:
     elements = blocks * (2.0 * whole + _attention_elements(model, share)) + 2.0 * whole
     width, experts, router_b = model.ffn_hidden, 0.0, 0.0
     if routed:
-        width = model.top_k * model.expert_hidden + model.shared_hidden
+        places = model.top_k * model.capacity
+        width = places * model.expert_hidden + model.shared_hidden
         parameters += matrices * model.hidden * model.shared_hidden * share + model.hidden * model.experts
         experts = matrices * model.hidden * model.expert_hidden * model.experts * share / plan.ep
-        elements += 2.0 * model.top_k * whole
+        elements += 2.0 * places * whole
         router_b = ROUTER_BYTES * model.experts
     else:
         parameters += matrices * model.hidden * width * share

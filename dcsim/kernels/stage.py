@@ -141,5 +141,5 @@ def _expert_s(model: Model, plan: Plan, device: Device, tokens: float) -> float:
     """Dispatch and combine of one pass."""
     if plan.ep <= 1.0:
         return 0.0
-    sent_b = 2.0 * tokens * model.hidden * (1.0 / plan.tp)
+    sent_b = 2.0 * tokens * model.capacity * model.hidden * (1.0 / plan.tp)
     return 2.0 * dispatch_s(sent_b, model.top_k, device, plan.ep)

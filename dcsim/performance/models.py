@@ -36,6 +36,7 @@ def model_row(model: Transformer) -> facts.Model:
         window=float(model.window),
         cross_layers=float(model.cross_layers),
         positions=float(model.positions),
+        capacity=model.capacity_factor,
     )
 
 

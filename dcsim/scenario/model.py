@@ -80,6 +80,8 @@ class Transformer(_ModelFacts):
     """Routed experts a layer; 0: a dense model."""
     top_k: Number = 0
     """Experts that work for each token."""
+    capacity_factor: Annotated[float, Field(ge=0.1, le=100, allow_inf_nan=False)] = 1.0
+    """Places that experts have for tokens over those of even routing, as in GShard and Switch; 1: nothing is padded."""
     expert_hidden: Number = 0
     """Width of one expert."""
     shared_hidden: Number = 0

@@ -94,6 +94,14 @@ def test_experts_compute_top_k_products_a_token():
     assert sparse_share(sparse._replace(dense_layers=5.0)) == 0.5
 
 
+def test_experts_with_a_capacity_factor_compute_their_padding_too():
+    sparse = MODEL._replace(experts=8.0, top_k=2.0, expert_hidden=1024.0)
+    flat = rates(DEVICE._replace(expert_factor=1.0), 2.0)
+    even, padded = (experts(sparse._replace(capacity=factor), PLAN, TOKENS, flat) for factor in (1.0, 1.5))
+    products = 3 * 2 * (2 * TOKENS) * 3 * 4096 * 1024 / 100e12  # of places that even routing fills
+    assert whole(padded) - whole(even) == pytest.approx(0.5 * products, rel=0.1)  # and a little sorting
+
+
 def test_the_head_is_one_linear_layer_of_the_vocabulary():
     assert head(MODEL, PLAN, AT).weight_s == pytest.approx(2 * TOKENS * 4096 * 32000 / 100e12)
 

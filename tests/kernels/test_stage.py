@@ -43,6 +43,7 @@ def test_tokens_go_to_two_experts_and_back_forward_and_backward():
     # Inside a domain of 8: 2 copies of 2 bytes x hidden, 7/8 of them leave; four times.
     plan = PLAN._replace(ep=8.0)
     assert layer(SPARSE, plan).ep_s == pytest.approx(4 * 2 * 7 / 8 * TOKENS * 2 * 4096 / 100e9)
+    assert layer(SPARSE._replace(capacity=1.25), plan).ep_s == pytest.approx(1.25 * layer(SPARSE, plan).ep_s)
     fast = DEVICE._replace(link_b_per_s=200e9)
     assert layer(SPARSE, plan, fast).ep_s == pytest.approx(layer(SPARSE, plan).ep_s / 2)
 
