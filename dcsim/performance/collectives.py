@@ -19,6 +19,7 @@ from dcsim.kernels.arrays import named
 from dcsim.kernels.collectives import bus_factor, torus_all_to_all_s, torus_s
 from dcsim.kernels.tuning import ALGORITHMS, COLLECTIVES, PROTOCOLS, WAYS, Group, Table, Tuned
 from dcsim.performance.devices import scale_up_domain
+from dcsim.performance.unknown import unknown
 from dcsim.scenario import presets
 from dcsim.scenario.spec import Accelerator
 from dcsim.units import TIME
@@ -28,8 +29,6 @@ Floats = NDArray[np.float64]
 LIBRARY = "nccl"
 TPU = "tpu"
 MICROSECOND = TIME.factor("us")
-USUAL_LINK_B_PER_S, USUAL_NIC_B_PER_S = 32e9, 25e9
-"""Where a preset does not say: PCIe 4 x16, and a port of 200 Gbit/s for each accelerator."""
 
 
 @dataclass(frozen=True)
@@ -100,14 +99,14 @@ def group_of(accelerator: Accelerator, ranks: int, local: int, nic_b_per_s: floa
     domains = math.ceil(ranks / min(whole if rack else local, ranks))
     # Published sweeps over several NVL72 racks follow rings and trees, as if switches summed in one rack alone.
     sums = generation_of(accelerator.name).in_network and whole > 1 and not (rack and domains > 1)
-    link = accelerator.link_bandwidth or USUAL_LINK_B_PER_S
+    link = accelerator.link_bandwidth or unknown().link_b_per_s
     usual = (accelerator.nic_bandwidth_server or 0.0) / (accelerator.accelerators_per_server or local)
     return Group(
         ranks=float(ranks),
         domains=float(domains),
         link_b_per_s=link,
         pair_b_per_s=accelerator.link_bandwidth_pair or link,
-        nic_b_per_s=nic_b_per_s or usual or USUAL_NIC_B_PER_S,
+        nic_b_per_s=nic_b_per_s or usual or unknown().nic_b_per_s,
         nic_latency_s=0.0,
         pcie=float(accelerator.link.startswith("PCIe") or accelerator.link_bandwidth is None),
         in_network=float(sums),

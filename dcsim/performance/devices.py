@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from dcsim.errors import Problem, ScenarioError
 from dcsim.kernels.facts import Device
+from dcsim.performance.unknown import unknown
 from dcsim.scenario import presets
 from dcsim.scenario.source import read
 from dcsim.scenario.spec import Accelerator
@@ -30,12 +31,6 @@ FRAMEWORKS = ("megatron", "pytorch", "jax", "unfused")
 
 ELEMENT_B = {"fp32": 4.0, "tf32": 4.0, "fp16": 2.0, "bf16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 0.5}
 """Bytes an element of linear layers' operands, by precision."""
-
-LANES_FLOP_PER_S = 2 * 128 * 1.6e9
-"""fp32 rate of a usual multiprocessor: 128 lanes at 1.6 GHz; used where nobody says how many a device has."""
-
-USUAL_NIC = 25e9
-"""NIC bandwidth of an accelerator whose preset names none, B/s: a 200 Gbit/s port each."""
 
 Scope = str
 Calibration = Mapping[tuple[Scope, str], float]
@@ -175,10 +170,12 @@ def datasheet(
     """The first fields of `Device`: peaks, memory, links; what is missing is assumed and noted."""
     linear = peak(accelerator, precision)
     half = accelerator.bf16 or accelerator.fp16 or linear
-    memory = accelerator.memory or _assume("memory", 80e9, notes)
-    bandwidth = accelerator.memory_bandwidth or _assume("memory_bandwidth", half / 300.0, notes)
-    link = accelerator.link_bandwidth or _assume("link_bandwidth", 32e9, notes)
-    nic = nic_b_per_s or usual_nic_b_per_s(accelerator) or _assume("nic_bandwidth", USUAL_NIC, notes)
+    memory = accelerator.memory or _assume("memory", unknown().memory_b, notes)
+    bandwidth = accelerator.memory_bandwidth or _assume(
+        "memory_bandwidth", half / unknown().memory_flop_per_byte, notes
+    )
+    link = accelerator.link_bandwidth or _assume("link_bandwidth", unknown().link_b_per_s, notes)
+    nic = nic_b_per_s or usual_nic_b_per_s(accelerator) or _assume("nic_bandwidth", unknown().nic_b_per_s, notes)
     vector = accelerator.fp32 or half / 16.0
     size = domain or scale_up_domain(accelerator)
     return linear, half, vector, memory, bandwidth, link, size, nic, multiprocessors(accelerator)
@@ -226,4 +223,4 @@ def multiprocessors(accelerator: Accelerator) -> float:
             return float(count)
     if accelerator.device_class != "gpu" or accelerator.fp32 is None:
         return 1.0
-    return float(round(accelerator.fp32 / LANES_FLOP_PER_S))
+    return float(round(accelerator.fp32 / unknown().multiprocessor_flop_per_s))

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from dcsim.performance.devices import USUAL_NIC, scale_up_domain, usual_nic_b_per_s
+from dcsim.performance.devices import scale_up_domain, usual_nic_b_per_s
+from dcsim.performance.unknown import unknown
 from dcsim.performance.waiting import Input, Waited
 from dcsim.scenario.spec import Pool
 
@@ -64,14 +65,14 @@ def nic_b_per_s(pool: Pool, crowd: int = 0) -> float | None:
     width, nics = pool.accelerators_per_node, pool.nics_per_node
     if pool.nic_bandwidth is None and (nics is None or nics >= width):
         return None
-    usual = usual_nic_b_per_s(pool.accelerator) or USUAL_NIC
+    usual = usual_nic_b_per_s(pool.accelerator) or unknown().nic_b_per_s
     node_b_per_s = pool.nic_bandwidth or width * usual
     return node_b_per_s / (width if nics is None else max(min(nics, width), crowd or width))
 
 
 def own_nic_b_per_s(pool: Pool, count: int) -> float:
     """NIC bandwidth of one accelerator of a gang with `count` on a node that shares its NICs with nobody, B/s."""
-    return nic_b_per_s(pool, count) or usual_nic_b_per_s(pool.accelerator) or USUAL_NIC
+    return nic_b_per_s(pool, count) or usual_nic_b_per_s(pool.accelerator) or unknown().nic_b_per_s
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from dcsim.kernels.facts import Model, Plan
 from dcsim.performance.devices import ELEMENT_B, scale_up_domain
 from dcsim.performance.memory import as_kept, least_recompute
 from dcsim.performance.row_text import accelerator_preset, framework_family, hides_gradients, nic_b_per_s, precision_of
+from dcsim.performance.unknown import unknown
 from dcsim.scenario import presets
 from dcsim.scenario.model import Transformer
 from dcsim.scenario.spec import Accelerator
@@ -182,7 +183,7 @@ def configuration(row: Row) -> Configuration:
     kept = as_kept(plan, row.get("framework") or "")
     if not row.get("recompute"):
         assumed.append("recompute")
-        kept = kept._replace(recompute=least_recompute(model, kept, accelerator.memory or 80e9))
+        kept = kept._replace(recompute=least_recompute(model, kept, accelerator.memory or unknown().memory_b))
     count = number(row, "n_accelerators")
     one = Configuration(
         row.get("id") or "",
@@ -367,7 +368,7 @@ def default_split(model: Model, accelerator: Accelerator, sharding: float, count
     if sharding >= facts.ZERO3:
         return 1.0, 1.0
     states_b = parameters(model) * (2.0 + 16.0 * (model.trainable if model.trainable < 1.0 else 0.4))
-    needed = states_b / (USABLE * (accelerator.memory or 80e9))
+    needed = states_b / (USABLE * (accelerator.memory or unknown().memory_b))
     server = min(8.0, float(accelerator.accelerators_per_server or 8))
     tp, pp = 1.0, 1.0
     while tp < needed and 2.0 * tp <= server and count % (2.0 * tp) == 0.0:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from dcsim.performance import planning
 from dcsim.scenario import presets
 from dcsim.units import HOUR
@@ -9,8 +11,9 @@ from dcsim.units import HOUR
 GRADES = {"measured", "vendor", "paper", "weak", "assumed"}
 
 
-def test_every_usual_value_has_a_source_and_a_grade():
-    table = presets.table("planning", "usual")
+@pytest.mark.parametrize("name", presets.names("planning"))
+def test_every_usual_value_has_a_source_and_a_grade(name):
+    table = presets.table("planning", name)
     values = set(table) - {"name", "notes", "provenance"}
     assert values == set(table["provenance"])
     assert all(origin["source"] and origin["grade"] in GRADES for origin in table["provenance"].values())
