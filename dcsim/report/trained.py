@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from dcsim.training.told import Trained
 
 MOST_ROWS = 100
+UNBROKEN = "\u00a0"  # a value and its unit stay on one line
 COLUMNS = ("Job", "Bound by", "Model", "Accelerators", "Plan", "Step", "Throughput", "MFU", "Memory a device")
 
 
@@ -65,8 +66,8 @@ def _row(run: Run, told: Trained) -> tuple[str, ...]:
         told.model,
         f"{human_count(told.accelerators)} {place}",
         told.plan,
-        human_step(told.step_time_s),
+        human_step(told.step_time_s).replace(" ", UNBROKEN),
         throughput(told),
-        f"{100 * told.mfu:.1f}\u00a0%",
-        human_si(told.device_memory_b, "B"),
+        f"{100 * told.mfu:.1f}{UNBROKEN}%",
+        human_si(told.device_memory_b, "B").replace(" ", UNBROKEN),
     )
