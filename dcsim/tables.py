@@ -217,6 +217,7 @@ def read_jobs(table: Any, meta: dict[str, Any]) -> JobTable:
     """The jobs of a run from `jobs.parquet`; `meta`: content of meta.json."""
 
     def names(column: str) -> Names:
+        """A column of names; none where it is absent or empty."""
         values = table[column].to_pylist() if column in table.column_names else []
         return Names.of(values) if any(v is not None for v in values) else Names()
 

@@ -124,6 +124,7 @@ def fit(at: Bench) -> Floats:
     weight = (counts[inverse] / counts.mean()) ** -0.25  # a source of n rows counts as sqrt(n)
 
     def residuals(x: Floats) -> Floats:
+        """Weighted errors of times in logarithms, softened where they are large."""
         values = np.minimum(x.reshape(start.shape), most)
         errors = (np.log(at.predict(np.exp(values))) - measured) / SPREAD
         soft = np.sign(errors) * np.sqrt(2.0 * (np.sqrt(1.0 + errors**2) - 1.0))

@@ -85,7 +85,7 @@ CONSTANTS = (
     Constant(
         "volta",
         "product_efficiency",
-        0.45,
+        0.5,
         0.1,
         SHARE,
         "a whole step at 30 % of peak (arXiv 1909.08053, section 1)",
@@ -95,7 +95,7 @@ CONSTANTS = (
     Constant("all", "low_precision_efficiency", 0.9, 0.1, LOW, USUAL),
     Constant("hopper", "low_precision_efficiency", 0.9, 0.1, LOW, USUAL),
     Constant("all", "attention_efficiency", 0.35, 0.2, ATTENTION, NEWER, 1.0),
-    Constant("ampere", "attention_efficiency", 0.4, 0.1, ATTENTION, FUSED, 1.0),
+    Constant("ampere", "attention_efficiency", 0.4, 0.2, ATTENTION, FUSED, 1.0),
     Constant(
         "megatron", "attention_efficiency", 0.5, 0.2, ATTENTION, f"cuDNN kernels of Transformer Engine; {USUAL}", 1.0
     ),

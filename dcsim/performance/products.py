@@ -105,6 +105,7 @@ def fit(found: Products) -> dict[str, float]:
     weight = np.sqrt(len(inverse) / len(counts) / counts[inverse])
 
     def residuals(x: Floats) -> Floats:
+        """Weighted errors of times in logarithms, softened where they are large."""
         values = dict(zip(names, np.exp(x).tolist(), strict=True))
         errors = (np.log(found.predict(values)) - np.log(found.measured_s)) / SPREAD
         return np.asarray(weight * np.sign(errors) * np.sqrt(2.0 * (np.sqrt(1.0 + errors**2) - 1.0)))

@@ -41,6 +41,7 @@ class Hand:
         take, needs = world.take, world.needs
 
         def start(job: int, allocation: Allocation, reason: str = "", rate: float = 1.0) -> None:
+            """See `Actions.start`; all rates are 1 on this road."""
             take[allocation[0]](allocation, needs[job])
             begin(job, allocation, reason)
 
@@ -121,6 +122,7 @@ def _beginner(world: World) -> Callable[..., bool]:
     known: dict[int, Allocation] = {}
 
     def begin(job: int, allocation: Allocation | None = None, reason: str = "") -> bool:
+        """Start a job; false, and nothing is done, where no allocation is given and there is no place."""
         piece = 0
         if allocation is None:
             need = needs[job]

@@ -218,6 +218,7 @@ def _placer(world: World) -> Callable[[int], Allocation | None]:
     requests, classes = world.facts.requests, world.facts.request_class
 
     def where(job: int) -> Allocation | None:
+        """Where a waiting job would go now, None if nowhere."""
         return place(requests[classes[job]], pools)
 
     return where

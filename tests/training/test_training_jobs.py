@@ -14,10 +14,14 @@ from dcsim import results
 from dcsim.__main__ import main
 from dcsim.errors import ScenarioError
 from dcsim.eventlog.schema import COMPLETE, RATE, START
+from dcsim.performance.devices import device_row
+from dcsim.performance.models import model_row
 from dcsim.performance.placed import Place, packed, spread
+from dcsim.performance.step_time import step_time
 from dcsim.performance.waiting import Input
 from dcsim.policies.decisions import Allocation, Preempt, Start, WakeAt
 from dcsim.run import trainings_of
+from dcsim.scenario import presets
 from dcsim.scenario.presets import accelerator
 from dcsim.scenario.spec import Pool
 from tests.sim.test_rates import Told as Script
@@ -102,7 +106,10 @@ def test_a_tensor_parallel_group_that_leaves_its_node_slows_the_job(tmp_path: Pa
     together = training.step(0, 8, Place((8,), None))
     apart = training.step(0, 8, Place((4, 4), None))
     assert together == training.step(0, 8, training.place(0, 8))
-    assert apart.step_s() > 1.25 * together.step_s()
+    # Half a group on each node: the kernels are told of a scale-up domain of four.
+    plan, of_four = training.works[0].plans[8], device_row(accelerator("H100-SXM"), domain=4.0)
+    assert apart.step_s() == pytest.approx(step_time(model_row(presets.model("llama-3-8b")), plan, of_four).step_s)
+    assert apart.step_s() > together.step_s()
     assert (together.bound(), apart.bound()) == ("compute", "tensor-parallel traffic")
     source = loaded(tmp_path, pool(nodes=2), job("tp", '"llama-3-8b"', **keys))
     told = by_hand(source, Script([(0.0, Start(0, at(0, 0, 1, each=4)))]))
@@ -176,6 +183,8 @@ def test_an_elastic_job_starts_on_the_largest_gang_that_fits(tmp_path: Path):
     assert run.jobs.accelerators.tolist() == [3, 4]  # five are free
     assert run.summary["accelerator_hours"] * 3600 == pytest.approx(float((run.results.run_s * [3, 4]).sum()))
     rate = training.speed_at(0, 4)
+    of_two, of_four = (training.step(0, size, training.place(0, size)).step_s() for size in (2, 4))
+    assert rate == pytest.approx(of_two / of_four)
     assert 1.0 < rate < 2.0  # twice the accelerators of its reference, the smallest gang, less what traffic costs
     assert run.results.run_s[1] == pytest.approx(training.service_s / rate)
     alone = ran(tmp_path, pool(), job("e", GPT, **keys))
