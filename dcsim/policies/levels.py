@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Sequence
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heappush, heapreplace
 from math import inf
 
 from dcsim.policies.ordered import Key
@@ -18,24 +18,25 @@ class Levels:
     """Running jobs in one sorted list a level; the same service as `Ranks`, for keys of which more is known.
 
     Nobody goes before jobs of level 0, so those stand in no list, and a job rises only when that can matter: when
-    somebody waits who would then go first. `_rises[l]`: when running jobs reach level l + 1, for each run all at
-    once, since its attained service grows evenly. Most runs end before anybody asks when they rise: those that
-    started since, `_fresh`, are looked at only then.
+    somebody waits who would then go first. `_rises` says when each running job does next. Most runs end before
+    anybody asks when they rise: those that started since, `_fresh`, are looked at only then.
     """
 
     jumps = True
+    fresh_key: Key = (0.0,)
+    """The key of all jobs that have not run before."""
 
     def __init__(self, limits: Sequence[float], view: View) -> None:
         self._view = view
+        self._accelerators = view.facts.accelerators
         self._fresh: dict[int, tuple[int, float]] = {}  # level and attained service at their start
         self._level: dict[int, int] = {}  # of all others, and of those above level 0
         self._began: dict[int, float] = {}  # when the present run of each job that is not fresh began, s
         self._members: list[list[int]] = [[] for _ in range(len(limits) + 1)]
-        self._rises: list[list[tuple[float, int, float]]] = [[] for _ in limits]  # time, s; job; began
-        rows = list(zip(range(len(limits)), limits, self._rises, strict=True))
-        self._above = [rows[level:] for level in range(len(limits) + 1)]  # from each level on: its limit and rises
+        self._rises: list[tuple[float, int, float, float]] = []  # time, s; job; when it began, attained until then
+        self._limits = limits
+        self._top = len(limits)
         self._floor = 0
-        self._due_s = inf
 
     def started(self, job: int) -> None:
         """A job that has not run before has started, when nobody waited."""
@@ -50,13 +51,16 @@ class Levels:
 
     remove = ended
 
-    def add(self, key: Key, seen: JobView, at_s: float) -> None:
-        """A job runs since `at_s`, s, with the key and the attained service that it had then."""
+    def add(self, key: Key, job: int, seen: JobView | None, at_s: float) -> None:
+        """A job runs since `at_s`, s, with the key and what was known of it then: nothing if it had not run before."""
+        if seen is None:
+            self._fresh[job] = FRESH
+            return
         level = int(key[0])
         if level:
-            self._level[seen.job] = level
-            insort(self._members[level], seen.job)
-        self._fresh[seen.job] = level, seen.attained_s
+            self._level[job] = level
+            insort(self._members[level], job)
+        self._fresh[job] = level, seen.attained_s
 
     def any_behind(self, key: Key) -> bool:
         """Whether a running job has a strictly larger key."""
@@ -66,56 +70,58 @@ class Levels:
                 return True
         return False
 
-    def behind(self, key: Key) -> list[int]:
-        """Running jobs whose key is strictly larger, largest first."""
-        return [job for members in self._members[: int(key[0]) : -1] for job in reversed(members)]
+    def behind(self, key: Key, most: int) -> list[int]:
+        """Running jobs whose key is strictly larger, largest first; no more than `most`."""
+        found: list[int] = []
+        for members in self._members[: int(key[0]) : -1]:
+            found += members[: ~(most - len(found)) : -1]
+        return found
 
     def due_s(self) -> float:
         """When a running job next passes a limit above the floor, s, or earlier; infinite if none does."""
-        if self._fresh and self._floor < len(self._rises):
+        if self._floor == self._top:
+            return inf
+        if self._fresh:
             self._foresee()
-        return self._due_s
+        return self._rises[0][0] if self._rises else inf
 
     def jump(self, floor: Key) -> bool:
-        """Let jobs rise that have passed a limit by now; whether there were any. From now on, only rises above the
-        `floor` are looked for, the smallest key of who waits."""
-        self._floor, self._due_s, jumped = int(floor[0]), inf, False
-        if self._floor == len(self._rises):
+        """Let jobs rise that have passed a limit by now; whether any rose above the `floor`, the smallest key of who
+        waits. From now on, only such rises are looked for."""
+        self._floor = lowest = int(floor[0])
+        if lowest == self._top:
             return False
         if self._fresh:
             self._foresee()
-        now, began, most = self._view.now, self._began, SLACK + 3 * len(self._level)
-        for level, rises in enumerate(self._rises):
-            if len(rises) > most:
-                self._forget_ended(rises)
-            if level < self._floor:
+        now, began, rises, jumped = self._view.now, self._began, self._rises, False
+        if len(rises) > SLACK + 3 * len(self._level):
+            self._forget_ended(rises)
+        while rises and (rises[0][0] <= now or began.get(rises[0][1]) != rises[0][2]):
+            _, job, at_s, attained_s = rises[0]
+            if began.get(job) != at_s:
+                heappop(rises)
                 continue
-            while rises and (rises[0][0] <= now or began.get(rises[0][1]) != rises[0][2]):
-                _, job, at_s = heappop(rises)
-                if began.get(job) == at_s and self._level[job] <= level:
-                    self._rise(job, level + 1)
-                    jumped = True
-        self._due_s = min([rises[0][0] for rises in self._rises[self._floor :] if rises], default=inf)
+            level = self._level[job] + 1
+            self._rise(job, level)
+            jumped |= level > lowest
+            if level == self._top:
+                heappop(rises)
+            else:
+                rise = at_s + (self._limits[level] - attained_s) / self._accelerators[job]
+                heapreplace(rises, (rise, job, at_s, attained_s))
         return jumped
 
     def _foresee(self) -> None:
         """Say when the fresh runs will rise."""
-        accelerators, started_s, due = self._view.facts.accelerators, self._view.started_s, self._due_s
+        accelerators, started_s, limits, rises = self._accelerators, self._view.started_s, self._limits, self._rises
         for job, (level, attained_s) in self._fresh.items():
             at_s = self._began[job] = started_s(job)
             self._level[job] = level
-            each = accelerators[job]
-            if not each:  # attains nothing
-                continue
-            for above, limit, rises in self._above[level]:
-                rise = at_s + (limit - attained_s) / each
-                heappush(rises, (rise, job, at_s))
-                if rise < due and above >= self._floor:
-                    due = rise
-        self._due_s = due
+            if accelerators[job] and level < self._top:  # else it attains nothing, or cannot rise
+                heappush(rises, (at_s + (limits[level] - attained_s) / accelerators[job], job, at_s, attained_s))
         self._fresh.clear()
 
-    def _forget_ended(self, rises: list[tuple[float, int, float]]) -> None:
+    def _forget_ended(self, rises: list[tuple[float, int, float, float]]) -> None:
         rises[:] = [entry for entry in rises if self._began.get(entry[1]) == entry[2]]
         heapify(rises)
 

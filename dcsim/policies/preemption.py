@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from heapq import heapify, heappop, heappush
 from math import inf, nextafter
 
@@ -10,11 +11,12 @@ from dcsim.policies.decisions import Allocation
 from dcsim.policies.levels import Levels
 from dcsim.policies.ordered import Key, OrderedScheduler
 from dcsim.policies.ranks import Ranks
-from dcsim.policies.room import least_needed, room
+from dcsim.policies.room import largest_room
 from dcsim.policies.varied_ranks import VariedRanks
 from dcsim.policies.view import JobView, View
 
-Entry = tuple[Key, int, JobView]
+FEW = 24  # so many running jobs are looked at first: nearly all newcomers need the place of fewer
+Entry = tuple[Key, int, JobView | None]  # key, job, what was known of it where its rank needs that
 
 
 class PreemptiveQueue:
@@ -35,15 +37,15 @@ class PreemptiveQueue:
         self._facts = view.facts
         self._need = view.facts.accelerators
         self._stopped: set[int] = set()  # jobs that have run before they wait
-        self._least = least_needed(view)
         self._lines: dict[int, list[Entry]] = {}  # by kind of needs; those that are not empty
         self._new: dict[int, None] = {}  # kinds with new jobs
         self._first = False  # whether one of these is the first of its line
         self._ranks = _ranks_for(scheduler, view)
+        self._fresh_key = self._ranks.fresh_key
         self._floor: Key = ()  # no key of who waited at the last jump was smaller
         self._lowered = True  # somebody waits with a smaller one
         self._woken = inf  # earliest wake-up that is already asked for
-        self._room = room(view.pools)
+        self._largest, self._least = largest_room(view)  # jobs that need more than there is need not be tried
         self._jumps = self._ranks.jumps
         self._savers = view.saving()  # preempted jobs that still hold accelerators while they save their state
         self._saving = False  # whether there are any
@@ -57,9 +59,18 @@ class PreemptiveQueue:
     def push(self, job: int) -> None:
         """Add a job to the line of its needs, with the key it has now."""
         kind = self._classes[job]
-        seen = self._view.job(job) if job in self._stopped else JobView(self._facts, job, 0.0, 0.0)
-        line = self._lines.setdefault(kind, [])
-        key = self._key(seen)
+        seen: JobView | None
+        if job in self._stopped:
+            seen = self._view.job(job)
+            key = self._key(seen)
+        elif self._fresh_key:
+            seen, key = None, self._fresh_key
+        else:
+            seen = JobView(self._facts, job, 0.0, 0.0)
+            key = self._key(seen)
+        line = self._lines.get(kind)
+        if line is None:
+            line = self._lines[kind] = []
         heappush(line, (key, job, seen))
         if key < self._floor:
             self._lowered = True
@@ -87,29 +98,31 @@ class PreemptiveQueue:
     def _pass(self, kinds: list[int], every: bool, act: Actions) -> None:
         """Merge lines in order, from their first jobs on; without those where neither free room nor anybody behind
         is enough, unless it is to be `every` one."""
-        lines, least, room, ranks = self._lines, self._least, self._room, self._ranks
-        free, start_if_fits, now = room.free_total, act.start_if_fits, self._view.now
-        behind = self._behind_any
+        lines, least, largest, add = self._lines, self._least, self._largest, self._ranks.add
+        start_if_fits, behind, now, room = act.start_if_fits, self._behind_any, self._view.now, largest()
         self._kinds = kinds
         self._claims.clear()
-        heads = [(lines[k][0], k) for k in kinds if every or least[k] <= free or behind(lines[k][0][0])]
+        heads = [(lines[k][0], k) for k in kinds if every or least[k] <= room or behind(lines[k][0][0])]
         heapify(heads)
         while heads:
             entry, kind = heappop(heads)
-            if not self._claims and least[kind] <= room.free_total and start_if_fits(entry[1]):
+            if least[kind] <= room and not self._claims and start_if_fits(entry[1]):
                 self._leave(kind)
-                ranks.add(entry[0], entry[2], now)
+                add(*entry, now)
+                room = largest()
                 if kind in lines:
                     heappush(heads, (lines[kind][0], kind))
             elif not self._force(entry, kind, act):
                 if self._strict:
                     return
-            elif self._again:
-                heads = [(lines[k][0], k) for k in self._again]
-                heapify(heads)
-                self._again = []
-            elif kind in lines:
-                heappush(heads, (lines[kind][0], kind))
+            else:
+                room = largest()
+                if self._again:
+                    heads = [(lines[k][0], k) for k in self._again]
+                    heapify(heads)
+                    self._again = []
+                elif kind in lines:
+                    heappush(heads, (lines[kind][0], kind))
 
     def _force(self, entry: Entry, kind: int, act: Actions) -> bool:
         """Start a job that does not fit, or that may be in others' way, preempting if it may; whether anything was
@@ -122,13 +135,14 @@ class PreemptiveQueue:
             return False
         act.start(job, allocation)
         self._leave(kind)
-        self._ranks.add(key, seen, self._view.now)
+        self._ranks.add(key, job, seen, self._view.now)
         return True
 
     def _any_behind(self, key: Key) -> bool:
         """Whether a running job ranks behind this key of a waiting one."""
-        if self._lowered:
-            self._jump()
+        if key < self._floor:
+            self._floor = key
+            self._ranks.jump(key)
         return self._ranks.any_behind(key)
 
     def _make_room(self, entry: Entry, kind: int, act: Actions) -> bool:
@@ -154,7 +168,7 @@ class PreemptiveQueue:
         self._again = [k for k in lines if k not in failed]
         started = act.start_if_fits(job)
         assert started, "the victims leave room"
-        self._ranks.add(key, seen, self._view.now)
+        self._ranks.add(key, job, seen, self._view.now)
         return True
 
     def _leave(self, kind: int) -> None:
@@ -183,9 +197,13 @@ class PreemptiveQueue:
         if saving and view.place_after(job, [*saving]) is not None:
             self._claims.append(job)
             return []
-        found = view.place_after(job, [*saving, *self._ranks.behind(key)])
-        if found is None:
-            return []
+        found, few = None, FEW
+        while found is None:
+            behind = self._ranks.behind(key, few)
+            found = view.place_after(job, [*saving, *behind] if saving else behind)
+            if found is None and len(behind) < few:
+                return []
+            few = sys.maxsize
         allocation, gone = found
         return self._needed(job, gone[len(saving) :], allocation)
 

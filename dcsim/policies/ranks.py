@@ -19,6 +19,9 @@ class Ranks:
     asked for.
     """
 
+    fresh_key: Key = ()
+    """The key of all jobs that have not run before: () where they differ."""
+
     def __init__(self, scheduler: OrderedScheduler, view: View) -> None:
         self._scheduler = scheduler
         self._view = view
@@ -37,12 +40,11 @@ class Ranks:
         elif job in self._key_of:
             self.remove(job)
 
-    def add(self, key: Key, seen: JobView, at_s: float) -> None:
-        """A job runs since `at_s`, s, with the key and the attained service that it had then."""
-        job = seen.job
+    def add(self, key: Key, job: int, seen: JobView | None, at_s: float) -> None:
+        """A job runs since `at_s`, s, with the key and what was known of it then."""
         still = self._key_of[job] = (key[0] - self._rate * at_s, *key[1:], job) if self._rate else (*key, job)
         insort(self._sorted, still)
-        if not self.jumps or not seen.accelerators:  # a job without accelerators attains nothing
+        if not self.jumps or seen is None or not seen.accelerators:  # a job without accelerators attains nothing
             return
         change = self._scheduler.next_change(seen)
         if change is not None:
@@ -67,12 +69,13 @@ class Ranks:
         mine = key[0] - self._rate * self._view.now
         return last[0] > mine or (last[0] == mine and last > self._last_of(key))
 
-    def behind(self, key: Key) -> list[int]:
-        """Running jobs whose key is strictly larger, largest first."""
+    def behind(self, key: Key, most: int) -> list[int]:
+        """Running jobs whose key is strictly larger, largest first; no more than `most`."""
         if self._unranked:
             self._rank()
         first = bisect_right(self._sorted, self._last_of(key))
-        return [ranked[-1] for ranked in self._sorted[: first - 1 if first else None : -1]]  # type: ignore[misc]
+        behind = self._sorted[max(first, len(self._sorted) - most) :]
+        return [ranked[-1] for ranked in reversed(behind)]  # type: ignore[misc]
 
     def jump(self, floor: Key) -> bool:
         """Give new keys to jobs whose key has jumped by now; whether there were any. `floor`: the smallest key of who
@@ -85,7 +88,7 @@ class Ranks:
             if job in self._key_of:
                 self.remove(job)
                 seen = self._view.job(job)
-                self.add(self._scheduler.key(seen), seen, now)
+                self.add(self._scheduler.key(seen), job, seen, now)
                 jumped = True
         return jumped
 
@@ -103,7 +106,7 @@ class Ranks:
         facts, started_s, key = self._view.facts, self._view.started_s, self._scheduler.key
         for job in self._unranked:
             seen = JobView(facts, job, 0.0, 0.0)
-            self.add(key(seen), seen, started_s(job))
+            self.add(key(seen), job, seen, started_s(job))
         self._unranked.clear()
 
     def _last_of(self, key: Key) -> Key:

@@ -25,10 +25,10 @@ class VariedRanks(Ranks):
         self._look_up()
         return super().any_behind(key)
 
-    def behind(self, key: Key) -> list[int]:
-        """Running jobs whose key is strictly larger, largest first."""
+    def behind(self, key: Key, most: int) -> list[int]:
+        """Running jobs whose key is strictly larger, largest first; no more than `most`."""
         self._look_up()
-        return super().behind(key)
+        return super().behind(key, most)
 
     def _look_up(self) -> None:
         if self._unranked:
@@ -39,4 +39,4 @@ class VariedRanks(Ranks):
             for job in list(self._key_of):
                 self.remove(job)
                 seen = self._view.job(job)
-                self.add(self._scheduler.key(seen), seen, now)
+                self.add(self._scheduler.key(seen), job, seen, now)

@@ -66,6 +66,11 @@ class PoolView(Protocol):
         """How many nodes are wholly free."""
         ...
 
+    def largest(self) -> int:
+        """Accelerators of all wholly free nodes, or free on the emptiest one where there are none; pools with node
+        walls only."""
+        ...
+
     def free(self) -> NDArray[np.int64]:
         """Free accelerators of each node, shape (nodes,): a copy."""
         ...
@@ -241,6 +246,12 @@ class View(Protocol):
     @property
     def rates_vary(self) -> bool:
         """Whether jobs run at rates that depend on pool, place, clock and neighbours; else all run at rate 1."""
+        ...
+
+    @property
+    def by_node(self) -> bool:
+        """Whether all jobs ask for whole accelerators and each gang larger than a node gets whole empty nodes, and one
+        more node for its remainder."""
         ...
 
     def estimate(self, job: int, allocation: Allocation) -> float:

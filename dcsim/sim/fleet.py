@@ -40,6 +40,8 @@ class Fleet:
         self.place: Callable[[Request, Any], Allocation | None] = self._place
         # Whether a job of up to a node's accelerators goes on the fullest node of the one pool: see Placement.
         self.best_fit = placement.best_fit and not shared and len(pools) == 1
+        # Whether gangs have the one shape that dcsim's own placements with node walls give them.
+        self.by_node = type(placement).__module__.startswith("dcsim.") and not placement.ignores_nodes
         self.capacity = sum(p.nodes * p.width for p in self.pools)
         self.clocks = [p.clock for p in pools]
         self._empty: list[Any] = [pool.scratch() for pool in self.pools]

@@ -127,6 +127,11 @@ class Nodes:
         """How many nodes are wholly free."""
         return self._index[self.width].bit_count()
 
+    def largest(self) -> int:
+        """Accelerators of all wholly free nodes, or free on the emptiest one where there are none."""
+        empty = self._index[self.width]
+        return empty.bit_count() * self.width if empty else self._mask.bit_length() - 1
+
     def free(self) -> NDArray[np.int64]:
         """Free accelerators of each node, shape (nodes,): a copy."""
         return np.array(self._free, dtype=np.int64)

@@ -54,8 +54,7 @@ class WorldView:
         self._placement = world.fleet.place
         self._in_parts = world.fleet.shared
         self._needs = world.needs
-        # Whether gangs have the one shape that dcsim's own placements with node walls give them.
-        self._by_node = _is_own(world.fleet.place) and all(pool.walls for pool in world.fleet.pools)
+        self.by_node = not world.fleet.shared and world.fleet.by_node
         self.place = _placer(world)
 
     @property
@@ -142,7 +141,7 @@ class WorldView:
         wanted = min(need, pool.width)  # on each of `whole` nodes, the remainder of a gang apart
         whole = need // wanted
         missing = need - pool.free_total
-        if self._by_node:
+        if self.by_node:
             missing = whole - (pool.empty_count() if need > wanted else pool.emptiest(need) >= 0)
         room: dict[int, int] = {}  # free accelerators on nodes of jobs that have gone
         found: list[int] = []  # nodes that then have room
@@ -150,7 +149,7 @@ class WorldView:
             at, nodes, counts, _, _ = running[job].allocation if job in running else self._world.saving[job].allocation
             if at != number:
                 continue
-            if not self._by_node:
+            if not self.by_node:
                 missing -= needs[job]
             else:
                 for node, held in zip(nodes, counts):  # noqa: B905 - of one length, as checked when they were taken
@@ -206,10 +205,6 @@ def _lasts_s(world: World) -> list[float]:
     places = [[Allocation(pool) for pool in request.pools] for request in requests]
     rates = (max((world.rate_there(j, at) for at in places[kind]), default=1.0) for j, kind in enumerate(classes))
     return [over + times(max(left, 0.0), rate) for left, rate in zip(requested_s, rates, strict=True)]
-
-
-def _is_own(placement: Callable[..., object]) -> bool:
-    return type(getattr(placement, "__self__", None)).__module__.startswith("dcsim.")
 
 
 def _placer(world: World) -> Callable[[int], Allocation | None]:
