@@ -174,7 +174,10 @@ def _write_tables(run: Run, folder: Path) -> None:
         ("events.parquet", tables.event_table(run), ["event", "reason"]),
         ("timeline.parquet", tables.timeline_table(run), []),
     ):
-        pq.write_table(table, folder / name, compression="lz4", use_dictionary=encoded, write_statistics=False)
+        floats = [field.name for field in table.schema if field.type == "double"]
+        # Bytes of floats side by side by rank: what the compression then leaves is a third smaller, and sooner there.
+        split = {"use_dictionary": encoded, "use_byte_stream_split": floats, "write_statistics": False}
+        pq.write_table(table, folder / name, compression="lz4", **split)
 
 
 def read(folder: Path) -> Run:

@@ -169,4 +169,7 @@ def _first_decision(time_s: NDArray[np.float64], kind: NDArray[np.int8], at_s: N
     decision = np.append(np.where(is_one_of(kind, (*END_KINDS, RELEASE)), rows, np.arange(rows)), rows)
     following = np.minimum.accumulate(decision[::-1])[::-1]  # first row from here on that is not an end
     first = np.searchsorted(time_s, at_s, side="left")
-    return np.minimum(following[first], np.searchsorted(time_s, at_s, side="right"))
+    behind = first.copy()  # all rows of the instant: for most there are none
+    some = np.flatnonzero(np.append(time_s, np.nan)[first] == at_s)
+    behind[some] = np.searchsorted(time_s, at_s[some], side="right")
+    return np.minimum(following[first], behind)

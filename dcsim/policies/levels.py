@@ -11,7 +11,7 @@ from dcsim.policies.ordered import Key
 from dcsim.policies.view import JobView, View
 
 SLACK = 64  # rises that a heap may hold beside three times as many as there are running jobs
-FRESH = (0, 0.0)  # level and attained service of a job that has not run before
+FRESH = (0, 0.0)  # level and attained service at a first start, for which the lists have None
 
 
 class Levels:
@@ -29,7 +29,8 @@ class Levels:
     def __init__(self, limits: Sequence[float], view: View) -> None:
         self._view = view
         self._accelerators = view.facts.accelerators
-        self._fresh: dict[int, tuple[int, float]] = {}  # level and attained service at their start
+        self._fresh: dict[int, tuple[int, float] | None] = {}  # level and attained service at a later start
+        self.started = self._fresh.setdefault  # a job that has not run before has started, when nobody waited
         self._level: dict[int, int] = {}  # of all others, and of those above level 0
         self._began: dict[int, float] = {}  # when the present run of each job that is not fresh began, s
         self._members: list[list[int]] = [[] for _ in range(len(limits) + 1)]
@@ -38,14 +39,10 @@ class Levels:
         self._top = len(limits)
         self._floor = 0
 
-    def started(self, job: int) -> None:
-        """A job that has not run before has started, when nobody waited."""
-        self._fresh[job] = FRESH
-
     def ended(self, job: int) -> None:
         """A run has ended, or a preempted job has saved its state."""
-        if job in self._fresh:
-            del self._fresh[job]
+        if self._fresh.pop(job, FRESH) is None:
+            return
         if job in self._level:
             self._leave(job)
 
@@ -54,7 +51,7 @@ class Levels:
     def add(self, key: Key, job: int, seen: JobView | None, at_s: float) -> None:
         """A job runs since `at_s`, s, with the key and what was known of it then: nothing if it had not run before."""
         if seen is None:
-            self._fresh[job] = FRESH
+            self._fresh[job] = None
             return
         level = int(key[0])
         if level:
@@ -64,9 +61,10 @@ class Levels:
 
     def any_behind(self, key: Key) -> bool:
         """Whether a running job has a strictly larger key."""
-        members = self._members
-        for level in range(int(key[0]) + 1, len(members)):  # noqa: SIM110 - half the time
-            if members[level]:
+        if self._members[-1]:
+            return key[0] < self._top
+        for members in self._members[int(key[0]) + 1 :]:  # noqa: SIM110 - half the time
+            if members:
                 return True
         return False
 
@@ -114,7 +112,8 @@ class Levels:
     def _foresee(self) -> None:
         """Say when the fresh runs will rise."""
         accelerators, started_s, limits, rises = self._accelerators, self._view.started_s, self._limits, self._rises
-        for job, (level, attained_s) in self._fresh.items():
+        for job, state in self._fresh.items():
+            level, attained_s = state or FRESH
             at_s = self._began[job] = started_s(job)
             self._level[job] = level
             if accelerators[job] and level < self._top:  # else it attains nothing, or cannot rise

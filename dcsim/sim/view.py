@@ -138,6 +138,7 @@ class WorldView:
     def _enough_in(self, number: int, need: int, leaving: Sequence[int]) -> tuple[int, Allocation | None]:
         """The same for one pool."""
         pool, running, needs = self._pools[number], self._world.running, self._needs
+        free_on = pool.free_on
         wanted = min(need, pool.width)  # on each of `whole` nodes, the remainder of a gang apart
         whole = need // wanted
         missing = need - pool.free_total
@@ -146,14 +147,14 @@ class WorldView:
         room: dict[int, int] = {}  # free accelerators on nodes of jobs that have gone
         found: list[int] = []  # nodes that then have room
         for count, job in enumerate(leaving, 1):
-            at, nodes, counts, _, _ = running[job].allocation if job in running else self._world.saving[job].allocation
+            at, nodes, counts, _, _ = (running[job] if job in running else self._world.saving[job]).allocation
             if at != number:
                 continue
             if not self.by_node:
                 missing -= needs[job]
             else:
                 for node, held in zip(nodes, counts):  # noqa: B905 - of one length, as checked when they were taken
-                    before = room[node] if node in room else pool.free_on(node)
+                    before = room[node] if node in room else free_on(node)
                     after = room[node] = before + held
                     if before < wanted <= after:
                         found.append(node)
