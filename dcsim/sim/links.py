@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.errors import Problem, ScenarioError
-from dcsim.kernels.fairshare import NONE, Ints, change, idle_flows
+from dcsim.kernels.fairshare import NONE, Ints, change, idle_flows, lay, slowest
 from dcsim.kernels.routes import hops_to
 from dcsim.performance.placed import domain_nodes, own_nic_b_per_s, steady
 from dcsim.policies.decisions import Allocation
@@ -51,7 +51,7 @@ class SharedLinks:
         capacity = np.concatenate((links.capacity_b_per_s, np.ones(most)))
         self._flows = idle_flows(capacity, most, _longest(links) + 1)
         self._idle = list(range(most))[::-1]
-        self._job = [NONE] * most
+        self._job, self._following = np.full(most, NONE), np.full(most, NONE)  # by flow: its job, and the job's next
         self._senders: dict[int, Sender] = {}
 
     def join(self, job: int, allocation: Allocation) -> list[int]:
@@ -60,17 +60,12 @@ class SharedLinks:
         if not pairs:
             return []
         demand = least * own_nic_b_per_s(self._pools[allocation[0]], max(allocation[2]))
-        flows = np.array([self._idle.pop() for _ in pairs])
+        numbers = [self._idle.pop() for _ in pairs]
+        flows = np.array(numbers)
         ends = np.array(pairs)
         first, link = self._links.routes(ends[:, 0], ends[:, 1], np.full(len(pairs), job))
-        for flow, begin, end in zip(flows.tolist(), first[:-1].tolist(), first[1:].tolist(), strict=True):
-            own = len(self._links.capacity_b_per_s) + flow
-            self._flows.capacity_b_per_s[own] = demand
-            path = self._flows.path[flow]
-            path[:] = NONE
-            path[: end - begin], path[end - begin] = link[begin:end], own
-        for flow in flows.tolist():
-            self._job[flow] = job
+        lay(self._flows, flows, first, link, len(self._links.capacity_b_per_s), demand)
+        self._job[flows], self._following[flows] = job, numbers[1:] + numbers[:1]
         self._senders[job] = Sender(flows, demand)
         return [other for other in self._shared_anew(change(self._flows, NOBODY, flows)) if other != job]
 
@@ -91,9 +86,10 @@ class SharedLinks:
     def _shared_anew(self, flows: Ints) -> list[int]:
         """Jobs of these flows whose shares have changed, in their order."""
         changed = []
-        for job in sorted({self._job[flow] for flow in flows.tolist()}):
+        jobs, rates = slowest(self._flows, flows, self._job, self._following)
+        for job, rate in zip(jobs.tolist(), rates.tolist(), strict=True):
             sender = self._senders[job]
-            share = steady(float(self._flows.rate_b_per_s[sender.flows].min()) / sender.demand_b_per_s)
+            share = steady(rate / sender.demand_b_per_s)
             if share != sender.share:
                 sender.share = share
                 changed.append(job)

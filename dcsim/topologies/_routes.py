@@ -37,6 +37,7 @@ class Links:
     """Shape (links,)."""
     latency_s: Floats
     """Shape (links,)."""
+    _known: kernel.Known
 
     def routes(self, source: Ints, target: Ints, label: Ints | None = None) -> tuple[Ints, Ints]:
         """Paths of flows between nodes by their places: (first, link) as `kernels.fairshare.flows` takes them.
@@ -44,7 +45,7 @@ class Links:
         Equal-cost paths are chosen by a hash of source, target and `label`, shape (n,).
         """
         labels = np.zeros(len(source), dtype=np.int64) if label is None else label
-        first, link = kernel.routes(source, target, labels, self.begin, self.neighbour)
+        first, link = kernel.routes(source, target, labels, self.begin, self.neighbour, self._known)
         return first, link
 
     def name(self, link: int) -> tuple[Node, Node]:
@@ -79,7 +80,8 @@ def compiled(graph: nx.Graph) -> Links:
     capacity, latency = (np.concatenate((column, column))[order] for column in values)
     kinds = nx.get_node_attributes(graph, "kind", default="host")
     endpoints = np.array([number[node] for node in nodes if kinds[node] in ("host", "accelerator")], dtype=np.int64)
-    made = Links(nodes, number, endpoints, begin, aim[order], capacity, latency)
+    known = kernel.nothing_known(len(nodes))
+    made = Links(nodes, number, endpoints, begin, aim[order], capacity, latency, known)
     apart = np.flatnonzero(kernel.hops_to(0, made.begin, made.neighbour) < 0)
     if len(apart):
         what = f"has no path from {nodes[0]} to {nodes[apart[0]]}"
