@@ -13,6 +13,8 @@ dcsim.estimate("llama-3-70b", "H100-SXM", tokens=15e12, deadline="60 d").acceler
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -69,6 +71,16 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module 'dcsim' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"dcsim.{_WHERE[name]}"), name)
-    globals()[name] = value  # over the submodule of the same name, which the import has put there
+    value = globals()[name] = getattr(importlib.import_module(f"dcsim.{_WHERE[name]}"), name)
     return value
+
+
+class _Face(ModuleType):
+    """This module. Importing the file `run.py` would make its module the attribute `run`: public names go first."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name not in _WHERE or not isinstance(value, ModuleType):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Face

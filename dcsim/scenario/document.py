@@ -14,9 +14,9 @@ from dcsim.scenario.plugin_tables import KINDS, Kind, path_of
 from dcsim.scenario.scaling_law import ScalingLaw
 from dcsim.scenario.schema import BASE
 from dcsim.scenario.spec import Accelerator, Estimates, Interconnect, Overheads, Pool, Scenario
+from dcsim.scenario.toml_text import inline
 from dcsim.scenario.training import Plan, TrainingJob
 from dcsim.scenario.type_text import tables_below, tables_in, type_text
-from dcsim.scenario.write import inline
 
 COMMAND = "python -m dcsim schema --markdown"
 
