@@ -7,6 +7,7 @@ run = dcsim.run(loaded)
 run.summary["wait_s_mean"]
 dcsim.save(run, "results")
 
+dcsim.sweep("experiment.toml").frame()
 dcsim.estimate("llama-3-70b", "H100-SXM", tokens=15e12, deadline="60 d").accelerators
 """
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from dcsim.scenario.load import load
     from dcsim.scenario.loaded import Loaded
     from dcsim.scenario.spec import Scenario
+    from dcsim.sweep.run import sweep
 
 # Where each public name lives; imported when first used, so that `import dcsim` costs nothing.
 _WHERE = {
@@ -47,6 +49,7 @@ _WHERE = {
     "read": "results",
     "run": "run",
     "save": "results",
+    "sweep": "sweep.run",
 }
 
 __all__ = [
@@ -65,6 +68,7 @@ __all__ = [
     "read",
     "run",
     "save",
+    "sweep",
 ]
 
 

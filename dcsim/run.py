@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -94,17 +94,25 @@ def _in_its_file(problem: Problem, loaded: Loaded) -> Problem:
     return replace(problem, file=file, line=line, key=f"{problem.file}.{problem.key}")
 
 
-def load_jobs(loaded: Loaded, trainings: Sequence[Training] = ()) -> JobTable:
+class Traces(Protocol):
+    """Whoever keeps parsed workloads."""
+
+    def jobs(self, loaded: Loaded, context: WorkloadContext, read: Callable[[WorkloadContext], JobTable]) -> JobTable:
+        """The jobs of a scenario's workload, which `read` makes where they are not kept."""
+        ...
+
+
+def load_jobs(loaded: Loaded, trainings: Sequence[Training] = (), traces: Traces | None = None) -> JobTable:
     """The jobs of a scenario, those of its workload and its own, sorted by submission."""
     own = training_table(trainings) if trainings else None
     if loaded.scenario.workload is None:
         assert own is not None
         return own
-    found = _workload_jobs(loaded, loaded.scenario.workload)
+    found = _workload_jobs(loaded, loaded.scenario.workload, traces)
     return found if own is None else found.beside(own)
 
 
-def _workload_jobs(loaded: Loaded, table: PluginTable) -> JobTable:
+def _workload_jobs(loaded: Loaded, table: PluginTable, traces: Traces | None) -> JobTable:
     scenario = loaded.scenario
     context = WorkloadContext(
         resolve=loaded.resolve,
@@ -114,8 +122,14 @@ def _workload_jobs(loaded: Loaded, table: PluginTable) -> JobTable:
         start=scenario.start,
     )
     workload = build("workload", table, loaded)
-    with faults_named(lambda: "workload"):
-        jobs: JobTable = workload.load(context).sorted()
+
+    def read(context: WorkloadContext) -> JobTable:
+        """Ask the workload."""
+        with faults_named(lambda: "workload"):
+            jobs: JobTable = workload.load(context).sorted()
+        return jobs
+
+    jobs = read(context) if traces is None else traces.jobs(loaded, context, read)
     if not len(jobs):
         raise TraceError(Problem(loaded.file, "workload", "has no jobs"))
     return jobs
@@ -156,12 +170,16 @@ def _connected(loaded: Loaded, jobs: JobTable, placement: Placement) -> SharedLi
 
 
 def run(
-    source: Loaded | Scenario | str | Path, progress: Callable[[Progress], None] | None = None, **options: Any
+    source: Loaded | Scenario | str | Path,
+    progress: Callable[[Progress], None] | None = None,
+    traces: Traces | None = None,
+    **options: Any,
 ) -> Run:
     """Simulate a scenario: a path, a loaded scenario, or facts made in Python.
 
     `options` are those of `load` (data, overrides, plugins) and go with a path; facts made in Python resolve
-    paths in the current folder. Raises ScenarioError, TraceError or PolicyError.
+    paths in the current folder. `traces`: where parsed workloads are kept. Raises ScenarioError, TraceError or
+    PolicyError.
     """
     if isinstance(source, str | Path):
         source = load(source, **options)
@@ -170,7 +188,7 @@ def run(
     begun = time.perf_counter()
     scenario = source.scenario
     trainings = trainings_of(source)
-    jobs, speeds = speeds_of(source, load_jobs(source, trainings), trainings)
+    jobs, speeds = speeds_of(source, load_jobs(source, trainings, traces), trainings)
     scheduler = build("scheduler", scenario.scheduler, source)
     placement = build("placement", scenario.placement, source)
     links = _connected(source, jobs, placement)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,7 +96,7 @@ def _apply(override: Override, layers: Layers) -> None:
     last = _key(table, override, len(override.path))
     if last == "use" and table.get("use", override.value) != override.value:
         layers.clear(path, table)
-    table[last] = override.value
+    table[last] = deepcopy(override.value)  # later changes may reach into it
     layers.own((*path, last), override.written)
 
 
