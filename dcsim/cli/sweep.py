@@ -11,7 +11,7 @@ from dcsim.cli.options import add_changes
 from dcsim.cli.progress import SweepReporter
 
 if TYPE_CHECKING:
-    pass
+    from dcsim.sweep.until import Until
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep-runs", action="store_true", help="leave the whole folder of each run, not its summary only"
     )
+    parser.add_argument(
+        "--until-ci", metavar="SHARE", help="add seeds until the mean's 95 %% interval is so narrow: 2%%"
+    )
+    parser.add_argument("--ci-of", metavar="OUTPUT", help="of which output (default: the first of the experiment)")
     parser.add_argument("--quiet", "-q", action="store_true", help="print nothing but errors")
     parser.add_argument("--json", action="store_true", help="print what was done as one JSON object")
 
@@ -39,6 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     _refuse_contradictions(arguments)
     changes = {"data": arguments.data, "overrides": arguments.overrides, "plugins": arguments.plugins}
     prepared = prepare(arguments.experiment, **changes)
+    until = _until(arguments, prepared.experiment.outputs.summary[0])
     with SweepReporter(arguments.quiet or arguments.json) as reporter:
         options = Options(
             workers=arguments.workers,
@@ -46,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
             shard=shard,
             merge=arguments.merge,
             keep_runs=arguments.keep_runs,
+            until=until,
             progress=reporter,
             told=reporter.note,
         )
@@ -61,12 +67,24 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if shard is not None or counts["done"] == len(table) else 1
 
 
+def _until(arguments: argparse.Namespace, usual: str) -> Until | None:
+    from dcsim.errors import Problem, ScenarioError
+    from dcsim.metrics.summary import NAMES
+    from dcsim.scenario.mistakes import hint
+    from dcsim.sweep.until import Until
+
+    output = arguments.ci_of or usual
+    if output not in NAMES:
+        raise ScenarioError(Problem("--ci-of", "", "no such key of the summary", output, fix=hint(output, NAMES)))
+    return None if arguments.until_ci is None else Until.of(arguments.until_ci, output)
+
+
 def _refuse_contradictions(arguments: argparse.Namespace) -> None:
     from dcsim.errors import Problem, ScenarioError
 
-    pairs = [("merge", "shard"), ("merge", "dask"), ("dask", "workers")]
+    pairs = [("merge", "shard"), ("merge", "dask"), ("dask", "workers"), ("merge", "until_ci"), ("shard", "until_ci")]
     for one, other in pairs:
         if getattr(arguments, one) and getattr(arguments, other) is not None:
-            raise ScenarioError(Problem(f"--{one}", "", f"does not go with --{other}"))
+            raise ScenarioError(Problem(f"--{one}", "", f"does not go with --{other.replace('_', '-')}"))
     if arguments.workers is not None and not 0 <= arguments.workers <= 4096:
         raise ScenarioError(Problem("--workers", "", "out of range", str(arguments.workers), "0 to 4096"))

@@ -20,6 +20,7 @@ from dcsim.sweep.folder import Folder, Shard
 from dcsim.sweep.prepared import Prepared, prepare
 from dcsim.sweep.store import held
 from dcsim.sweep.table import Table, plain_value
+from dcsim.sweep.until import Until
 from dcsim.sweep.work import FAILED, Outcome, Task
 
 MISSING = "missing"
@@ -42,8 +43,8 @@ class Options:
     """How a sweep is run.
 
     `workers`: None for one a core, 0 for none; `dask`: address of a scheduler; `shard`: (i, n) to make every n-th run
-    only; `merge`: make none, but the table of what shards have made; `keep_runs`: leave each run's folder; `told`:
-    takes notes for the user.
+    only; `merge`: make none, but the table of what shards have made; `keep_runs`: leave each run's folder; `until`:
+    add seeds until then; `told`: takes notes for the user.
     """
 
     workers: int | None = None
@@ -51,6 +52,7 @@ class Options:
     shard: tuple[int, int] | None = None
     merge: bool = False
     keep_runs: bool = False
+    until: Until | None = None
     progress: Callable[[Progress], None] = field(default=lambda _: None)
     told: Callable[[str], None] = field(default=lambda _: None)
 
@@ -85,6 +87,9 @@ def run_prepared(prepared: Prepared, out: Path, options: Options) -> Table:
         mine = folder.shard.part(prepared.keys)
         if not options.merge:
             _make_missing(prepared, known, mine, folder, options, store.put)
+        while options.until is not None and (more := options.until.more(prepared, known)) is not None:
+            prepared = more
+            _make_missing(prepared, known, folder.shard.part(prepared.keys), folder, options, store.put)
         table = table_of(prepared, [known.get(key, SHARD_MISSING) for key in prepared.keys])
         if options.shard is None:
             _write(table, folder.path, prepared)

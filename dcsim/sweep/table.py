@@ -8,10 +8,13 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dcsim.errors import Problem, ScenarioError
 from dcsim.scenario.toml_text import inline
+
+if TYPE_CHECKING:
+    from dcsim.sweep.compare import Comparison
 
 FILES = ("table.parquet", "meta.json")
 
@@ -41,6 +44,18 @@ class Table:
         import pandas
 
         return pandas.DataFrame({c: [row.get(c) for row in self.rows] for c in self.columns})
+
+    def compare(self, baseline: Any = None, outputs: Sequence[str] = (), confidence: float = 0.95) -> Comparison:
+        """The variants, and their paired differences from a baseline; see `sweep.compare.compare`."""
+        from dcsim.sweep.compare import compare
+
+        return compare(self, baseline, outputs, confidence)
+
+    def pareto(self, first: str, second: str, *, maximize: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """The points that no other beats in both outputs; see `sweep.compare.pareto`."""
+        from dcsim.sweep.compare import pareto
+
+        return pareto(self, first, second, maximize=maximize)
 
     def csv(self) -> str:
         """The table as CSV text: numbers in full, nothing where there is no value."""
