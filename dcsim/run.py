@@ -126,7 +126,9 @@ def speeds_of(loaded: Loaded, jobs: JobTable, trainings: Sequence[Training]) -> 
     """How fast the jobs run where, None where all run at rate 1 everywhere; and the jobs, kept away from pools where
     they cannot run."""
     scenario = loaded.scenario
-    if not trainings and scenario.speeds.use == "same" and all(pool.clock == 1.0 for pool in scenario.pools):
+    traffic = None if scenario.network is None else scenario.network.traffic
+    plain = scenario.speeds.use == "same" and all(pool.clock == 1.0 for pool in scenario.pools)
+    if not trainings and plain and traffic is None:
         return jobs, None
     if scenario.workload is None:
         return jobs, Rates(jobs, scenario.pools, trainings, None)
@@ -134,7 +136,8 @@ def speeds_of(loaded: Loaded, jobs: JobTable, trainings: Sequence[Training]) -> 
     model = build("speeds", scenario.speeds, loaded)
     with faults_named(lambda: "speeds"):
         trace = model.speeds(own, SpeedContext(scenario.pools, loaded.file, loaded.resolve))
-    return kept_away(jobs, scenario.pools, trace), Rates(jobs, scenario.pools, trainings, trace)
+    rates = Rates(jobs, scenario.pools, trainings, trace, traffic.exposed if traffic else 0.0)
+    return kept_away(jobs, scenario.pools, trace), rates
 
 
 def verify(loaded: Loaded) -> None:
@@ -169,7 +172,10 @@ def _connected(loaded: Loaded, jobs: JobTable, placement: Placement) -> SharedLi
         return None
     if placement.uses_network:
         placement.blocks = blocks(links, pools)
-    return SharedLinks(links, pools, senders(jobs.training)) if network.contention == "fair" else None
+    if network.contention == "none":
+        return None
+    sends = senders(jobs.training, network.traffic.bandwidth if network.traffic else 0.0)
+    return SharedLinks(links, pools, sends)
 
 
 def run(
