@@ -21,7 +21,7 @@ from dcsim.policies.placements import Placement
 from dcsim.scenario.jobs import JobTable
 from dcsim.scenario.load import load
 from dcsim.scenario.loaded import Loaded, Source
-from dcsim.scenario.plugin_tables import build, with_files
+from dcsim.scenario.plugin_tables import build
 from dcsim.scenario.spec import PluginTable, Scenario
 from dcsim.sim.engine import Engine, Progress
 from dcsim.sim.rng import stream
@@ -34,6 +34,7 @@ from dcsim.workloads.base import WorkloadContext
 if TYPE_CHECKING:
     from dcsim.performance.training import Training
     from dcsim.sim.links import SharedLinks
+    from dcsim.topologies._routes import Links
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,9 @@ def speeds_of(loaded: Loaded, jobs: JobTable, trainings: Sequence[Training]) -> 
     """How fast the jobs run where, None where all run at rate 1 everywhere; and the jobs, kept away from pools where
     they cannot run."""
     scenario = loaded.scenario
-    if not trainings and scenario.speeds.use == "same" and all(pool.clock == 1.0 for pool in scenario.pools):
+    traffic = None if scenario.network is None else scenario.network.traffic
+    plain = scenario.speeds.use == "same" and all(pool.clock == 1.0 for pool in scenario.pools)
+    if not trainings and plain and traffic is None:
         return jobs, None
     if scenario.workload is None:
         return jobs, Rates(jobs, scenario.pools, trainings, None)
@@ -147,26 +150,46 @@ def speeds_of(loaded: Loaded, jobs: JobTable, trainings: Sequence[Training]) -> 
     model = build("speeds", scenario.speeds, loaded)
     with faults_named(lambda: "speeds"):
         trace = model.speeds(own, SpeedContext(scenario.pools, loaded.file, loaded.resolve))
-    return kept_away(jobs, scenario.pools, trace), Rates(jobs, scenario.pools, trainings, trace)
+    rates = Rates(jobs, scenario.pools, trainings, trace, traffic.exposed if traffic else 0.0)
+    return kept_away(jobs, scenario.pools, trace), rates
+
+
+def verify(loaded: Loaded) -> None:
+    """ScenarioError with every mistake that only models and graphs tell: plans that are illegal or do not fit, graphs
+    that cannot be, or whose hosts are not the nodes of the pools."""
+    problems: list[Problem] = []
+    for look in (trainings_of, _interconnect):
+        try:
+            look(loaded)
+        except ScenarioError as error:
+            problems += error.problems
+    if problems:
+        raise ScenarioError(problems)
+
+
+def _interconnect(loaded: Loaded) -> Links | None:
+    from dcsim.sim.interconnect import interconnect  # loads networkx and Numba
+
+    return interconnect(loaded, build("placement", loaded.scenario.placement, loaded))
 
 
 def _connected(loaded: Loaded, jobs: JobTable, placement: Placement) -> SharedLinks | None:
     """The links of the scenario's network where jobs share them; tells the placement where nodes are."""
     network, pools = loaded.scenario.network, loaded.scenario.pools
-    if network is None:
-        if placement.uses_network:
-            what, fix = "needs a network to look at", "write a table [network]"
-            raise ScenarioError(Problem(loaded.file, "placement.use", what, loaded.scenario.placement.use, fix=fix))
+    if network is None and not placement.uses_network:
         return None
-    from dcsim.sim.links import SharedLinks, blocks, refuse_other_hosts, senders  # loads networkx and Numba
-    from dcsim.topologies._routes import compiled, graph_of
+    from dcsim.sim.interconnect import interconnect
+    from dcsim.sim.links import SharedLinks, blocks, senders
 
-    topology = build("topology", network.topology, loaded)
-    links = compiled(graph_of(with_files(topology, "topology", loaded)))
-    refuse_other_hosts(links, pools, loaded.file)
+    links = interconnect(loaded, placement)
+    if links is None or network is None:
+        return None
     if placement.uses_network:
         placement.blocks = blocks(links, pools)
-    return SharedLinks(links, pools, senders(jobs.training)) if network.contention == "fair" else None
+    if network.contention == "none":
+        return None
+    sends = senders(jobs.training, network.traffic.bandwidth if network.traffic else 0.0)
+    return SharedLinks(links, pools, sends)
 
 
 def run(

@@ -6,6 +6,7 @@ was computed with. The slowest flow holds the ring up, so its share of that spee
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -36,11 +37,11 @@ class Sender:
 class SharedLinks:
     """The links of a scenario while it runs: `sim.speeds.Contention` by max-min fair shares.
 
-    `sends(job)`: whether anybody knows what a job would send. Nodes of the pools, in order, are the endpoints of
-    `links`.
+    `sends(job)`: what each accelerator of a job would send, B/s: inf for as much as its NICs carry, 0 where nobody
+    knows. Nodes of the pools, in order, are the endpoints of `links`.
     """
 
-    def __init__(self, links: Links, pools: Sequence[Pool], sends: Callable[[int], bool]) -> None:
+    def __init__(self, links: Links, pools: Sequence[Pool], sends: Callable[[int], float]) -> None:
         self._links, self._pools, self._sends = links, pools, sends
         self._hosts: list[int] = links.endpoints.tolist()
         self._first_host = _first_hosts(pools)
@@ -56,10 +57,11 @@ class SharedLinks:
 
     def join(self, job: int, allocation: Allocation) -> list[int]:
         """A gang begins to send; the other jobs whose shares change, in their order."""
-        pairs, least = self._ring(allocation) if self._sends(job) else ([], 0)
+        sends_b_per_s = self._sends(job)
+        pairs, least = self._ring(allocation) if sends_b_per_s else ([], 0)
         if not pairs:
             return []
-        demand = least * own_nic_b_per_s(self._pools[allocation[0]], max(allocation[2]))
+        demand = least * min(sends_b_per_s, own_nic_b_per_s(self._pools[allocation[0]], max(allocation[2])))
         numbers = [self._idle.pop() for _ in pairs]
         flows = np.array(numbers)
         ends = np.array(pairs)
@@ -79,7 +81,7 @@ class SharedLinks:
         return self._shared_anew(found)
 
     def share(self, job: int) -> float:
-        """What the links leave a job of the bandwidth of its NICs, above 0 and at most 1; 1 for one that sends none."""
+        """What the links leave a job of what it would send, above 0 and at most 1; 1 for one that sends nothing."""
         sender = self._senders.get(job)
         return 1.0 if sender is None else sender.share
 
@@ -152,7 +154,8 @@ def _longest(links: Links) -> int:
     return int(2 * hops_to(busiest, links.begin, links.neighbour).max())
 
 
-def senders(training: NDArray[np.int32] | None) -> Callable[[int], bool]:
-    """Whether a job is a training job, which has the number of its table; others have -1."""
+def senders(training: NDArray[np.int32] | None, trace_b_per_s: float) -> Callable[[int], float]:
+    """What each accelerator of a job would send, B/s: a training job, which has the number of its table, as much as its
+    NICs carry; others, which have -1, as much as is said of them."""
     known = frozenset(() if training is None else np.flatnonzero(training >= 0).tolist())
-    return known.__contains__
+    return lambda job: math.inf if job in known else trace_b_per_s

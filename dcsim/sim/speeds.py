@@ -30,8 +30,8 @@ class Speeds(Protocol):
 
         `clock`: core clock of its pool as a share of the nominal one. `crowd`: accelerators, its own included, whose
         gangs send over the NICs of its busiest node; 0 where NICs are not shared. `share`: what the links between
-        nodes leave it of the bandwidth that its NICs have when no other gang uses them, above 0 and at most 1. An
-        allocation without nodes stands for the best place in its pool.
+        nodes leave it of what it sends when nothing is in its way (a training job: what its NICs carry), above 0 and at
+        most 1. An allocation without nodes stands for the best place in its pool.
         """
         ...
 
@@ -48,7 +48,7 @@ class Contention(Protocol):
         ...
 
     def share(self, job: int) -> float:
-        """Share of the bandwidth of its NICs that a job gets, above 0 and at most 1."""
+        """Share that a job gets of what it would send, above 0 and at most 1."""
         ...
 
 

@@ -314,6 +314,7 @@ NO_CHANGE = {
     "network": "loads links with training jobs, which come from models: see tests/sim/test_links.py",
     "network.topology": "see network",
     "network.contention": "see network",
+    "network.traffic": "see network, and tests/training/test_trace_traffic.py for its keys",
     "reject_oversize": "turns a rejection into an error: see the test below",
     **{
         f"pools.accelerator.{field}": "a fact of the device; only the placement `weighted` asks for any, its peak rate"
