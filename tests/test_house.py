@@ -31,6 +31,7 @@ SIBLINGS = {
     ("results", "tables"),
     ("tables", "run"),
     ("__main__", "cli"),
+    ("report", "sweep"),
     ("plugins", "errors"),
     ("training", "speeds"),
     ("topologies", "plugins"),

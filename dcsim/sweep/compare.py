@@ -18,6 +18,7 @@ from dcsim.sweep.statistics import Mean, interval, paired
 Point = tuple[Any, ...]
 
 DIGITS = 4
+NOT_MEASURED = ("seed", "status", "error")
 
 
 class Runs(Protocol):
@@ -134,9 +135,10 @@ def compare(
     the experiment. ScenarioError for names that the table does not have.
     """
     chosen = tuple(outputs) or table.outputs
-    unknown = [output for output in chosen if output not in table.columns]
+    known = measures(table)
+    unknown = [output for output in chosen if output not in known]
     if unknown:
-        raise _fault("outputs", "no such column", unknown[0], hint(unknown[0], table.columns))
+        raise _fault("outputs", "no such column", unknown[0], hint(unknown[0], known))
     points: dict[Point, list[dict[str, Any]]] = {}
     for row in table:
         points.setdefault(tuple(row[axis] for axis in table.axes), []).append(row)
@@ -156,6 +158,11 @@ def compare(
                 relative = against.value / reference if reference else math.nan
             rows.append(Row(point, output, mean, against, relative))
     return Comparison(table.axes, base, confidence, tuple(rows))
+
+
+def measures(table: Runs) -> tuple[str, ...]:
+    """Columns that hold what runs gave: neither what was swept nor how a run ended."""
+    return tuple(column for column in table.columns if column not in (*table.axes, *NOT_MEASURED))
 
 
 def as_json(found: Comparison) -> dict[str, Any]:

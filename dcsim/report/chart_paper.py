@@ -1,0 +1,119 @@
+"""Charts as matplotlib draws them for papers; see `paper`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis as Ruler
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure as Drawing
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
+
+from dcsim.report.chart import Axis, Chart, Exhibit, Grid, Series, powers, wrapped
+from dcsim.report.markup import plain
+from dcsim.report.paper import HEAT_MAP, PIXELS_PER_INCH, WIDTH_IN, encoded, freeze_layout, legend
+from dcsim.report.style import INK, SYMBOLS, ink_on
+
+MARK = 3.0  # size of a symbol, points
+
+
+def chart_images(exhibits: Iterable[Exhibit]) -> dict[str, bytes]:
+    """Each chart as PNG and as SVG, by file name."""
+    return dict(encoded((chart.key, draw_chart(chart, shown)) for shown in exhibits for chart in shown.charts))
+
+
+def draw_chart(chart: Chart, exhibit: Exhibit) -> Drawing:
+    """One chart of an exhibit as a matplotlib figure, with the exhibit's legend."""
+    drawing = Drawing(figsize=(WIDTH_IN, chart.height / PIXELS_PER_INCH), layout="constrained")
+    FigureCanvasAgg(drawing)
+    axes = drawing.subplots()
+    for series in chart.series:
+        _series(series, axes)
+    if chart.grid is not None:
+        _heat(chart.grid, axes)
+    if chart.level is not None:
+        line = axes.axvline if chart.level[0] == "x" else axes.axhline
+        line(chart.level[1], color=INK, lw=0.6, ls=":")
+    _ruler(axes.xaxis, chart.x)
+    _ruler(axes.yaxis, chart.y)
+    if chart.title:
+        axes.set_title(plain(chart.title), fontsize=7, loc="left")
+    if len(exhibit.legend) > 1 and not chart.title:
+        legend(axes, exhibit.legend_title)
+    freeze_layout(drawing)
+    return drawing
+
+
+def _series(series: Series, axes: Axes) -> None:
+    color, marker = series.look.color, SYMBOLS[series.look.symbol][1]
+    look: dict[str, Any] = {"color": color, "label": "\n".join(wrapped(plain(series.name)))}
+    point: dict[str, Any] = {"marker": marker, "ms": MARK, "mec": "white", "mew": 0.3}
+    known = np.isfinite(series.half)
+    if series.kind == "bars":
+        axes.barh(series.y, series.x, series.thickness, edgecolor="white", linewidth=0.3, **look)
+    elif series.kind == "line":
+        axes.plot(series.x, series.y, lw=1.2, **look, **(point if series.mark else {}))
+        low, high = series.y - series.half, series.y + series.half
+        axes.fill_between(series.x, low, high, where=known, color=color, alpha=0.17, lw=0)
+    elif series.kind == "steps":
+        axes.plot(series.x, series.y, lw=1.0, drawstyle="steps-post", **look, **point)
+    else:
+        axes.plot(series.x, series.y, ls="", **look, **point)
+    if series.kind in ("bars", "points") and known.any():
+        spread = {"xerr" if series.along == "x" else "yerr": series.half[known]}
+        ink = INK if series.kind == "bars" else color
+        axes.errorbar(series.x[known], series.y[known], fmt="none", ecolor=ink, elinewidth=0.6, capsize=1.5, **spread)
+    for x, y, tag in zip(series.x, series.y, series.tags, strict=bool(series.tags)):
+        axes.annotate(tag, (x, y), (3, 2), textcoords="offset points", fontsize=5.5)
+
+
+def _heat(grid: Grid, axes: Axes) -> None:
+    known = grid.z[np.isfinite(grid.z)]
+    ends = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    norm = LogNorm(*ends) if grid.scale.log else Normalize(*ends)
+    rows, columns = (np.arange(count + 1) - 0.5 for count in grid.z.shape)
+    mesh = axes.pcolormesh(columns, rows, grid.z, cmap=HEAT_MAP, norm=norm, edgecolors="white", linewidth=0.4)
+    axes.grid(False)
+    bar = axes.figure.colorbar(mesh, ax=axes, pad=0.02, aspect=30)
+    bar.outline.set_visible(False)
+    bar.ax.minorticks_off()
+    _ruler(bar.ax.yaxis, grid.scale, ends=False)
+    for row, texts in enumerate(grid.texts):
+        for column, text in enumerate(texts):
+            shade = mesh.to_rgba(grid.z[row, column])
+            ink = ink_on("#" + "".join(f"{round(255 * part):02X}" for part in shade[:3]))
+            axes.text(column, row, text, ha="center", va="center", fontsize=4.5, color=ink)
+
+
+def _ruler(ruler: Ruler, axis: Axis, ends: bool = True) -> None:
+    """Title, scale, ends and ticks of an axis; a colour bar has its own scale and ends."""
+    ruler.set_label_text(plain(axis.title))
+    across = ruler.axis_name == "x"
+    if ends:
+        (ruler.axes.set_xscale if across else ruler.axes.set_yscale)("log" if axis.log else "linear")
+    ticks = axis.ticks or (powers(axis) if axis.log else ())
+    if ticks:
+        ruler.set_ticks([at for at, _ in ticks], ["\n".join(wrapped(plain(name))) for _, name in ticks])
+        ruler.set_minor_locator(NullLocator())
+    else:
+        # Ticks are round in the unit that is shown.
+        ruler.set_major_locator(_Rounded(axis.unit))
+        ruler.set_major_formatter(FuncFormatter(lambda value, _: f"{value / axis.unit:,.6g}"))
+    if ends:
+        low, high = (axis.high, axis.low) if axis.names else (axis.low, axis.high)
+        (ruler.axes.set_xlim if across else ruler.axes.set_ylim)(low, high)
+
+
+class _Rounded(MaxNLocator):
+    """Ticks at round numbers of a unit."""
+
+    def __init__(self, unit: float) -> None:
+        super().__init__(nbins=5)
+        self._unit = unit
+
+    def tick_values(self, vmin: float, vmax: float) -> Any:
+        return super().tick_values(vmin / self._unit, vmax / self._unit) * self._unit

@@ -1,0 +1,173 @@
+"""Charts as Plotly draws them; see `interactive`. Their legends are the page's, which wraps them at any width."""
+
+from __future__ import annotations
+
+import math
+from math import log10
+from typing import Any
+
+import numpy as np
+
+from dcsim.report.chart import Axis, Chart, Grid, Series, powers, wrapped
+from dcsim.report.figure import Floats
+from dcsim.report.interactive import FONT, TITLE, Json, packed
+from dcsim.report.markup import in_label
+from dcsim.report.style import GRID, HEAT, INK, SYMBOLS
+
+SHADE = "2B"  # opacity of bands, hexadecimal
+MARKER_PX = 8
+
+
+def plot_chart(chart: Chart) -> tuple[list[Json], Json]:
+    """Traces and layout. A trace with `rows` wants the labels of these variants as its `hovertext`."""
+    traces = [trace for series in chart.series for trace in _traces(series, chart)]
+    if chart.grid is not None:
+        traces.append(_heat(chart.grid, chart))
+    layout: Json = {
+        "font": FONT,
+        "height": chart.height,
+        "margin": {"l": 56, "r": 12, "t": 14, "b": 48},
+        "paper_bgcolor": "#FFFFFF",
+        "plot_bgcolor": "#FFFFFF",
+        "hovermode": "closest",
+        "hoverlabel": {"align": "left", "namelength": -1},
+        "barmode": "overlay",
+        "showlegend": False,
+        "xaxis": _axis(chart.x, chart.grid is not None),
+        "yaxis": _axis(chart.y, chart.grid is not None),
+    }
+    if chart.level is not None:
+        layout["shapes"] = [_level(chart)]
+    return traces, layout
+
+
+def _traces(series: Series, chart: Chart) -> list[Json]:
+    symbol = {"symbol": SYMBOLS[series.look.symbol][0], "size": MARKER_PX, "color": series.look.color}
+    x, y = series.x / chart.x.unit, series.y / chart.y.unit
+    half = series.half / (chart.x if series.along == "x" else chart.y).unit
+    trace: Json = {"type": "scatter", "mode": "markers", "name": in_label(series.name), "x": packed(x), "y": packed(y)}
+    trace |= {"marker": symbol | {"line": {"color": "#FFFFFF", "width": 0.5}}, "hovertemplate": _hover(series)}
+    if series.rows:
+        trace["rows"] = list(series.rows)
+    if _any(half):
+        trace["customdata"] = packed(half)
+    if series.kind == "line":
+        trace |= {"mode": "lines+markers" if series.mark else "lines", "line": {"color": series.look.color, "width": 2}}
+        return [*([_band(x, y, half, series)] if _any(half) else []), trace]
+    if series.kind == "steps":
+        line = {"color": series.look.color, "width": 1.5, "shape": "hv"}
+        trace |= {"mode": "lines+markers+text", "line": line, "text": list(series.tags), "textposition": "top right"}
+        return [trace]
+    if _any(half):
+        trace[f"error_{series.along}"] = {
+            "type": "data",
+            "array": packed(half),
+            "thickness": 1.2,
+            "width": 3,
+            "color": INK if series.kind == "bars" else series.look.color,
+        }
+    if series.kind == "bars":
+        bar = {"type": "bar", "orientation": "h", "width": packed(np.full(len(x), series.thickness))}
+        trace = {key: value for key, value in trace.items() if key != "mode"} | bar
+        trace["marker"] = {"color": series.look.color, "line": {"color": "#FFFFFF", "width": 0.5}}
+    return [trace]
+
+
+def _hover(series: Series) -> str:
+    first = ["%{hovertext}"] if series.rows else ["%{fullData.name}"] if series.name else []
+    spread = " \u00b1 %{customdata:,.3~g}" if _any(series.half) else ""
+    across, up = ("%{x:,.4~g}" + spread, "%{y:,.4~g}") if series.along == "x" else ("%{x:,.6~g}", "%{y:,.4~g}" + spread)
+    rows = [] if series.along == "x" else ["%{yaxis.title.text}: " + up]
+    return "<br>".join([*first, "%{xaxis.title.text}: " + across, *rows]) + "<extra></extra>"
+
+
+def _band(x: Floats, y: Floats, half: Floats, series: Series) -> Json:
+    """The interval as an area; in pieces where some values have none."""
+    along: list[float] = []
+    edge: list[float] = []
+    known = np.isfinite(half)
+    for piece in np.split(np.arange(len(x)), np.flatnonzero(np.diff(known)) + 1):
+        if known[piece[0]]:
+            low, high = (y - half)[piece], (y + half)[piece]
+            along += [*x[piece], *x[piece[::-1]], math.nan]
+            edge += [*high, *low[::-1], math.nan]
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": packed(np.array(along)),
+        "y": packed(np.array(edge)),
+        "fill": "toself",
+        "fillcolor": series.look.color + SHADE,
+        "line": {"color": series.look.color + SHADE, "width": 1},
+        "hoverinfo": "skip",
+    }
+
+
+def _heat(grid: Grid, chart: Chart) -> Json:
+    z = np.log10(grid.z) if grid.scale.log else grid.z / grid.scale.unit
+    steps = len(HEAT) - 1
+    bar: Json = {"title": {"text": in_label(grid.scale.title), "side": "right", "font": TITLE}, "thickness": 12}
+    if grid.scale.log:
+        ticks = grid.scale.ticks or powers(grid.scale)
+        bar |= {"tickvals": [log10(value) for value, _ in ticks], "ticktext": [name for _, name in ticks]}
+    trace: Json = {
+        "type": "heatmap",
+        "x": [name for _, name in chart.x.ticks],
+        "y": [name for _, name in chart.y.ticks],
+        "z": packed(z),
+        "xgap": 1,
+        "ygap": 1,
+        "colorscale": [[i / steps, shade] for i, shade in enumerate(HEAT)],
+        "colorbar": bar | {"outlinewidth": 0},
+        "customdata": packed(grid.z / grid.scale.unit),
+        "hovertemplate": "%{xaxis.title.text}: %{x}<br>%{yaxis.title.text}: %{y}<br>"
+        f"{in_label(grid.scale.title)}: %{{customdata:,.4~g}}<extra></extra>",
+    }
+    known = z[np.isfinite(z)]
+    if len(known):
+        trace |= {"zmin": float(known.min()), "zmax": float(known.max())}
+    if grid.texts:
+        trace |= {"text": [list(row) for row in grid.texts], "texttemplate": "%{text}"}
+    return trace
+
+
+def _axis(axis: Axis, cells: bool) -> Json:
+    look: Json = {
+        "title": {"text": in_label(axis.title), "font": TITLE, "standoff": 8},
+        "gridcolor": GRID,
+        "zeroline": False,
+        "linecolor": INK,
+        "automargin": True,
+    }
+    if cells:
+        return look | {"type": "category", "showgrid": False}
+    ends = [end / axis.unit for end in (axis.low, axis.high)]
+    look |= {"type": "log", "range": [log10(end) for end in ends]} if axis.log else {"range": ends}
+    if axis.names:
+        look |= {"range": ends[::-1], "showgrid": False}  # the first on top
+    if axis.ticks:
+        labels = [in_label("\n".join(wrapped(name)) if axis.names else name) for _, name in axis.ticks]
+        look |= {"tickvals": [at / axis.unit for at, _ in axis.ticks], "ticktext": labels}
+    elif axis.log:
+        look |= {"dtick": 1, "tickformat": ",.6~g"}
+    return look
+
+
+def _level(chart: Chart) -> Json:
+    assert chart.level is not None
+    letter, value = chart.level
+    other = "y" if letter == "x" else "x"
+    place = value / (chart.x if letter == "x" else chart.y).unit
+    return {
+        "type": "line",
+        f"{letter}0": place,
+        f"{letter}1": place,
+        f"{other}ref": f"{other} domain",
+        f"{other}0": 0,
+        f"{other}1": 1,
+        "line": {"color": INK, "width": 1, "dash": "dot"},
+    }
+
+
+def _any(values: Floats) -> Any:
+    return np.isfinite(values).any()
