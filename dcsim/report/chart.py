@@ -21,12 +21,16 @@ from dcsim.report.style import SERIES, SIZES
 Kind = Literal["line", "bars", "points", "steps"]
 
 WIDE = 100.0  # ratio of largest to smallest from which on an axis is logarithmic
+DECADE = 10.0  # below this ratio one never is
+MOST_ACROSS = 5  # ticks of durations on an axis that lies down
+MOST_TICKS = 16  # numbers of a key that have a tick each
 AIR = 0.06  # of an axis beyond its values
 CLOSE = 0.085  # of an axis' length: ticks nearer to one another than this would overlap
 BAR_PX = 15  # of each bar
 LINE_PX = 17  # of each line of a name
 LETTERS, LINES = 21, 4  # of a name on an axis
 CHROME_PX = 76  # of an axis and its title, above and below
+LEAST_PX = 110  # of a plotting area
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,12 @@ class Series:
     tags: tuple[str, ...] = ()
     thickness: float = 0.0
     """Of bars, in rows."""
+
+    def reach(self, axis: Axis) -> tuple[Floats, Floats]:
+        """Ends of the intervals on the axis of the values; those of a logarithmic one end where it ends."""
+        value = self.x if self.along == "x" else self.y
+        low: Floats = value - self.half
+        return np.maximum(low, axis.low) if axis.log else low, value + self.half
 
 
 @dataclass(frozen=True)
@@ -142,13 +152,22 @@ def value_axis(title: str, values: Iterable[Floats], seconds: bool, *, zero: boo
 
 def number_axis(title: str, values: Sequence[float], unit: float = 1.0) -> Axis:
     """An axis of swept numbers: a tick at each of few, where they do not overlap."""
-    axis = value_axis(title, [np.asarray(values)], seconds=False)
     low, high = min(values), max(values)
-    if not axis.log:
+    if _by_ratio(values):
+        air = (high / low) ** AIR
+        axis = Axis(title, low / air, high * air, True, unit)
+    else:
         air = AIR * ((high - low) or 1.0)
-        axis = replace(axis, low=low - air, high=high + air)
-    axis = replace(axis, unit=unit)
-    return axis if len(values) > 16 else replace(axis, ticks=_apart(axis, values))
+        axis = Axis(title, low - air, high + air, False, unit)
+    return axis if len(values) > MOST_TICKS else replace(axis, ticks=_apart(axis, values))
+
+
+def _by_ratio(values: Sequence[float]) -> bool:
+    """Whether swept numbers are spread over a decade or more in equal ratios rather than in equal distances."""
+    low, high, middle = min(values), max(values), float(np.median(values))
+    if low <= 0.0 or high / low < DECADE:
+        return False
+    return high / low > WIDE or abs(math.log(middle / math.sqrt(low * high))) < abs(math.log(2 * middle / (low + high)))
 
 
 def name_axis(title: str, names: Sequence[str]) -> Axis:
@@ -158,6 +177,11 @@ def name_axis(title: str, names: Sequence[str]) -> Axis:
     )
 
 
+def across(axis: Axis) -> Axis:
+    """The same axis when it lies down: with room for fewer ticks."""
+    return axis if axis.names or len(axis.ticks) <= MOST_ACROSS else replace(axis, ticks=axis.ticks[::2])
+
+
 def cell_axis(title: str, names: Sequence[str]) -> Axis:
     """An axis of cells of a heat map, centred on 0, 1, 2, ..., and their names."""
     return replace(name_axis(title, names), names=False)
@@ -165,17 +189,18 @@ def cell_axis(title: str, names: Sequence[str]) -> Axis:
 
 def rows_px(names: Sequence[str], bars: int = 1) -> int:
     """Height of a chart with these names one below the other and so many bars for each, px."""
-    rows = [max(BAR_PX * bars + 8, LINE_PX * len(wrapped(name)) + 4, LINE_PX + 8) for name in names]
-    return CHROME_PX + max(rows, default=0) * len(rows)
+    rows = [max(BAR_PX * bars + 10, LINE_PX * len(wrapped(name)) + 10) for name in names]
+    return CHROME_PX + max(max(rows, default=0) * len(rows), LEAST_PX)
 
 
 def wrapped(name: str, letters: int = LETTERS) -> list[str]:
     """A name in short lines; of a long one the middle is left out, since names often differ at their ends."""
-    longest = letters * LINES
-    if len(name) > longest:
-        name = f"{name[: longest // 2 - 1]}\u2026{name[len(name) - longest // 2 :]}"
-    lines = textwrap.wrap(name, letters, break_on_hyphens=True) or [""]
-    return lines if len(lines) <= LINES else [name[i : i + letters] for i in range(0, len(name), letters)]
+    lines = textwrap.wrap(name, letters) or [""]
+    longest = min(letters * LINES, len(name))
+    while len(lines) > LINES:
+        longest -= 1
+        lines = textwrap.wrap(f"{name[: longest // 2]} \u2026 {name[len(name) - longest // 2 :]}", letters)
+    return lines
 
 
 def _apart(axis: Axis, values: Sequence[float]) -> tuple[tuple[float, str], ...]:

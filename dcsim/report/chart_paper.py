@@ -32,7 +32,7 @@ def draw_chart(chart: Chart, exhibit: Exhibit) -> Drawing:
     FigureCanvasAgg(drawing)
     axes = drawing.subplots()
     for series in chart.series:
-        _series(series, axes)
+        _series(series, chart, axes)
     if chart.grid is not None:
         _heat(chart.grid, axes)
     if chart.level is not None:
@@ -48,7 +48,7 @@ def draw_chart(chart: Chart, exhibit: Exhibit) -> Drawing:
     return drawing
 
 
-def _series(series: Series, axes: Axes) -> None:
+def _series(series: Series, chart: Chart, axes: Axes) -> None:
     color, marker = series.look.color, SYMBOLS[series.look.symbol][1]
     look: dict[str, Any] = {"color": color, "label": "\n".join(wrapped(plain(series.name)))}
     point: dict[str, Any] = {"marker": marker, "ms": MARK, "mec": "white", "mew": 0.3}
@@ -57,16 +57,19 @@ def _series(series: Series, axes: Axes) -> None:
         axes.barh(series.y, series.x, series.thickness, edgecolor="white", linewidth=0.3, **look)
     elif series.kind == "line":
         axes.plot(series.x, series.y, lw=1.2, **look, **(point if series.mark else {}))
-        low, high = series.y - series.half, series.y + series.half
-        axes.fill_between(series.x, low, high, where=known, color=color, alpha=0.17, lw=0)
+        axes.fill_between(series.x, *series.reach(chart.y), where=known.tolist(), color=color, alpha=0.13, lw=0)
     elif series.kind == "steps":
         axes.plot(series.x, series.y, lw=1.0, drawstyle="steps-post", **look, **point)
     else:
         axes.plot(series.x, series.y, ls="", **look, **point)
     if series.kind in ("bars", "points") and known.any():
-        spread = {"xerr" if series.along == "x" else "yerr": series.half[known]}
+        across = series.along == "x"
+        value = series.x if across else series.y
+        low, high = series.reach(chart.x if across else chart.y)
+        spread: dict[str, Any] = {"xerr" if across else "yerr": np.array([value - low, high - value])[:, known]}
         ink = INK if series.kind == "bars" else color
-        axes.errorbar(series.x[known], series.y[known], fmt="none", ecolor=ink, elinewidth=0.6, capsize=1.5, **spread)
+        look = {"fmt": "none", "ecolor": ink, "elinewidth": 0.6, "capsize": 1.5}
+        axes.errorbar(series.x[known], series.y[known], **spread, **look)
     for x, y, tag in zip(series.x, series.y, series.tags, strict=bool(series.tags)):
         axes.annotate(tag, (x, y), (3, 2), textcoords="offset points", fontsize=5.5)
 
@@ -92,7 +95,7 @@ def _heat(grid: Grid, axes: Axes) -> None:
 def _ruler(ruler: Ruler, axis: Axis, ends: bool = True) -> None:
     """Title, scale, ends and ticks of an axis; a colour bar has its own scale and ends."""
     ruler.set_label_text(plain(axis.title))
-    across = ruler.axis_name == "x"
+    across = ruler is ruler.axes.xaxis
     if ends:
         (ruler.axes.set_xscale if across else ruler.axes.set_yscale)("log" if axis.log else "linear")
     ticks = axis.ticks or (powers(axis) if axis.log else ())
@@ -116,4 +119,5 @@ class _Rounded(MaxNLocator):
         self._unit = unit
 
     def tick_values(self, vmin: float, vmax: float) -> Any:
-        return super().tick_values(vmin / self._unit, vmax / self._unit) * self._unit
+        """Ticks between two values."""
+        return np.asarray(super().tick_values(vmin / self._unit, vmax / self._unit)) * self._unit

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from math import log10
 from typing import Any
 
 import numpy as np
 
-from dcsim.report.chart import Axis, Chart, Grid, Series, powers, wrapped
+from dcsim.report.chart import CHROME_PX, Axis, Chart, Grid, Series, powers, wrapped
 from dcsim.report.figure import Floats
 from dcsim.report.interactive import FONT, TITLE, Json, packed
 from dcsim.report.markup import in_label
 from dcsim.report.style import GRID, HEAT, INK, SYMBOLS
 
-SHADE = "2B"  # opacity of bands, hexadecimal
+SHADE = "1F"  # opacity of bands, hexadecimal
 MARKER_PX = 8
+LETTER_PX = 7  # of a title
+SHORT = 300.0  # ratio of the ends of a logarithmic axis
 
 
 def plot_chart(chart: Chart) -> tuple[list[Json], Json]:
     """Traces and layout. A trace with `rows` wants the labels of these variants as its `hovertext`."""
     traces = [trace for series in chart.series for trace in _traces(series, chart)]
+    traces.sort(key=lambda trace: trace.get("fill") is None)  # bands lie below all lines
     if chart.grid is not None:
         traces.append(_heat(chart.grid, chart))
     layout: Json = {
@@ -33,8 +37,8 @@ def plot_chart(chart: Chart) -> tuple[list[Json], Json]:
         "hoverlabel": {"align": "left", "namelength": -1},
         "barmode": "overlay",
         "showlegend": False,
-        "xaxis": _axis(chart.x, chart.grid is not None),
-        "yaxis": _axis(chart.y, chart.grid is not None),
+        "xaxis": _axis(chart.x, chart),
+        "yaxis": _axis(chart.y, chart),
     }
     if chart.level is not None:
         layout["shapes"] = [_level(chart)]
@@ -44,7 +48,9 @@ def plot_chart(chart: Chart) -> tuple[list[Json], Json]:
 def _traces(series: Series, chart: Chart) -> list[Json]:
     symbol = {"symbol": SYMBOLS[series.look.symbol][0], "size": MARKER_PX, "color": series.look.color}
     x, y = series.x / chart.x.unit, series.y / chart.y.unit
-    half = series.half / (chart.x if series.along == "x" else chart.y).unit
+    axis = chart.x if series.along == "x" else chart.y
+    half = series.half / axis.unit
+    low, high = (end / axis.unit for end in series.reach(axis))
     trace: Json = {"type": "scatter", "mode": "markers", "name": in_label(series.name), "x": packed(x), "y": packed(y)}
     trace |= {"marker": symbol | {"line": {"color": "#FFFFFF", "width": 0.5}}, "hovertemplate": _hover(series)}
     if series.rows:
@@ -53,7 +59,7 @@ def _traces(series: Series, chart: Chart) -> list[Json]:
         trace["customdata"] = packed(half)
     if series.kind == "line":
         trace |= {"mode": "lines+markers" if series.mark else "lines", "line": {"color": series.look.color, "width": 2}}
-        return [*([_band(x, y, half, series)] if _any(half) else []), trace]
+        return [*([_band(x, low, high, series)] if _any(half) else []), trace]
     if series.kind == "steps":
         line = {"color": series.look.color, "width": 1.5, "shape": "hv"}
         trace |= {"mode": "lines+markers+text", "line": line, "text": list(series.tags), "textposition": "top right"}
@@ -61,7 +67,9 @@ def _traces(series: Series, chart: Chart) -> list[Json]:
     if _any(half):
         trace[f"error_{series.along}"] = {
             "type": "data",
+            "symmetric": False,
             "array": packed(half),
+            "arrayminus": packed((x if series.along == "x" else y) - low),
             "thickness": 1.2,
             "width": 3,
             "color": INK if series.kind == "bars" else series.look.color,
@@ -81,16 +89,16 @@ def _hover(series: Series) -> str:
     return "<br>".join([*first, "%{xaxis.title.text}: " + across, *rows]) + "<extra></extra>"
 
 
-def _band(x: Floats, y: Floats, half: Floats, series: Series) -> Json:
+def _band(x: Floats, low: Floats, high: Floats, series: Series) -> Json:
     """The interval as an area; in pieces where some values have none."""
     along: list[float] = []
     edge: list[float] = []
-    known = np.isfinite(half)
+    known = np.isfinite(high)
     for piece in np.split(np.arange(len(x)), np.flatnonzero(np.diff(known)) + 1):
         if known[piece[0]]:
-            low, high = (y - half)[piece], (y + half)[piece]
-            along += [*x[piece], *x[piece[::-1]], math.nan]
-            edge += [*high, *low[::-1], math.nan]
+            back = piece[::-1]
+            along += [*x[piece], *x[back], math.nan]
+            edge += [*high[piece], *low[back], math.nan]
     return {
         "type": "scatter",
         "mode": "lines",
@@ -131,15 +139,18 @@ def _heat(grid: Grid, chart: Chart) -> Json:
     return trace
 
 
-def _axis(axis: Axis, cells: bool) -> Json:
+def _axis(axis: Axis, chart: Chart) -> Json:
+    title = axis.title
+    if axis is chart.y:
+        title = "\n".join(textwrap.wrap(title, max((chart.height - CHROME_PX) // LETTER_PX, 1)))
     look: Json = {
-        "title": {"text": in_label(axis.title), "font": TITLE, "standoff": 8},
+        "title": {"text": in_label(title), "font": TITLE, "standoff": 8},
         "gridcolor": GRID,
         "zeroline": False,
         "linecolor": INK,
         "automargin": True,
     }
-    if cells:
+    if chart.grid is not None:
         return look | {"type": "category", "showgrid": False}
     ends = [end / axis.unit for end in (axis.low, axis.high)]
     look |= {"type": "log", "range": [log10(end) for end in ends]} if axis.log else {"range": ends}
@@ -149,7 +160,8 @@ def _axis(axis: Axis, cells: bool) -> Json:
         labels = [in_label("\n".join(wrapped(name)) if axis.names else name) for _, name in axis.ticks]
         look |= {"tickvals": [at / axis.unit for at, _ in axis.ticks], "ticktext": labels}
     elif axis.log:
-        look |= {"dtick": 1, "tickformat": ",.6~g"}
+        # 1, 2, 5, 10 on a short one, else powers of ten
+        look |= {"dtick": 1 if axis.high / axis.low > SHORT else "D2", "tickformat": ",.6~g"}
     return look
 
 

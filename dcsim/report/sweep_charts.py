@@ -18,6 +18,7 @@ from dcsim.report.chart import (
     Kind,
     Look,
     Series,
+    across,
     cell_axis,
     looks,
     name_axis,
@@ -105,7 +106,7 @@ def _compared(table: Table, key: Key, others: Sequence[Key], output: Output) -> 
     return Exhibit(
         name,
         f"By {key.name}",
-        caption(means, parts.folded, cut * count(parts.series)),
+        caption(means, parts.folded, cut * count(parts.series), log=axis.log),
         tuple(charts),
         tuple((", ".join(map(text, s)), look) for s, look in zip(settings(parts.series), styles, strict=True) if s),
         _names(parts),
@@ -134,7 +135,7 @@ def _bars(key: Key, groups: Sequence[_Group], axis: Axis) -> Chart:
         kind: Kind = "points" if axis.log else "bars"
         series.append(Series(group.name, value, rows, half, group.look, kind, "x", thickness=thick))
     names = name_axis(key.title, key.names[:MOST_NAMES])
-    return Chart("", "", axis, names, tuple(series), height=rows_px(key.names[:MOST_NAMES], len(groups)))
+    return Chart("", "", across(axis), names, tuple(series), height=rows_px(key.names[:MOST_NAMES], len(groups)))
 
 
 def _drawn(table: Table, key: Key, keys: Sequence[Key], output: Output) -> Exhibit:
@@ -156,10 +157,11 @@ def _drawn(table: Table, key: Key, keys: Sequence[Key], output: Output) -> Exhib
         series.append(Series(", ".join(map(text, setting)), x, value, half, look, rows=rows))
     means = [margin.mean for margin in found]
     name = _slug(f"{output.name}-by-{key.name}")
+    y = output.axis(means)
     x_axis = number_axis(key.title, list(key.numbers.values()), key.unit)
-    chart = Chart(name, "", x_axis, output.axis(means), tuple(series), height=CHART_PX)
+    chart = Chart(name, "", x_axis, y, tuple(series), height=CHART_PX)
     legend = tuple((s.name, s.look) for s in series if s.name)
-    said = f"A point a variant; the other keys differ too. {caption(means)}"
+    said = f"A point a variant; the other keys differ too. {caption(means, log=y.log)}"
     return Exhibit(name, f"By {key.name}", said, (chart,), legend, ", ".join(k.name for k in shown))
 
 
@@ -172,7 +174,7 @@ def _map(table: Table, pair: tuple[Key, Key], keys: Sequence[Key], output: Outpu
     means = [margin.mean for margin in found.values()]
     scale = output.axis([replace(mean, half=math.nan) for mean in means])
     name = _slug(f"{output.name}-by-{pair[0].name}-and-{pair[1].name}")
-    across, up = (cell_axis(key.title, _bare(key)) for key in pair)
+    horizontal, vertical = (cell_axis(key.title, _bare(key)) for key in pair)
     few = max(len(key.values) for key in pair) <= FEW_CELLS and not charts
     drawn = []
     for number, panel in enumerate(settings(charts), 1):
@@ -181,11 +183,11 @@ def _map(table: Table, pair: tuple[Key, Key], keys: Sequence[Key], output: Outpu
         texts = tuple(tuple(output.shown(value) for value in row) for row in z.tolist()) if few else ()
         place = f"{name}-{number}" if charts else name
         height = max(MAP_PX + 34 * len(pair[1].values), SMALL_PX)
-        chart = Chart(place, _title(charts, panel), across, up, grid=Grid(z, scale, texts), height=height)
+        chart = Chart(place, _title(charts, panel), horizontal, vertical, grid=Grid(z, scale, texts), height=height)
         drawn.append(chart)
     folded = () if charts else others
     title = f"By {pair[0].name} and {pair[1].name}"
-    return Exhibit(name, title, caption([replace(m, half=math.nan) for m in means], folded), tuple(drawn))
+    return Exhibit(name, title, caption(means, folded, spread=False), tuple(drawn))
 
 
 def _placed(chart: Chart, key: str, title: str) -> Chart:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dcsim.report.chart import Axis, Chart, Exhibit, Look, Series, name_axis, rows_px, share
+from dcsim.report.chart import Axis, Chart, Exhibit, Look, Series, across, name_axis, rows_px, share
 from dcsim.report.figure import Floats
 from dcsim.report.style import SERIES
 from dcsim.report.sweep_output import Output, arrays, caption
@@ -57,7 +57,7 @@ def front(found: Comparison, best: Sequence[int], pair: tuple[str, str], maximiz
         "A point a variant, means over seeds. No other variant is at least as good in both and better in one than "
         "those on the front, which are numbered and listed below."
     )
-    chart = Chart(key, "", x_axis, y_axis, series, height=FRONT_PX)
+    chart = Chart(key, "", across(x_axis), y_axis, series, height=FRONT_PX)
     title = f"Pareto front of {first} and {second}"
     points = list(dict.fromkeys(row.variant for row in found.rows))
     listed = tuple((points[n], (float(x[n]), float(y[n]))) for n in best)
@@ -80,7 +80,8 @@ def differences(rows: Sequence[Row], names: Sequence[str], base: tuple[str, str]
         series.append(Series(name, value, places, half, look, along="x"))
     key = f"{output.name}-difference"
     chart = Chart(key, "", x, name_axis(base[1], labels), tuple(series), level=("x", 0.0), height=rows_px(labels))
-    said = f"Difference from {base[1]} = {base[0]} on the same seeds. {caption([mean for _, mean in known], (), len(known) - len(shown))}"
+    rest = caption([mean for _, mean in known], cut=len(known) - len(shown))
+    said = f"Difference from {base[1]} = {base[0]} on the same seeds. {rest}"
     legend = tuple((s.name, s.look) for s in series if len(s.x))
     return Exhibit(key, "Difference from the baseline", said, (chart,), legend)
 
@@ -96,12 +97,12 @@ def _titled(axis: Axis, more_is_better: bool) -> Axis:
     return Axis(f"{axis.title}, {side} is better", axis.low, axis.high, axis.log, axis.unit, axis.ticks)
 
 
-def _tags(x: Floats, y: Floats, across: Axis, up: Axis) -> tuple[str, ...]:
+def _tags(x: Floats, y: Floats, x_axis: Axis, y_axis: Axis) -> tuple[str, ...]:
     """Numbers 1, 2, ... of the points on the front, but none on top of another."""
     tags: list[str] = []
     last = (-1.0, -1.0)
     for number, (a, b) in enumerate(zip(x.tolist(), y.tolist(), strict=True), 1):
-        place = (share(across, a), share(up, b))
+        place = (share(x_axis, a), share(y_axis, b))
         apart = max(abs(place[0] - last[0]), abs(place[1] - last[1])) >= NEAR
         tags.append(str(number) if apart else "")
         last = place if apart else last

@@ -98,18 +98,23 @@ def arrays(means: Iterable[Mean]) -> tuple[Floats, Floats]:
     return np.array([mean.value for mean in known]), np.array([mean.half for mean in known])
 
 
-def caption(means: Sequence[Mean], folded: Sequence[Key] = (), cut: int = 0) -> str:
-    """How to read a chart of these means."""
+def caption(
+    means: Sequence[Mean], folded: Sequence[Key] = (), cut: int = 0, *, spread: bool = True, log: bool = False
+) -> str:
+    """How to read a chart of these means. `folded`: keys over which they are taken too; `cut`: how many it leaves out;
+    `spread`: whether it shows intervals; `log`: whether values are on a logarithmic axis."""
     counts = sorted({mean.count for mean in means if mean.count})
     seeds = counted(counts[-1], "seed") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds" if counts else ""
     told = []
     if folded:
         names = ", ".join(key.name for key in folded)
         told.append(f"Means over all settings of {names}, seed by seed.")
-    if any(not math.isnan(mean.half) for mean in means):
-        told.append(f"Mean and 95 % interval (Student's t) over {seeds}.")
+    if counts and counts[-1] == 1:
+        told.append("One run each." if not spread else "One run each: there is no interval.")
     elif counts:
-        told.append("One run each: there is no interval.")
+        told.append(f"Mean and 95 % interval (Student's t) over {seeds}." if spread else f"Mean over {seeds}.")
+    if log and any(mean.value - mean.half <= 0.0 for mean in means):
+        told.append("Intervals that reach down to zero are cut at the edge.")
     missing = len(means) - sum(mean.count > 0 for mean in means)
     if missing:
         told.append(f"{missing} of {len(means)} have no value, since runs failed or gave none.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,6 +25,7 @@ STYLE = Path(__file__).with_name("sweep.css")
 MOST_ROWS = 5000  # of the table
 MOST_ERRORS = 20
 MOST_VALUES = 12  # of a key, in what was swept
+_NUMBER = re.compile(r"\d+(\.\d+)?")
 HOVER = 64  # letters of a line of a label
 NAMED = "const named = traces => traces.map(t => t.rows ? {...t, hovertext: t.rows.map(i => NAMES[i])} : t);"
 SORT = """for (const button of document.querySelectorAll("table.sortable button")) button.onclick = () => {
@@ -84,20 +86,22 @@ def _values(names: Sequence[str]) -> str:
 
 
 def _errors(rows: Iterable[dict[str, Any]], axes: Sequence[str]) -> str:
-    """Each error once, with the first run that it ended."""
+    """Each error once, its numbers apart, with the first run that it ended."""
     count: Counter[str] = Counter()
-    first: dict[str, str] = {}
+    first: dict[str, tuple[str, str]] = {}
     for row in rows:
         if row["status"] != "done":
             error = row["error"] or row["status"]
-            count[error] += 1
-            first.setdefault(error, ", ".join(f"{key} = {text(row[key])}" for key in (*axes, "seed")))
+            alike = _NUMBER.sub("", error)
+            count[alike] += 1
+            first.setdefault(alike, (error, ", ".join(f"{key} = {text(row[key])}" for key in (*axes, "seed"))))
     if not count:
         return ""
-    shown = [(str(n), first[error], error) for error, n in list(count.items())[:MOST_ERRORS]]
+    shown = [(str(n), *first[alike]) for alike, n in list(count.items())[:MOST_ERRORS]]
     rest = len(count) - len(shown)
-    caption = f"Each error once. {rest} more are in the column error of the table." if rest else "Each error once."
-    return section("Runs without a result", caption, table(("Runs", "First", "Error"), shown, "words"))
+    caption = "Errors that differ in their numbers alone are counted as one."
+    caption += f" {rest} more are in the column error of table.csv." if rest else ""
+    return section("Runs without a result", caption, table(("Runs", "Error of the first", "Where"), shown, "words"))
 
 
 def _output(name: str, shown: Sequence[Exhibit]) -> str:
