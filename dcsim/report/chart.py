@@ -20,7 +20,9 @@ from dcsim.report.style import SERIES, SIZES
 
 Kind = Literal["line", "bars", "points", "steps"]
 
+HIGHEST = 1e6  # ratio of the ends of a logarithmic axis
 WIDE = 100.0  # ratio of largest to smallest from which on an axis is logarithmic
+SHORT = 2.5  # decades
 DECADE = 10.0  # below this ratio one never is
 MOST_ACROSS = 5  # ticks of durations on an axis that lies down
 MOST_TICKS = 16  # numbers of a key that have a tick each
@@ -36,7 +38,8 @@ LEAST_PX = 110  # of a plotting area
 @dataclass(frozen=True)
 class Axis:
     """`low`, `high`: its ends; `unit`: what its numbers are divided by when shown; `ticks`: where and what, if not
-    left to the drawing; `names`: whether the ticks are names, one below the other."""
+    left to the drawing; `names`: whether the ticks are names, one below the other. `edge`: of a logarithmic axis, where
+    zero stands, which it does not have: values below are drawn there; 0 if there are none."""
 
     title: str
     low: float
@@ -45,6 +48,11 @@ class Axis:
     unit: float = 1.0
     ticks: tuple[tuple[float, str], ...] = ()
     names: bool = False
+    edge: float = 0.0
+
+    def place(self, values: Floats) -> Floats:
+        """Where values are drawn, in the unit that is shown."""
+        return (np.maximum(values, self.edge) if self.edge else values) / self.unit
 
 
 @dataclass(frozen=True)
@@ -78,10 +86,10 @@ class Series:
     """Of bars, in rows."""
 
     def reach(self, axis: Axis) -> tuple[Floats, Floats]:
-        """Ends of the intervals on the axis of the values; those of a logarithmic one end where it ends."""
+        """Where intervals begin and end on the axis of the values, in its unit; on a logarithmic one at its edge."""
         value = self.x if self.along == "x" else self.y
         low: Floats = value - self.half
-        return np.maximum(low, axis.low) if axis.log else low, value + self.half
+        return (np.maximum(low, axis.low) if axis.log else low) / axis.unit, axis.place(value + self.half)
 
 
 @dataclass(frozen=True)
@@ -134,10 +142,9 @@ def value_axis(title: str, values: Iterable[Floats], seconds: bool, *, zero: boo
     known = np.concatenate([np.asarray(v, dtype=np.float64).ravel() for v in values] or [np.empty(0)])
     known = known[np.isfinite(known)]
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
-    if not zero and low > 0.0 and high / low > WIDE:
-        air = (high / low) ** AIR
-        ticks = tuple(log_ticks(low, high)) if seconds else ()
-        return Axis(f"{title} (log scale)", low / air, high * air, True, 1.0, ticks)
+    least = max(float(known[known > 0.0].min(initial=math.inf)), high / HIGHEST)
+    if not zero and low >= 0.0 and high / least > WIDE:
+        return _log_axis(title, known, least, high, seconds)
     if zero:
         low, high = min(low, 0.0), max(high, 0.0)
     span = (high - low) or abs(high) or 1.0
@@ -150,6 +157,18 @@ def value_axis(title: str, values: Iterable[Floats], seconds: bool, *, zero: boo
     return Axis(f"{title} ({name})", *ends, unit=unit)
 
 
+def _log_axis(title: str, known: Floats, least: float, high: float, seconds: bool) -> Axis:
+    """With a place for zero at its edge, if there are zeros, or values too small to be told from it."""
+    air = (high / least) ** AIR
+    axis = Axis(f"{title} (log scale)", least / air, high * air, True)
+    ticks = tuple(log_ticks(least, high)) if seconds else powers(axis)
+    if not (known < least).any():
+        return replace(axis, ticks=ticks)
+    zero = "0" if (known[known < least] == 0.0).all() else "\u2248 0"
+    edge = least / air**3
+    return replace(axis, low=edge / air, edge=edge, ticks=((edge, zero), *ticks))
+
+
 def number_axis(title: str, values: Sequence[float], unit: float = 1.0) -> Axis:
     """An axis of swept numbers: a tick at each of few, where they do not overlap."""
     low, high = min(values), max(values)
@@ -159,7 +178,9 @@ def number_axis(title: str, values: Sequence[float], unit: float = 1.0) -> Axis:
     else:
         air = AIR * ((high - low) or 1.0)
         axis = Axis(title, low - air, high + air, False, unit)
-    return axis if len(values) > MOST_TICKS else replace(axis, ticks=_apart(axis, values))
+    if len(values) <= MOST_TICKS:
+        return replace(axis, ticks=_apart(axis, values))
+    return replace(axis, ticks=powers(axis)) if axis.log else axis
 
 
 def _by_ratio(values: Sequence[float]) -> bool:
@@ -179,7 +200,8 @@ def name_axis(title: str, names: Sequence[str]) -> Axis:
 
 def across(axis: Axis) -> Axis:
     """The same axis when it lies down: with room for fewer ticks."""
-    return axis if axis.names or len(axis.ticks) <= MOST_ACROSS else replace(axis, ticks=axis.ticks[::2])
+    every = -(-len(axis.ticks) // MOST_ACROSS)
+    return axis if axis.names or every < 2 else replace(axis, ticks=axis.ticks[::every])
 
 
 def cell_axis(title: str, names: Sequence[str]) -> Axis:
@@ -218,11 +240,13 @@ def _apart(axis: Axis, values: Sequence[float]) -> tuple[tuple[float, str], ...]
 def share(axis: Axis, value: float) -> float:
     """Where on an axis a value lies, from 0 to 1."""
     if axis.log:
-        return math.log(value / axis.low) / math.log(axis.high / axis.low)
+        return math.log(max(value, axis.edge) / axis.low) / math.log(axis.high / axis.low)
     return (value - axis.low) / ((axis.high - axis.low) or 1.0)
 
 
-def powers(scale: Axis) -> list[tuple[float, str]]:
-    """Powers of ten within a logarithmic scale."""
-    powers = range(math.ceil(math.log10(scale.low)), math.floor(math.log10(scale.high)) + 1)
-    return [(10.0**power, f"{10.0**power:,.6g}") for power in powers]
+def powers(scale: Axis) -> tuple[tuple[float, str], ...]:
+    """Ticks of a logarithmic axis, in its unit: powers of ten, on a short one also twice and five times these."""
+    low, high = (math.log10(end / scale.unit) for end in (scale.low, scale.high))
+    steps = (1.0, 2.0, 5.0) if high - low < SHORT else (1.0,)
+    values = (step * 10.0**power for power in range(math.floor(low), math.floor(high) + 1) for step in steps)
+    return tuple((at * scale.unit, f"{at:,.6g}") for at in values if low <= math.log10(at) <= high)

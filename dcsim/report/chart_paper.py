@@ -13,12 +13,23 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from dcsim.report.chart import Axis, Chart, Exhibit, Grid, Series, powers, wrapped
+from dcsim.report.chart import Axis, Chart, Exhibit, Grid, Series, wrapped
 from dcsim.report.markup import plain
-from dcsim.report.paper import HEAT_MAP, PIXELS_PER_INCH, WIDTH_IN, encoded, freeze_layout, legend
+from dcsim.report.paper import (
+    HEAT_MAP,
+    MOST_NAMES,
+    MOST_SIZES,
+    PIXELS_PER_INCH,
+    WIDTH_IN,
+    encoded,
+    freeze_layout,
+    legend,
+)
 from dcsim.report.style import INK, SYMBOLS, ink_on
 
 MARK = 3.0  # size of a symbol, points
+LEGEND_LETTERS = 50  # of a line of a name in the legend
+SHORT_NAME = 9  # letters of names that stand side by side in it
 
 
 def chart_images(exhibits: Iterable[Exhibit]) -> dict[str, bytes]:
@@ -37,49 +48,58 @@ def draw_chart(chart: Chart, exhibit: Exhibit) -> Drawing:
         _heat(chart.grid, axes)
     if chart.level is not None:
         line = axes.axvline if chart.level[0] == "x" else axes.axhline
-        line(chart.level[1], color=INK, lw=0.6, ls=":")
+        line(chart.level[1] / (chart.x if chart.level[0] == "x" else chart.y).unit, color=INK, lw=0.6, ls=":")
     _ruler(axes.xaxis, chart.x)
     _ruler(axes.yaxis, chart.y)
-    if chart.title:
+    if len(exhibit.legend) > 1:
+        short = all(len(name) <= SHORT_NAME for name, _ in exhibit.legend)
+        columns = 1 if not short else MOST_SIZES if exhibit.legend_title else MOST_NAMES
+        legend(axes, plain(f"{chart.title}\n{exhibit.legend_title}".strip()), columns)
+    elif chart.title:
         axes.set_title(plain(chart.title), fontsize=7, loc="left")
-    if len(exhibit.legend) > 1 and not chart.title:
-        legend(axes, exhibit.legend_title)
     freeze_layout(drawing)
     return drawing
 
 
 def _series(series: Series, chart: Chart, axes: Axes) -> None:
     color, marker = series.look.color, SYMBOLS[series.look.symbol][1]
-    look: dict[str, Any] = {"color": color, "label": "\n".join(wrapped(plain(series.name)))}
+    look: dict[str, Any] = {"color": color, "label": "\n".join(wrapped(plain(series.name), LEGEND_LETTERS))}
     point: dict[str, Any] = {"marker": marker, "ms": MARK, "mec": "white", "mew": 0.3}
-    known = np.isfinite(series.half)
+    x, y = chart.x.place(series.x), chart.y.place(series.y)
     if series.kind == "bars":
-        axes.barh(series.y, series.x, series.thickness, edgecolor="white", linewidth=0.3, **look)
+        axes.barh(y, x, series.thickness, edgecolor="white", linewidth=0.3, **look)
     elif series.kind == "line":
-        axes.plot(series.x, series.y, lw=1.2, **look, **(point if series.mark else {}))
-        axes.fill_between(series.x, *series.reach(chart.y), where=known.tolist(), color=color, alpha=0.13, lw=0)
+        axes.plot(x, y, lw=1.2, **look, **(point if series.mark else {}))
+        known = np.isfinite(series.half).tolist()
+        axes.fill_between(x, *series.reach(chart.y), where=known, color=color, alpha=0.13, lw=0)
     elif series.kind == "steps":
-        axes.plot(series.x, series.y, lw=1.0, drawstyle="steps-post", **look, **point)
+        axes.plot(x, y, lw=1.0, drawstyle="steps-post", **look, **point)
     else:
-        axes.plot(series.x, series.y, ls="", **look, **point)
-    if series.kind in ("bars", "points") and known.any():
-        across = series.along == "x"
-        value = series.x if across else series.y
-        low, high = series.reach(chart.x if across else chart.y)
-        spread: dict[str, Any] = {"xerr" if across else "yerr": np.array([value - low, high - value])[:, known]}
-        ink = INK if series.kind == "bars" else color
-        look = {"fmt": "none", "ecolor": ink, "elinewidth": 0.6, "capsize": 1.5}
-        axes.errorbar(series.x[known], series.y[known], **spread, **look)
-    for x, y, tag in zip(series.x, series.y, series.tags, strict=bool(series.tags)):
-        axes.annotate(tag, (x, y), (3, 2), textcoords="offset points", fontsize=5.5)
+        axes.plot(x, y, ls="", **look, **point)
+    if series.kind in ("bars", "points"):
+        _whiskers(series, chart, axes)
+    for at, height, tag in zip(x, y, series.tags, strict=bool(series.tags)):
+        axes.annotate(tag, (at, height), (3, 2), textcoords="offset points", fontsize=5.5)
+
+
+def _whiskers(series: Series, chart: Chart, axes: Axes) -> None:
+    known = np.isfinite(series.half)
+    if not known.any():
+        return
+    x, y = chart.x.place(series.x), chart.y.place(series.y)
+    key, value, axis = ("xerr", x, chart.x) if series.along == "x" else ("yerr", y, chart.y)
+    low, high = series.reach(axis)
+    spread: dict[str, Any] = {key: np.array([value - low, high - value])[:, known]}
+    ink = INK if series.kind == "bars" else series.look.color
+    axes.errorbar(x[known], y[known], fmt="none", ecolor=ink, elinewidth=0.6, capsize=1.5, **spread)
 
 
 def _heat(grid: Grid, axes: Axes) -> None:
-    known = grid.z[np.isfinite(grid.z)]
-    ends = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    z = grid.scale.place(grid.z)
+    ends = (grid.scale.low / grid.scale.unit, grid.scale.high / grid.scale.unit)
     norm = LogNorm(*ends) if grid.scale.log else Normalize(*ends)
-    rows, columns = (np.arange(count + 1) - 0.5 for count in grid.z.shape)
-    mesh = axes.pcolormesh(columns, rows, grid.z, cmap=HEAT_MAP, norm=norm, edgecolors="white", linewidth=0.4)
+    rows, columns = (np.arange(count + 1) - 0.5 for count in z.shape)
+    mesh = axes.pcolormesh(columns, rows, z, cmap=HEAT_MAP, norm=norm, edgecolors="white", linewidth=0.4)
     axes.grid(False)
     bar = axes.figure.colorbar(mesh, ax=axes, pad=0.02, aspect=30)
     bar.outline.set_visible(False)
@@ -87,7 +107,7 @@ def _heat(grid: Grid, axes: Axes) -> None:
     _ruler(bar.ax.yaxis, grid.scale, ends=False)
     for row, texts in enumerate(grid.texts):
         for column, text in enumerate(texts):
-            shade = mesh.to_rgba(grid.z[row, column])
+            shade = mesh.to_rgba(z[row, column])
             ink = ink_on("#" + "".join(f"{round(255 * part):02X}" for part in shade[:3]))
             axes.text(column, row, text, ha="center", va="center", fontsize=4.5, color=ink)
 
@@ -98,26 +118,13 @@ def _ruler(ruler: Ruler, axis: Axis, ends: bool = True) -> None:
     across = ruler is ruler.axes.xaxis
     if ends:
         (ruler.axes.set_xscale if across else ruler.axes.set_yscale)("log" if axis.log else "linear")
-    ticks = axis.ticks or (powers(axis) if axis.log else ())
-    if ticks:
-        ruler.set_ticks([at for at, _ in ticks], ["\n".join(wrapped(plain(name))) for _, name in ticks])
+    if axis.ticks:
+        names = ["\n".join(wrapped(plain(name))) for _, name in axis.ticks]
+        ruler.set_ticks([at / axis.unit for at, _ in axis.ticks], names)
         ruler.set_minor_locator(NullLocator())
     else:
-        # Ticks are round in the unit that is shown.
-        ruler.set_major_locator(_Rounded(axis.unit))
-        ruler.set_major_formatter(FuncFormatter(lambda value, _: f"{value / axis.unit:,.6g}"))
+        ruler.set_major_locator(MaxNLocator(nbins=5))
+        ruler.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
     if ends:
         low, high = (axis.high, axis.low) if axis.names else (axis.low, axis.high)
-        (ruler.axes.set_xlim if across else ruler.axes.set_ylim)(low, high)
-
-
-class _Rounded(MaxNLocator):
-    """Ticks at round numbers of a unit."""
-
-    def __init__(self, unit: float) -> None:
-        super().__init__(nbins=5)
-        self._unit = unit
-
-    def tick_values(self, vmin: float, vmax: float) -> Any:
-        """Ticks between two values."""
-        return np.asarray(super().tick_values(vmin / self._unit, vmax / self._unit)) * self._unit
+        (ruler.axes.set_xlim if across else ruler.axes.set_ylim)(low / axis.unit, high / axis.unit)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dcsim.report.chart import CHROME_PX, Axis, Chart, Grid, Series, powers, wrapped
+from dcsim.report.chart import CHROME_PX, Axis, Chart, Grid, Series, wrapped
 from dcsim.report.figure import Floats
 from dcsim.report.interactive import FONT, TITLE, Json, packed
 from dcsim.report.markup import in_label
@@ -18,7 +18,6 @@ from dcsim.report.style import GRID, HEAT, INK, SYMBOLS
 SHADE = "1F"  # opacity of bands, hexadecimal
 MARKER_PX = 8
 LETTER_PX = 7  # of a title
-SHORT = 300.0  # ratio of the ends of a logarithmic axis
 
 
 def plot_chart(chart: Chart) -> tuple[list[Json], Json]:
@@ -47,29 +46,29 @@ def plot_chart(chart: Chart) -> tuple[list[Json], Json]:
 
 def _traces(series: Series, chart: Chart) -> list[Json]:
     symbol = {"symbol": SYMBOLS[series.look.symbol][0], "size": MARKER_PX, "color": series.look.color}
-    x, y = series.x / chart.x.unit, series.y / chart.y.unit
-    axis = chart.x if series.along == "x" else chart.y
-    half = series.half / axis.unit
-    low, high = (end / axis.unit for end in series.reach(axis))
+    x, y = chart.x.place(series.x), chart.y.place(series.y)
+    axis, drawn = (chart.x, x) if series.along == "x" else (chart.y, y)
+    low, high = series.reach(axis)
+    spread = _any(series.half)
     trace: Json = {"type": "scatter", "mode": "markers", "name": in_label(series.name), "x": packed(x), "y": packed(y)}
     trace |= {"marker": symbol | {"line": {"color": "#FFFFFF", "width": 0.5}}, "hovertemplate": _hover(series)}
     if series.rows:
         trace["rows"] = list(series.rows)
-    if _any(half):
-        trace["customdata"] = packed(half)
+    exact = [series.x / chart.x.unit, series.y / chart.y.unit, series.half / axis.unit]
+    trace["customdata"] = packed(np.stack(exact, axis=1))  # zeros are drawn at the edge of a logarithmic axis
     if series.kind == "line":
         trace |= {"mode": "lines+markers" if series.mark else "lines", "line": {"color": series.look.color, "width": 2}}
-        return [*([_band(x, low, high, series)] if _any(half) else []), trace]
+        return [*([_band(x, low, high, series)] if spread else []), trace]
     if series.kind == "steps":
         line = {"color": series.look.color, "width": 1.5, "shape": "hv"}
         trace |= {"mode": "lines+markers+text", "line": line, "text": list(series.tags), "textposition": "top right"}
         return [trace]
-    if _any(half):
+    if spread:
         trace[f"error_{series.along}"] = {
             "type": "data",
             "symmetric": False,
-            "array": packed(half),
-            "arrayminus": packed((x if series.along == "x" else y) - low),
+            "array": packed(high - drawn),
+            "arrayminus": packed(drawn - low),
             "thickness": 1.2,
             "width": 3,
             "color": INK if series.kind == "bars" else series.look.color,
@@ -83,10 +82,10 @@ def _traces(series: Series, chart: Chart) -> list[Json]:
 
 def _hover(series: Series) -> str:
     first = ["%{hovertext}"] if series.rows else ["%{fullData.name}"] if series.name else []
-    spread = " \u00b1 %{customdata:,.3~g}" if _any(series.half) else ""
-    across, up = ("%{x:,.4~g}" + spread, "%{y:,.4~g}") if series.along == "x" else ("%{x:,.6~g}", "%{y:,.4~g}" + spread)
-    rows = [] if series.along == "x" else ["%{yaxis.title.text}: " + up]
-    return "<br>".join([*first, "%{xaxis.title.text}: " + across, *rows]) + "<extra></extra>"
+    spread = " \u00b1 %{customdata[2]:,.3~g}" if _any(series.half) else ""
+    x, y = "%{xaxis.title.text}: %{customdata[0]:,.6~g}", "%{yaxis.title.text}: %{customdata[1]:,.4~g}"
+    lines = [*first, x + spread] if series.along == "x" else [*first, x, y + spread]
+    return "<br>".join(lines) + "<extra></extra>"
 
 
 def _band(x: Floats, low: Floats, high: Floats, series: Series) -> Json:
@@ -112,17 +111,21 @@ def _band(x: Floats, low: Floats, high: Floats, series: Series) -> Json:
 
 
 def _heat(grid: Grid, chart: Chart) -> Json:
-    z = np.log10(grid.z) if grid.scale.log else grid.z / grid.scale.unit
+    z, ends = grid.scale.place(grid.z), [end / grid.scale.unit for end in (grid.scale.low, grid.scale.high)]
+    if grid.scale.log:
+        z, ends = np.log10(z), [log10(end) for end in ends]
     steps = len(HEAT) - 1
     bar: Json = {"title": {"text": in_label(grid.scale.title), "side": "right", "font": TITLE}, "thickness": 12}
     if grid.scale.log:
-        ticks = grid.scale.ticks or powers(grid.scale)
-        bar |= {"tickvals": [log10(value) for value, _ in ticks], "ticktext": [name for _, name in ticks]}
+        bar |= {"tickvals": [log10(at) for at, _ in grid.scale.ticks]}
+        bar |= {"ticktext": [name for _, name in grid.scale.ticks]}
     trace: Json = {
         "type": "heatmap",
         "x": [name for _, name in chart.x.ticks],
         "y": [name for _, name in chart.y.ticks],
         "z": packed(z),
+        "zmin": ends[0],
+        "zmax": ends[1],
         "xgap": 1,
         "ygap": 1,
         "colorscale": [[i / steps, shade] for i, shade in enumerate(HEAT)],
@@ -131,9 +134,6 @@ def _heat(grid: Grid, chart: Chart) -> Json:
         "hovertemplate": "%{xaxis.title.text}: %{x}<br>%{yaxis.title.text}: %{y}<br>"
         f"{in_label(grid.scale.title)}: %{{customdata:,.4~g}}<extra></extra>",
     }
-    known = z[np.isfinite(z)]
-    if len(known):
-        trace |= {"zmin": float(known.min()), "zmax": float(known.max())}
     if grid.texts:
         trace |= {"text": [list(row) for row in grid.texts], "texttemplate": "%{text}"}
     return trace
@@ -159,9 +159,6 @@ def _axis(axis: Axis, chart: Chart) -> Json:
     if axis.ticks:
         labels = [in_label("\n".join(wrapped(name)) if axis.names else name) for _, name in axis.ticks]
         look |= {"tickvals": [at / axis.unit for at, _ in axis.ticks], "ticktext": labels}
-    elif axis.log:
-        # 1, 2, 5, 10 on a short one, else powers of ten
-        look |= {"dtick": 1 if axis.high / axis.low > SHORT else "D2", "tickformat": ",.6~g"}
     return look
 
 

@@ -196,18 +196,18 @@ def _y_axis(axis: Axes, panel: Panel) -> None:
         axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     axis.set_ylim(0.0, panel.top)
     if len(axis.get_legend_handles_labels()[1]) > 1:
-        legend(axis, panel.legend)
+        legend(axis, panel.legend, MOST_SIZES if panel.legend else MOST_NAMES)
 
 
-def legend(axis: Axes, title: str) -> None:
-    """The names of the marks in rows above the plotting area, below their title."""
+def legend(axis: Axes, title: str, columns: int) -> None:
+    """The names of the marks in rows of so many above the plotting area, below their title."""
     count = len(axis.get_legend_handles_labels()[1])
     axis.legend(
         title=title or None,
         alignment="left",
         loc="lower left",
         bbox_to_anchor=(0, 1),
-        ncols=min(count, MOST_SIZES if title else MOST_NAMES),
+        ncols=min(count, columns),
         columnspacing=0.8,
         handlelength=1.0,
         handletextpad=0.4,

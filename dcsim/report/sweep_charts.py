@@ -26,7 +26,7 @@ from dcsim.report.chart import (
     rows_px,
 )
 from dcsim.report.sweep_output import MOST_CHARTS, Output, Split, arrays, caption, count, rises, settings, split
-from dcsim.report.swept import Key, text
+from dcsim.report.swept import Key, label, name
 from dcsim.sweep.margins import Margin, margins
 from dcsim.sweep.statistics import Mean, interval
 from dcsim.sweep.table import Table
@@ -49,6 +49,7 @@ class _Group:
     margins: list[Margin]
 
     def means(self) -> list[Mean]:
+        """The means, in order."""
         return [margin.mean for margin in self.margins]
 
 
@@ -92,23 +93,23 @@ def _compared(table: Table, key: Key, others: Sequence[Key], output: Output) -> 
     if key.numbers is None and not axis.log:
         axis = output.axis(means, zero=True)
     styles, panels = looks(count(parts.series), rises(parts.series)), settings(parts.charts)
-    name = _slug(f"{output.name}-by-{key.name}")
+    place = _slug(f"{output.name}-by-{key.name}")
     charts = []
     for number, panel in enumerate(panels, 1):
         groups = [
-            _Group(", ".join(map(text, s)), look, [found[p] for v in key.values if (p := (v, *s, *panel)) in found])
+            _Group(name(parts.series, s), look, [found[p] for v in key.values if (p := (v, *s, *panel)) in found])
             for s, look in zip(settings(parts.series), styles, strict=True)
         ]
         draw = _bars if key.numbers is None else _lines
         chart = draw(key, [group for group in groups if group.margins], axis)
-        charts.append(_placed(chart, f"{name}-{number}" if len(panels) > 1 else name, _title(parts.charts, panel)))
+        charts.append(_placed(chart, f"{place}-{number}" if len(panels) > 1 else place, label(parts.charts, panel)))
     cut = max(len(key.values) - MOST_NAMES, 0) if key.numbers is None else 0
     return Exhibit(
-        name,
+        place,
         f"By {key.name}",
-        caption(means, parts.folded, cut * count(parts.series), log=axis.log),
+        caption(means, parts.folded, cut * count(parts.series), axis=axis),
         tuple(charts),
-        tuple((", ".join(map(text, s)), look) for s, look in zip(settings(parts.series), styles, strict=True) if s),
+        tuple((name(parts.series, s), look) for s, look in zip(settings(parts.series), styles, strict=True) if s),
         _names(parts),
     )
 
@@ -154,15 +155,15 @@ def _drawn(table: Table, key: Key, keys: Sequence[Key], output: Output) -> Exhib
         value, half = arrays(m.mean for m in mine)
         half = half if len(found) <= MOST_WHISKERS else np.full(len(mine), math.nan)
         rows = tuple(m.variants[0] for m in mine)
-        series.append(Series(", ".join(map(text, setting)), x, value, half, look, rows=rows))
+        series.append(Series(name(shown, setting), x, value, half, look, rows=rows))
     means = [margin.mean for margin in found]
-    name = _slug(f"{output.name}-by-{key.name}")
+    place = _slug(f"{output.name}-by-{key.name}")
     y = output.axis(means)
     x_axis = number_axis(key.title, list(key.numbers.values()), key.unit)
-    chart = Chart(name, "", x_axis, y, tuple(series), height=CHART_PX)
+    chart = Chart(place, "", x_axis, y, tuple(series), height=CHART_PX)
     legend = tuple((s.name, s.look) for s in series if s.name)
-    said = f"A point a variant; the other keys differ too. {caption(means, log=y.log)}"
-    return Exhibit(name, f"By {key.name}", said, (chart,), legend, ", ".join(k.name for k in shown))
+    said = f"A point a variant; the other keys differ too. {caption(means, axis=y)}"
+    return Exhibit(place, f"By {key.name}", said, (chart,), legend, ", ".join(k.name for k in shown))
 
 
 def _map(table: Table, pair: tuple[Key, Key], keys: Sequence[Key], output: Output) -> Exhibit:
@@ -173,36 +174,26 @@ def _map(table: Table, pair: tuple[Key, Key], keys: Sequence[Key], output: Outpu
     found = {margin.point: margin for margin in margins(table, [k.name for k in kept], output.name)}
     means = [margin.mean for margin in found.values()]
     scale = output.axis([replace(mean, half=math.nan) for mean in means])
-    name = _slug(f"{output.name}-by-{pair[0].name}-and-{pair[1].name}")
-    horizontal, vertical = (cell_axis(key.title, _bare(key)) for key in pair)
+    place = _slug(f"{output.name}-by-{pair[0].name}-and-{pair[1].name}")
+    horizontal, vertical = (cell_axis(key.title, [key.bare(value) for value in key.values]) for key in pair)
     few = max(len(key.values) for key in pair) <= FEW_CELLS and not charts
     drawn = []
     for number, panel in enumerate(settings(charts), 1):
         cells = [[found.get((x, y, *panel)) for x in pair[0].values] for y in pair[1].values]
         z = np.array([[math.nan if cell is None else cell.mean.value for cell in row] for row in cells])
         texts = tuple(tuple(output.shown(value) for value in row) for row in z.tolist()) if few else ()
-        place = f"{name}-{number}" if charts else name
+        key = f"{place}-{number}" if charts else place
         height = max(MAP_PX + 34 * len(pair[1].values), SMALL_PX)
-        chart = Chart(place, _title(charts, panel), horizontal, vertical, grid=Grid(z, scale, texts), height=height)
+        chart = Chart(key, label(charts, panel), horizontal, vertical, grid=Grid(z, scale, texts), height=height)
         drawn.append(chart)
     folded = () if charts else others
     title = f"By {pair[0].name} and {pair[1].name}"
-    return Exhibit(name, title, caption(means, folded, spread=False), tuple(drawn))
+    return Exhibit(place, title, caption(means, folded, spread=False), tuple(drawn))
 
 
 def _placed(chart: Chart, key: str, title: str) -> Chart:
     height = chart.height if chart.y.names else SMALL_PX if title else CHART_PX
     return replace(chart, key=key, title=title, height=height)
-
-
-def _bare(key: Key) -> list[str]:
-    """Numbers of a key in the unit that its title names."""
-    assert key.numbers is not None
-    return [f"{key.numbers[value] / key.unit:,.6g}" for value in key.values]
-
-
-def _title(keys: Sequence[Key], point: Sequence[object]) -> str:
-    return ", ".join(f"{key.name} = {text(value)}" for key, value in zip(keys, point, strict=True))
 
 
 def _names(parts: Split) -> str:

@@ -11,7 +11,7 @@ from dcsim.report.chart import Exhibit
 from dcsim.report.sweep_charts import exhibits
 from dcsim.report.sweep_front import Front, differences, front
 from dcsim.report.sweep_output import Output
-from dcsim.report.swept import Key, keys_of, label, text
+from dcsim.report.swept import Key, keys_of, label, name
 from dcsim.scenario.mistakes import hint, quoted
 from dcsim.sweep.compare import Comparison, compare, measures, pareto
 from dcsim.sweep.table import Table
@@ -59,16 +59,16 @@ def sweep_figures(table: Table, asked: Asked) -> Figures:
     where = [table.axes.index(key.name) for key in keys]
     points = list(dict.fromkeys(row.variant for row in found.rows))
     varied = [[point[i] for i in where] for point in points]
-    names = [", ".join(map(text, values)) for values in varied]
-    base = "" if found.baseline is None else names[points.index(found.baseline)]
+    names = [name(keys, values) for values in varied]
+    labels = tuple(label(keys, values) for values in varied)
     of_outputs = []
     for output in map(Output, asked.outputs or table.outputs):
         shown = exhibits(table, keys, output)
         if found.baseline is not None:
             mine = [row for row in found.rows if row.output == output.name]
-            shown.append(differences(mine, names, (base, ", ".join(key.name for key in keys)), output))
+            base = labels[points.index(found.baseline)]
+            shown.append(differences(mine, keys, names, base, output))
         of_outputs.append((output, tuple(shown)))
-    labels = tuple(label([key.name for key in keys], values) for values in varied)
     return Figures(table, keys, labels, found, tuple(of_outputs), _front(table, asked))
 
 
@@ -88,7 +88,7 @@ def _front(table: Table, asked: Asked) -> Front | None:
 
 def _usual_pair(table: Table, outputs: tuple[str, ...]) -> tuple[str, ...]:
     """The first output, and the first cost or output that is not the same for all variants."""
-    others = [name for name in (*COSTS, *outputs) if name in measures(table) and name != outputs[0]]
+    others = [other for other in (*COSTS, *outputs) if other in measures(table) and other != outputs[0]]
     for other in dict.fromkeys(others):
         means = [row.mean.value for row in compare(table, None, (other,)).rows]
         if len({f"{mean:.{SAME}g}" for mean in means if not math.isnan(mean)}) > 1:
@@ -104,9 +104,9 @@ def _refuse_unknown(table: Table, asked: Asked) -> None:
         problems.append(Problem("--pareto", "", "not two outputs", got, fix="such as wait_s_mean,accelerators"))
     for option in ("outputs", "pareto", "maximize"):
         problems += [
-            Problem(f"--{option}", "", "no such output", quoted(name), fix=hint(name, known))
-            for name in getattr(asked, option)
-            if name not in known
+            Problem(f"--{option}", "", "no such output", quoted(output), fix=hint(output, known))
+            for output in getattr(asked, option)
+            if output not in known
         ]
     if problems:
         raise ScenarioError(problems)

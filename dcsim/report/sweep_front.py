@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from dcsim.report.chart import Axis, Chart, Exhibit, Look, Series, across, name_
 from dcsim.report.figure import Floats
 from dcsim.report.style import SERIES
 from dcsim.report.sweep_output import Output, arrays, caption
+from dcsim.report.swept import Key
 from dcsim.sweep.compare import Comparison, Point, Row
 from dcsim.sweep.statistics import Mean
 
@@ -65,36 +66,39 @@ def front(found: Comparison, best: Sequence[int], pair: tuple[str, str], maximiz
     return Front(outputs, listed, Exhibit(key, title, said, (chart,), legend))
 
 
-def differences(rows: Sequence[Row], names: Sequence[str], base: tuple[str, str], output: Output) -> Exhibit:
-    """Paired differences of an output from the baseline; `rows`: of all variants, `names`: theirs; `base`: the name of
-    the baseline, and which keys names are made of."""
-    known = [(name, row.against) for name, row in zip(names, rows, strict=True) if row.against is not None]
+def differences(rows: Sequence[Row], keys: Sequence[Key], names: Sequence[str], base: str, output: Output) -> Exhibit:
+    """Paired differences of an output from the baseline.
+
+    `rows`: of all variants; `names`: theirs, settings of `keys`; `base`: the baseline in words.
+    """
+    known = [(text, row.against) for text, row in zip(names, rows, strict=True) if row.against is not None]
     shown = known[:MOST_DIFFERENCES]
     x = _difference_axis(output, [mean for _, mean in shown])
-    labels = [name for name, _ in shown]
+    labels = [text for text, _ in shown]
     series = []
     for name, look, wanted in (("interval excludes 0", CLEAR, True), ("interval holds 0", UNCLEAR, False)):
         mine = [(n, mean) for n, (_, mean) in enumerate(shown) if mean.excludes_zero is wanted]
         value, half = arrays(mean for _, mean in mine)
         places = np.array([n for n, _ in mine], dtype=np.float64)
         series.append(Series(name, value, places, half, look, along="x"))
-    key = f"{output.name}-difference"
-    chart = Chart(key, "", x, name_axis(base[1], labels), tuple(series), level=("x", 0.0), height=rows_px(labels))
+    y = name_axis(", ".join(key.name for key in keys), labels)
+    place = f"{output.name}-difference"
+    chart = Chart(place, "", x, y, tuple(series), level=("x", 0.0), height=rows_px(labels))
     rest = caption([mean for _, mean in known], cut=len(known) - len(shown))
-    said = f"Difference from {base[1]} = {base[0]} on the same seeds. {rest}"
+    said = f"Difference from {base} on the same seeds. {rest}"
     legend = tuple((s.name, s.look) for s in series if len(s.x))
-    return Exhibit(key, "Difference from the baseline", said, (chart,), legend)
+    return Exhibit(place, "Difference from the baseline", said, (chart,), legend)
 
 
 def _difference_axis(output: Output, means: Sequence[Mean]) -> Axis:
     """Never logarithmic, and zero is on it."""
-    axis = output.axis([*means, Mean(0.0, math.nan, 1)])
-    return Axis(f"difference of {axis.title}", axis.low, axis.high, unit=axis.unit)
+    axis = output.axis([*means, Mean(0.0, math.nan, 1)], zero=True)
+    return replace(axis, title=f"difference of {axis.title}")
 
 
 def _titled(axis: Axis, more_is_better: bool) -> Axis:
     side = "larger" if more_is_better else "smaller"
-    return Axis(f"{axis.title}, {side} is better", axis.low, axis.high, axis.log, axis.unit, axis.ticks)
+    return replace(axis, title=f"{axis.title}, {side} is better")
 
 
 def _tags(x: Floats, y: Floats, x_axis: Axis, y_axis: Axis) -> tuple[str, ...]:

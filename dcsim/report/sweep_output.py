@@ -40,12 +40,19 @@ class Output:
         return bool(_SECONDS.search(self.name))
 
     def axis(self, means: Iterable[Mean], *, zero: bool = False) -> Axis:
-        """An axis that holds these means with their intervals; a logarithmic one cuts those that reach down to zero."""
+        """An axis for these means with their intervals, of which a logarithmic one cuts those that reach far down.
+
+        `zero`: begin there, as bars must.
+        """
         value, half = arrays(means)
         half = np.nan_to_num(half)
         low = value - half
-        kept = low if zero or not (value > 0.0).any() or np.nanmin(value) <= 0.0 else low[low > 0.0]
-        return value_axis(self.title, [value, value + half, kept], self.seconds, zero=zero)
+        if not zero:
+            near = low > np.min(value[value > 0.0], initial=math.inf) / 10.0
+            axis = value_axis(self.title, [value, value + half, low[near]], self.seconds)
+            if axis.log:
+                return axis
+        return value_axis(self.title, [value, value + half, low], self.seconds, zero=zero)
 
     def shown(self, value: float) -> str:
         """A value with its unit, for people."""
@@ -99,10 +106,10 @@ def arrays(means: Iterable[Mean]) -> tuple[Floats, Floats]:
 
 
 def caption(
-    means: Sequence[Mean], folded: Sequence[Key] = (), cut: int = 0, *, spread: bool = True, log: bool = False
+    means: Sequence[Mean], folded: Sequence[Key] = (), cut: int = 0, *, spread: bool = True, axis: Axis | None = None
 ) -> str:
     """How to read a chart of these means. `folded`: keys over which they are taken too; `cut`: how many it leaves out;
-    `spread`: whether it shows intervals; `log`: whether values are on a logarithmic axis."""
+    `spread`: whether it shows intervals; `axis`: of the values."""
     counts = sorted({mean.count for mean in means if mean.count})
     seeds = counted(counts[-1], "seed") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds" if counts else ""
     told = []
@@ -113,8 +120,8 @@ def caption(
         told.append("One run each." if not spread else "One run each: there is no interval.")
     elif counts:
         told.append(f"Mean and 95 % interval (Student's t) over {seeds}." if spread else f"Mean over {seeds}.")
-    if log and any(mean.value - mean.half <= 0.0 for mean in means):
-        told.append("Intervals that reach down to zero are cut at the edge.")
+    if axis is not None and any(mean.value - mean.half < axis.low for mean in means):
+        told.append("Intervals that reach below the axis are cut at its edge.")
     missing = len(means) - sum(mean.count > 0 for mean in means)
     if missing:
         told.append(f"{missing} of {len(means)} have no value, since runs failed or gave none.")

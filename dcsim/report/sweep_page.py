@@ -139,12 +139,13 @@ def _front(figures: Figures) -> str:
     if figures.front is None:
         return ""
     front = figures.front
-    where = [figures.table.axes.index(key.name) for key in figures.keys]
-    head = ("", *(key.name for key in figures.keys), *(output.name for output in front.outputs))
-    rows = [
-        (str(n), *(text(point[i]) for i in where), *(o.shown(v) for o, v in zip(front.outputs, values, strict=True)))
-        for n, (point, values) in enumerate(front.best, 1)
-    ]
+    keys, outputs = figures.keys, front.outputs
+    where = [figures.table.axes.index(key.name) for key in keys]
+    head = ("", *(key.title for key in keys), *(output.name for output in outputs))
+    rows = []
+    for number, (point, values) in enumerate(front.best, 1):
+        settings = [key.bare(point[i]) for key, i in zip(keys, where, strict=True)]
+        rows.append((str(number), *settings, *(o.shown(v) for o, v in zip(outputs, values, strict=True))))
     return f"<section>{_exhibit(front.exhibit, 'h2')}\n{table(head, rows)}</section>"
 
 
@@ -195,7 +196,7 @@ def _columns(figures: Figures) -> Iterator[_Column]:
         numbers = key.numbers
         values = [row[0].variant[at] for row in rows]
         sort = [repr(numbers[v]) if numbers is not None else text(v).lower() for v in values]
-        yield _Column(key.name, [text(v) for v in values], sort, numbers is not None)
+        yield _Column(key.title, [key.bare(v) for v in values], sort, numbers is not None)
     yield _Column("seeds", [str(row[0].mean.count) for row in rows], [str(row[0].mean.count) for row in rows], True)
     for at in range(len(found.axes), len(head)):
         number, difference = divmod(at - len(found.axes), 1 if found.baseline is None else 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dcsim.report.figure import SCALES
@@ -24,7 +24,7 @@ from dcsim.units import (
 )
 
 DIMENSIONS = (TIME, SIZE, BANDWIDTH, COMPUTE, OPERATIONS, POWER, ENERGY, MONEY, PRICE_RATE, RATE)
-FILLED = 0.5  # of all combinations of numbers: from this share on they are a grid
+FILLED = 0.5  # of all combinations of numbers: above this share they are a grid
 NONE = "(not set)"
 
 
@@ -32,18 +32,35 @@ NONE = "(not set)"
 class Key:
     """A swept key that differs between variants.
 
-    `values`: as the table has them, numbers rising, names in the experiment's order; `names`: texts of these;
-    `numbers`: of each value, in the base unit where it has one; None for a key of names. `title`: with the unit that
-    an axis shows; `unit`: that unit in the base unit. `drawn`: whether its numbers are drawn points, not a grid.
+    `values`: as the table has them, numbers rising, names in the experiment's order; `numbers`: of each value, in the
+    base unit where it has one; None for a key of names. `unit`: the unit in which they are shown, in the base unit, and
+    `unit_name`. `drawn`: whether its numbers are drawn points, not a grid.
     """
 
     name: str
-    title: str
     values: tuple[Any, ...]
-    names: tuple[str, ...]
     numbers: dict[Any, float] | None = None
     unit: float = 1.0
+    unit_name: str = ""
     drawn: bool = False
+
+    @property
+    def title(self) -> str:
+        """Of an axis or a column, with the unit."""
+        return f"{self.name} ({self.unit_name})" if self.unit_name else self.name
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Texts of all values, with units."""
+        return tuple(self.text(value) for value in self.values)
+
+    def bare(self, value: Any) -> str:
+        """A value as it stands under the title."""
+        return text(value) if self.numbers is None else f"{self.numbers[value] / self.unit:.6g}"
+
+    def text(self, value: Any) -> str:
+        """A value as it stands alone."""
+        return f"{self.bare(value)} {self.unit_name}".strip()
 
 
 def keys_of(table: Table) -> list[Key]:
@@ -52,14 +69,9 @@ def keys_of(table: Table) -> list[Key]:
     keys = [_key(axis, values) for axis, values in seen.items() if len(values) > 1]
     numeric = [key for key in keys if key.numbers is not None]
     points = {tuple(row[key.name] for key in numeric) for row in table}
-    if len(numeric) < 2 or len(points) >= FILLED * math.prod(len(key.values) for key in numeric):
+    if len(numeric) < 2 or len(points) > FILLED * math.prod(len(key.values) for key in numeric):
         return keys
-    return [Key(**(vars(key) | {"drawn": key.numbers is not None})) for key in keys]
-
-
-def constants_of(table: Table) -> dict[str, Any]:
-    """The swept keys that have one value only."""
-    return {a: next(iter(table))[a] for a in table.axes if len({row[a] for row in table}) == 1}
+    return [replace(key, drawn=key.numbers is not None) for key in keys]
 
 
 def text(value: Any) -> str:
@@ -71,25 +83,28 @@ def text(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def label(keys: Sequence[str], point: Sequence[Any]) -> str:
-    """A variant in words: `scheduler.use=fifo, pools.0.nodes=8`."""
-    return ", ".join(f"{key}={text(value)}" for key, value in zip(keys, point, strict=True))
+def label(keys: Sequence[Key], point: Sequence[Any]) -> str:
+    """Settings of these keys in words: `scheduler.use = fifo, pools.0.nodes = 8`."""
+    return ", ".join(f"{key.name} = {key.text(value)}" for key, value in zip(keys, point, strict=True))
+
+
+def name(keys: Sequence[Key], point: Sequence[Any]) -> str:
+    """Settings of these keys without their names: `fifo, 8`."""
+    return ", ".join(key.text(value) for key, value in zip(keys, point, strict=True))
 
 
 def _key(axis: str, values: list[Any]) -> Key:
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
-        return _numeric(axis, axis, {value: float(value) for value in values}, 1.0)
+        return _numeric(axis, {value: float(value) for value in values})
     for dimension in DIMENSIONS:
         numbers = _in_base_units(dimension, values)
         if numbers is not None:
-            name, unit = _shown_unit(dimension, values, numbers)
-            return _numeric(axis, f"{axis} ({name})", numbers, unit)
-    return Key(axis, axis, tuple(values), tuple(text(value) for value in values))
+            return _numeric(axis, numbers, *_shown_unit(dimension, values, numbers))
+    return Key(axis, tuple(values))
 
 
-def _numeric(axis: str, title: str, numbers: dict[Any, float], unit: float) -> Key:
-    rising = tuple(sorted(numbers, key=numbers.__getitem__))
-    return Key(axis, title, rising, tuple(text(value) for value in rising), numbers, unit)
+def _numeric(axis: str, numbers: dict[Any, float], unit_name: str = "", unit: float = 1.0) -> Key:
+    return Key(axis, tuple(sorted(numbers, key=numbers.__getitem__)), numbers, unit, unit_name)
 
 
 def _in_base_units(dimension: Dimension, values: list[Any]) -> dict[Any, float] | None:

@@ -104,8 +104,8 @@ class Comparison:
         if not math.isfinite(row.relative):
             return _with_interval(row.against) + star
         half = abs(row.relative / row.against.value * row.against.half) if row.against.value else math.nan
-        wide = "" if math.isnan(half) else f" ± {100 * half:.3g}"
-        return f"{100 * row.relative:+.3g}{wide} %{star}"
+        wide = "" if math.isnan(half) else f" ± {_short(100 * half, 3)}"
+        return f"{_short(100 * row.relative, 3, '+')}{wide} %{star}"
 
     def markdown(self) -> str:
         """The same as a Markdown table."""
@@ -246,8 +246,13 @@ def _full(value: Any) -> str:
 def _with_interval(mean: Mean) -> str:
     if math.isnan(mean.value):
         return "-"
-    text = f"{mean.value:,.{DIGITS}g}" if abs(mean.value) < 10**DIGITS else f"{mean.value:,.0f}"
-    return text if math.isnan(mean.half) else f"{text} ± {mean.half:.2g}"
+    text = _short(mean.value, DIGITS)
+    return text if math.isnan(mean.half) else f"{text} ± {_short(mean.half, 2)}"
+
+
+def _short(value: float, digits: int, sign: str = "") -> str:
+    """So many digits, and whole numbers in full."""
+    return f"{value:{sign},.{digits}g}" if abs(value) < 10**digits else f"{value:{sign},.0f}"
 
 
 def _latex_row(cells: Sequence[str]) -> str:
