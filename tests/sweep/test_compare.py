@@ -61,7 +61,7 @@ def test_an_interval_is_students():
 
 def test_what_pairs_have_in_common_cancels():
     common = np.array([10.0, 50.0, 30.0, 90.0])
-    mean = paired(common + [1.0, 2.0, 3.0, 2.0], common)
+    mean = paired(common + np.array([1.0, 2.0, 3.0, 2.0]), common)
     assert mean.value == 2.0
     assert mean.half == pytest.approx(interval([1.0, 2.0, 3.0, 2.0]).half)
     assert mean.excludes_zero
