@@ -21,9 +21,11 @@ from dcsim.policies.placements import Placement
 from dcsim.scenario.jobs import JobTable
 from dcsim.scenario.load import load
 from dcsim.scenario.loaded import Loaded, Source
+from dcsim.scenario.network_failure import NetworkFailure
 from dcsim.scenario.plugin_tables import build, with_files
 from dcsim.scenario.spec import PluginTable, Scenario
 from dcsim.sim.engine import Engine, Progress
+from dcsim.sim.parts import Part
 from dcsim.sim.rng import stream
 from dcsim.speeds.base import SpeedContext
 from dcsim.training.jobs import training_table
@@ -34,6 +36,7 @@ from dcsim.workloads.base import WorkloadContext
 if TYPE_CHECKING:
     from dcsim.performance.training import Training
     from dcsim.sim.links import SharedLinks
+    from dcsim.topologies._routes import Links
 
 
 @dataclass(frozen=True)
@@ -136,8 +139,9 @@ def speeds_of(loaded: Loaded, jobs: JobTable, trainings: Sequence[Training]) -> 
     return kept_away(jobs, scenario.pools, trace), Rates(jobs, scenario.pools, trainings, trace)
 
 
-def _connected(loaded: Loaded, jobs: JobTable, placement: Placement) -> SharedLinks | None:
-    """The links of the scenario's network where jobs share them; tells the placement where nodes are."""
+def _connected(loaded: Loaded, jobs: JobTable, placement: Placement) -> tuple[SharedLinks, list[Part]] | None:
+    """The links of the scenario's network where jobs share them, and what of it can fail; tells the placement where
+    nodes are."""
     network, pools = loaded.scenario.network, loaded.scenario.pools
     if network is None:
         if placement.uses_network:
@@ -152,7 +156,29 @@ def _connected(loaded: Loaded, jobs: JobTable, placement: Placement) -> SharedLi
     refuse_other_hosts(links, pools, loaded.file)
     if placement.uses_network:
         placement.blocks = blocks(links, pools)
-    return SharedLinks(links, pools, senders(jobs.training)) if network.contention == "fair" else None
+    if network.contention == "none":
+        return None
+    return SharedLinks(links, pools, senders(jobs.training)), _parts(loaded, network.failures, links)
+
+
+def _parts(loaded: Loaded, failures: Sequence[NetworkFailure], links: Links) -> list[Part]:
+    """Every link and switch that can fail; ScenarioError with all words that name none."""
+    from dcsim.topologies._parts import UnknownPartError, parts
+
+    found: dict[tuple[int, str], Part] = {}
+    problems = []
+    for table, facts in enumerate(failures):
+        for number, word in enumerate(facts.parts):
+            key = ("network", "failures", table, "parts", number)
+            try:
+                found |= {(table, name): Part(name, of, table, facts) for name, of in parts(links, word).items()}
+            except UnknownPartError as hint:
+                file, line = loaded.place(key)
+                what = "no link or switch of that name"
+                problems.append(Problem(file, ".".join(map(str, key)), what, f"'{word}'", fix=str(hint), line=line))
+    if problems:
+        raise ScenarioError(problems)
+    return list(found.values())
 
 
 def run(
@@ -173,10 +199,10 @@ def run(
     jobs, speeds = speeds_of(source, load_jobs(source, trainings), trainings)
     scheduler = build("scheduler", scenario.scheduler, source)
     placement = build("placement", scenario.placement, source)
-    links = _connected(source, jobs, placement)
+    connected = _connected(source, jobs, placement)
     engine = Engine(scenario, jobs, scheduler, placement, speeds=speeds)
-    if links is not None:
-        engine.contend(links)
+    if connected is not None:
+        engine.contend(*connected)
     outcome = engine.run(progress)
     if speeds is not None and speeds.sizes:  # elastic jobs have the size on which they started
         jobs = replace(jobs, accelerators=np.array(outcome.world.facts.accelerators, np.int32))

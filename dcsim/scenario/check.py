@@ -200,6 +200,9 @@ def _check_together(scenario: Scenario, mistakes: Mistakes) -> None:
         mistakes.add(("speeds",), "has no effect without a workload", fix="leave it out")
     if scenario.network is not None and scenario.network.contention == "fair" and not scenario.jobs:
         mistakes.add(("network", "contention"), "has no effect without jobs", quoted("fair"), fix="write [[jobs]]")
+    if scenario.network is not None and scenario.network.failures and scenario.network.contention == "none":
+        fix = 'write contention = "fair"'
+        mistakes.add(("network", "failures"), "have no effect where jobs do not share links", fix=fix)
     pools = [pool.name for pool in scenario.pools]
     for number, job in enumerate(scenario.jobs):
         if job.pool is not None and job.pool not in pools:

@@ -13,6 +13,7 @@ from dcsim.scenario.model import Network, Transformer
 from dcsim.scenario.plugin_tables import KINDS, Kind, path_of
 from dcsim.scenario.scaling_law import ScalingLaw
 from dcsim.scenario.schema import BASE
+from dcsim.scenario.network_failure import NetworkFailure
 from dcsim.scenario.spec import Accelerator, Estimates, Interconnect, Overheads, Pool, Scenario
 from dcsim.scenario.training import Plan, TrainingJob
 from dcsim.scenario.type_text import tables_below, tables_in, type_text
@@ -78,6 +79,7 @@ MODELS: tuple[tuple[str, type[Any]], ...] = (
     ("`[[jobs]]`", TrainingJob),
     ("`plan` of a job", Plan),
     ("`[network]`", Interconnect),
+    ("`[[network.failures]]`", NetworkFailure),
     ("`[overheads]`", Overheads),
     ("`[estimates]`", Estimates),
     ("Accelerator", Accelerator),

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from dcsim.scenario.facts import Count, Facts, Name, Provenance
+from dcsim.scenario.network_failure import NetworkFailure
 from dcsim.scenario.training import TrainingJob
 from dcsim.units import (
     Bytes,
@@ -152,6 +153,8 @@ class Interconnect(Facts):
     """Which graph: a file of `dcsim/topologies/` and its keys. Its hosts are the nodes of the pools, in order."""
     contention: Literal["none", "fair"] = "none"
     """`none`: every training job has its NICs' bandwidth; `fair`: those that span nodes share links max-min fairly."""
+    failures: tuple[NetworkFailure, ...] = ()
+    """Links and switches that fail while jobs run; with contention `fair`."""
 
 
 class Estimates(Facts):

@@ -13,7 +13,7 @@ from dcsim.topologies.base import Node
 LINKS, SWITCHES, JOINED = "links", "switches", " -- "
 
 
-class UnknownPart(LookupError):
+class UnknownPartError(LookupError):
     """A word that names nothing in a graph; the text is what to write instead."""
 
 
@@ -21,7 +21,7 @@ def parts(links: Links, word: str) -> dict[str, Ints]:
     """What a word names, each by its own name, with the directed links that fail with it.
 
     `links`: every cable, in both directions; `switches`: every switch, with all its cables; a level (`spine`) or a node
-    (`spine-1`): these nodes; two of them (`leaf -- spine-1`): the cables between them. UnknownPart for any other.
+    (`spine-1`): these nodes; two of them (`leaf -- spine-1`): the cables between them. UnknownPartError for any other.
     """
     if word == LINKS:
         return dict(_cables(links, np.flatnonzero(links.origin < links.neighbour)))
@@ -32,7 +32,7 @@ def parts(links: Links, word: str) -> dict[str, Ints]:
     here, there = (_places(links, side.strip()) for side in word.split(JOINED, 1))
     found = np.flatnonzero(np.isin(links.origin, here) & np.isin(links.neighbour, there))
     if not len(found):
-        raise UnknownPart(f"no cable joins the two: {_neighbours(links, int(here[0]))}")
+        raise UnknownPartError(f"no cable joins the two: {_neighbours(links, int(here[0]))}")
     return dict(_cables(links, found))
 
 
@@ -52,7 +52,7 @@ def _places(links: Links, word: str) -> Ints:
         levels = dict.fromkeys(map(_level, links.nodes))
         names = {*map(_text, links.nodes), *levels, LINKS, SWITCHES}
         known = ", ".join([LINKS, SWITCHES, *levels][:8])
-        raise UnknownPart(nearest(word, names) or f"known: {known}, single nodes, and two of them joined by '--'")
+        raise UnknownPartError(nearest(word, names) or f"known: {known}, single nodes, and two of them joined by '--'")
     return np.array(found)
 
 
