@@ -255,8 +255,8 @@ class BackfillQueue:
         heappush(self._ends, (end, job))
 
     def _start(self, job: int, allocation: Allocation, end_s: float, act: Actions) -> None:
-        """Start a job that is not the head. `end_s`: when it would end without others in its way; where it is then found
-        to be slower, the reservation, which counts on that, is made anew."""
+        """Start a job that is not the head. `end_s`: when it would end without others in its way; where it then is
+        slower, the reservation, which counts on that, is made anew."""
         self._backfilled.add(job)
         self._moved = True
         act.start(job, allocation, "backfill")

@@ -10,10 +10,10 @@ from dcsim import plugins, units
 from dcsim.scenario.facts import Provenance
 from dcsim.scenario.keys import Key, description, key_docs, keys_of
 from dcsim.scenario.model import Network, Transformer
+from dcsim.scenario.network_failure import NetworkFailure
 from dcsim.scenario.plugin_tables import KINDS, Kind, path_of
 from dcsim.scenario.scaling_law import ScalingLaw
 from dcsim.scenario.schema import BASE
-from dcsim.scenario.network_failure import NetworkFailure
 from dcsim.scenario.spec import Accelerator, Estimates, Interconnect, Overheads, Pool, Scenario
 from dcsim.scenario.training import Plan, TrainingJob
 from dcsim.scenario.type_text import tables_below, tables_in, type_text

@@ -171,15 +171,16 @@ class World(State):
             self._rerate(self.neighbours.leave(job, run.allocation), "a neighbour is gone")
 
     def _stop(self, run: Running, kind: int, reason: str) -> None:
-        """A run is cut: only work that is safe is kept, and without periodic checkpoints a failure leaves none."""
+        """A run is cut: only work that is safe is kept; without periodic checkpoints, a failure leaves none of it."""
         job, now = run.job, self.clock.now
         del self.running[job]
         self.clock.void(run)
-        useful = self.useful_s(run)
-        kept = min(self.checkpoints.kept_after(now - run.since_s, run.rate), useful)
+        useful, before = self.useful_s(run), self.service_s[job] - run.left_s  # at the present rate, and earlier
         if kind == INTERRUPT and self.checkpoints.interval == inf:
-            kept = 0.0
-        self.done_s[job] = self.service_s[job] - run.left_s + kept
+            kept = self.done_s.get(job, 0.0) - before  # as if the run had not been
+        else:
+            kept = min(self.checkpoints.kept_after(now - run.since_s, run.rate), useful)
+        self.done_s[job] = before + kept
         self.held_s[job] = self.held_s.get(job, 0.0) + now - run.started_s
         if self.gangs is not None:
             self.gangs.wait_again(job)

@@ -179,6 +179,16 @@ def test_without_periodic_checkpoints_a_failure_takes_all_the_work():
     assert run.results.lost_work_s[0] == 4.0
 
 
+def test_that_is_also_the_work_done_at_other_rates():
+    # 2 s at rate 1 and 2 s at 1/2 are lost: 3 s of service.
+    links = clos(hosts=1)
+    slow = failing(links, "spine-0", at=2.0, duration=20.0, on_failure="slow", bandwidth=0.5)
+    dead = failing(links, "leaf-0", at=4.0, duration=5.0)
+    run = run_on(links, table([0], [10], [4]), "fifo", slow, dead)
+    assert run.results.lost_work_s[0] == 3.0
+    assert run.end_s == [22 + (10 - 13 / 2)]  # from 9 to 22 s at 1/2
+
+
 def test_a_job_that_is_to_stop_starts_again_at_once_where_there_is_another_way():
     # 4 s done, 3 of them saved, 2 s to start again: 4 + 2 + 7 = 13 s. It had 1 s to start before: 1 + 3 done at 4 s.
     links = clos(spines=2, hosts=1)
