@@ -39,7 +39,7 @@ class NetworkFailure(Facts):
         given = [name for pair in PAIRS for name in pair if getattr(self, name) is not None]
         if tuple(given) not in PAIRS:
             said = f"{' and '.join(given)} {'is' if len(given) == 1 else 'are'} given" if given else "none is given"
-            raise ValueError(f"when it fails is mtbf and mttr, or at and duration: {said}; write one pair")
+            raise ValueError(f"it fails by mtbf and mttr, or by at and duration, but {said}; write one pair")
         for name in TIMES:
             if getattr(self, name) == 0.0:
                 raise ValueError(f'{name} must be above 0 s; write a time such as "4 h"')

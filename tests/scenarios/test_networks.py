@@ -102,7 +102,7 @@ TWO = "network.failures=[{{parts=['{}'],at='1 h',duration='1 h'}},{{parts=['{}']
     ],
 )
 def test_what_is_wrong_with_failures_is_an_error_line(change: str, said: str):
-    with pytest.raises(ScenarioError, match=f"(?s)network.{said}"):
+    with pytest.raises(ScenarioError, match=f"(?s)network{said}"):
         run(DOWN, overrides=[change])
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from dcsim.contract import same
 from dcsim.run import run as run_anew
+from dcsim.scenario.network_failure import NetworkFailure
 from tests.conftest import ROOT
 from tests.scenarios.conftest import Ran
 from tests.scenarios.test_two_jobs import LATER_S, slow_down
@@ -53,3 +54,28 @@ def test_failures_at_random_come_from_the_seed(ran: Ran):
     again = run_anew(ROOT / "scenarios" / "spine-down.toml", overrides=random)
     assert same(run.log, again.log)
     assert run.results.end_s.tolist() != ran("spine-down", random[0], "seed=5").results.end_s.tolist()
+
+
+RANDOM = {"parts": "['leaf-1']", "mtbf": "'20 min'", "mttr": "'5 min'", "on_failure": "'slow'", "bandwidth": "0.5"}
+TIMED = {"parts": "['leaf-1']", "at": "'20 min'", "duration": "'5 min'"}
+CHANGES = {
+    "parts": (RANDOM, {"parts": "['leaf-2']"}),
+    "mtbf": (RANDOM, {"mtbf": "'15 min'"}),
+    "mttr": (RANDOM, {"mttr": "'10 min'"}),
+    "bandwidth": (RANDOM, {"bandwidth": "0.4"}),
+    "on_failure": (TIMED, {"on_failure": "'slow'", "bandwidth": "0.5"}),
+    "at": (TIMED, {"at": "'25 min'"}),
+    "duration": (TIMED, {"duration": "'10 min'"}),
+}
+
+
+def test_every_key_of_a_failure_is_looked_at_here():
+    assert sorted(CHANGES) == sorted(NetworkFailure.model_fields)
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_a_key_of_a_failure_changes_what_comes_of_the_jobs(ran: Ran, key: str):
+    before, change = CHANGES[key]
+    tables = (", ".join(f"{k} = {v}" for k, v in keys.items()) for keys in (before, before | change))
+    one, other = (ran("spine-down", f"network.failures=[{{{table}}}]").results.end_s.tolist() for table in tables)
+    assert one != other

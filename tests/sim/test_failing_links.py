@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from dcsim import plugins
+from dcsim.cli.story import lines
 from dcsim.contract import same
 from dcsim.errors import PolicyError
 from dcsim.eventlog.schema import BREAK, INTERRUPT, NOBODY, RATE, REPAIR, START
 from dcsim.metrics.jobs import COMPLETED
 from dcsim.metrics.spent import spent
+from dcsim.metrics.story import Teller
 from dcsim.policies.decisions import Start
 from dcsim.scenario.network_failure import NetworkFailure
 from dcsim.scenario.spec import Overheads
@@ -201,6 +203,34 @@ def test_a_job_that_is_to_stop_starts_again_at_once_where_there_is_another_way()
     assert (run.results.lost_work_s[0], run.results.restarts[0]) == (1.0, 1)
     other = failing(links, "spine-1", at=4.0, duration=5.0, on_failure="stop")
     assert run_on(links, table([0], [10], [4]), "fifo", other).end_s == [10]
+
+
+@pytest.mark.parametrize("scheduler", ["fifo", "sjf", "fifo_skip", "easy", "conservative", "priority"])
+def test_a_job_that_stops_goes_before_jobs_that_came_later(scheduler: str):
+    # All want all nodes. Job 0 stops at 4 s and starts again before the others.
+    links = clos(spines=2, hosts=1)
+    stop = failing(links, crossed(links, 0, at(0, 0, 1)).pop(), at=4.0, duration=50.0, on_failure="stop")
+    run = run_on(links, table([0, 1, 2], [10, 10, 10], [4, 4, 4]), scheduler, stop)
+    assert run.start_s == [0, 14, 24]
+    assert run.results.restarts.tolist() == [1, 0, 0]
+
+
+def test_a_job_that_stops_is_told_with_what_it_was_and_where_its_time_went():
+    links = clos(hosts=1)
+    dead = failing(links, "spine-0", at=4.0, duration=5.0)
+    slow = failing(links, "leaf-1", at=1.0, duration=1.0, on_failure="slow", bandwidth=0.5)
+    run = run_on(links, table([0], [10], [4]), "fifo", dead, slow, overheads=SAVED)
+    shown = lines(Teller(run.scenario, run.jobs, run.log, run.outcome.end_s).story(0), run.scenario)
+    told_of = shown[shown.index("interrupted 1 time") :]
+    assert told_of[:6] == [
+        "interrupted 1 time",
+        "  1 x spine-0 has failed",
+        "rate changed 3 times",
+        "  1 x leaf-1 has failed",
+        "  1 x leaf-1 is repaired",
+        "  1 x spine-0 is repaired",
+    ]
+    assert any("no way between its nodes" in line and "5 s" in line for line in told_of)
 
 
 def test_jobs_inside_a_leaf_run_on_when_the_spine_is_dead():
