@@ -7,12 +7,15 @@ run = dcsim.run(loaded)
 run.summary["wait_s_mean"]
 dcsim.save(run, "results")
 
+dcsim.sweep("experiment.toml").frame()
 dcsim.estimate("llama-3-70b", "H100-SXM", tokens=15e12, deadline="60 d").accelerators
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from dcsim.scenario.load import load
     from dcsim.scenario.loaded import Loaded
     from dcsim.scenario.spec import Scenario
+    from dcsim.sweep.run import sweep
 
 # Where each public name lives; imported when first used, so that `import dcsim` costs nothing.
 _WHERE = {
@@ -45,6 +49,7 @@ _WHERE = {
     "read": "results",
     "run": "run",
     "save": "results",
+    "sweep": "sweep.run",
 }
 
 __all__ = [
@@ -63,12 +68,23 @@ __all__ = [
     "read",
     "run",
     "save",
+    "sweep",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module 'dcsim' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"dcsim.{_WHERE[name]}"), name)
-    globals()[name] = value  # over the submodule of the same name, which the import has put there
+    value = globals()[name] = getattr(importlib.import_module(f"dcsim.{_WHERE[name]}"), name)
     return value
+
+
+class _Face(ModuleType):
+    """This module. Importing the file `run.py` would make its module the attribute `run`: public names go first."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name not in _WHERE or not isinstance(value, ModuleType):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Face

@@ -12,7 +12,7 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -61,7 +61,7 @@ def write(run: Run, place: Path, report: str | None = None) -> Path:
 
     Raises EnvironmentFault when the disk is full or the folder cannot be written; nothing half-written stays.
     """
-    with _complete_or_nothing(place) as folder:
+    with whole_folder(place) as folder:
         (folder / "scenario.toml").write_text(to_toml(run.scenario), encoding="utf-8")
         _write_json(folder / "summary.json", run.summary)
         _write_tables(run, folder)
@@ -78,13 +78,34 @@ def save(run: Run, out: str | Path = "results", report: str | None = None) -> Pa
 
 def write_text(path: Path, text: str) -> None:
     """Write one text file whole or not at all."""
+    _write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+
+
+def write_parquet(path: Path, table: Any) -> None:
+    """Write a pyarrow Table as one Parquet file, whole or not at all."""
+    import pyarrow.parquet as pq
+
+    _write_whole(path, lambda beside: pq.write_table(table, beside, compression="lz4"))
+
+
+def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        beside.write_text(text, encoding="utf-8")
+        write(beside)
         beside.replace(path)
     except OSError as error:
         beside.unlink(missing_ok=True)
         raise _fault(path, error) from None
+
+
+def make_folder(path: Path, option: str) -> None:
+    """Make a folder if it is not there; EnvironmentFault, which names the option that asked for it."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path).close()
+    except OSError as error:
+        what = f"cannot be written: {error.strerror or error}"
+        raise EnvironmentFault(Problem(str(path), option, what, expected="a folder that can be written")) from None
 
 
 def write_bytes_to(folder: Path, files: dict[str, bytes]) -> list[Path]:
@@ -99,7 +120,11 @@ def write_bytes_to(folder: Path, files: dict[str, bytes]) -> list[Path]:
 
 
 @contextmanager
-def _complete_or_nothing(place: Path) -> Iterator[Path]:
+def whole_folder(place: Path) -> Iterator[Path]:
+    """A folder to write into, which becomes `place` when the block ends well, and nothing otherwise.
+
+    EnvironmentFault where it cannot be written.
+    """
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=".tmp", dir=place.parent))
@@ -141,7 +166,7 @@ def _meta(run: Run) -> dict[str, Any]:
         "scenario_sha256": digest(run.scenario),
         "seed": run.scenario.seed,
         "source": asdict(run.source),
-        "versions": _versions(("numba", "scipy") if modelled else ()),
+        "versions": versions(("numba", "scipy") if modelled else ()),
         "trace": run.jobs.origin,
         "warnings": list(run.jobs.warnings),
         "presets": {pool.name: _preset(pool.accelerator) for pool in run.scenario.pools}
@@ -153,7 +178,7 @@ def _meta(run: Run) -> dict[str, Any]:
     }
 
 
-def _versions(more: tuple[str, ...]) -> dict[str, str]:
+def versions(more: tuple[str, ...] = ()) -> dict[str, str]:
     """Versions of what can change a number. Asked of the modules: package metadata is slow to import."""
     packages = ("dcsim", "simpy", "numpy", "pydantic", "pyarrow", *more)
     return {"python": platform.python_version()} | {p: importlib.import_module(p).__version__ for p in packages}

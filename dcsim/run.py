@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -21,8 +21,7 @@ from dcsim.policies.placements import Placement
 from dcsim.scenario.jobs import JobTable
 from dcsim.scenario.load import load
 from dcsim.scenario.loaded import Loaded, Source
-from dcsim.scenario.network_failure import NetworkFailure
-from dcsim.scenario.plugin_tables import build, with_files
+from dcsim.scenario.plugin_tables import build
 from dcsim.scenario.spec import PluginTable, Scenario
 from dcsim.sim.engine import Engine, Progress
 from dcsim.sim.parts import Part
@@ -36,7 +35,6 @@ from dcsim.workloads.base import WorkloadContext
 if TYPE_CHECKING:
     from dcsim.performance.training import Training
     from dcsim.sim.links import SharedLinks
-    from dcsim.topologies._routes import Links
 
 
 @dataclass(frozen=True)
@@ -97,17 +95,25 @@ def _in_its_file(problem: Problem, loaded: Loaded) -> Problem:
     return replace(problem, file=file, line=line, key=f"{problem.file}.{problem.key}")
 
 
-def load_jobs(loaded: Loaded, trainings: Sequence[Training] = ()) -> JobTable:
+class Traces(Protocol):
+    """Whoever keeps parsed workloads."""
+
+    def jobs(self, loaded: Loaded, context: WorkloadContext, read: Callable[[WorkloadContext], JobTable]) -> JobTable:
+        """The jobs of a scenario's workload, which `read` makes where they are not kept."""
+        ...
+
+
+def load_jobs(loaded: Loaded, trainings: Sequence[Training] = (), traces: Traces | None = None) -> JobTable:
     """The jobs of a scenario, those of its workload and its own, sorted by submission."""
     own = training_table(trainings) if trainings else None
     if loaded.scenario.workload is None:
         assert own is not None
         return own
-    found = _workload_jobs(loaded, loaded.scenario.workload)
+    found = _workload_jobs(loaded, loaded.scenario.workload, traces)
     return found if own is None else found.beside(own)
 
 
-def _workload_jobs(loaded: Loaded, table: PluginTable) -> JobTable:
+def _workload_jobs(loaded: Loaded, table: PluginTable, traces: Traces | None) -> JobTable:
     scenario = loaded.scenario
     context = WorkloadContext(
         resolve=loaded.resolve,
@@ -117,8 +123,14 @@ def _workload_jobs(loaded: Loaded, table: PluginTable) -> JobTable:
         start=scenario.start,
     )
     workload = build("workload", table, loaded)
-    with faults_named(lambda: "workload"):
-        jobs: JobTable = workload.load(context).sorted()
+
+    def read(context: WorkloadContext) -> JobTable:
+        """Ask the workload."""
+        with faults_named(lambda: "workload"):
+            jobs: JobTable = workload.load(context).sorted()
+        return jobs
+
+    jobs = read(context) if traces is None else traces.jobs(loaded, context, read)
     if not len(jobs):
         raise TraceError(Problem(loaded.file, "workload", "has no jobs"))
     return jobs
@@ -128,7 +140,9 @@ def speeds_of(loaded: Loaded, jobs: JobTable, trainings: Sequence[Training]) -> 
     """How fast the jobs run where, None where all run at rate 1 everywhere; and the jobs, kept away from pools where
     they cannot run."""
     scenario = loaded.scenario
-    if not trainings and scenario.speeds.use == "same" and all(pool.clock == 1.0 for pool in scenario.pools):
+    traffic = None if scenario.network is None else scenario.network.traffic
+    plain = scenario.speeds.use == "same" and all(pool.clock == 1.0 for pool in scenario.pools)
+    if not trainings and plain and traffic is None:
         return jobs, None
     if scenario.workload is None:
         return jobs, Rates(jobs, scenario.pools, trainings, None)
@@ -136,58 +150,62 @@ def speeds_of(loaded: Loaded, jobs: JobTable, trainings: Sequence[Training]) -> 
     model = build("speeds", scenario.speeds, loaded)
     with faults_named(lambda: "speeds"):
         trace = model.speeds(own, SpeedContext(scenario.pools, loaded.file, loaded.resolve))
-    return kept_away(jobs, scenario.pools, trace), Rates(jobs, scenario.pools, trainings, trace)
+    rates = Rates(jobs, scenario.pools, trainings, trace, traffic.exposed if traffic else 0.0)
+    return kept_away(jobs, scenario.pools, trace), rates
+
+
+def verify(loaded: Loaded) -> None:
+    """ScenarioError with every mistake that only models and graphs tell: plans that are illegal or do not fit, graphs
+    that cannot be, or whose hosts are not the nodes of the pools."""
+    problems: list[Problem] = []
+    for look in (trainings_of, _interconnect):
+        try:
+            look(loaded)
+        except ScenarioError as error:
+            problems += error.problems
+    if problems:
+        raise ScenarioError(problems)
+
+
+def _interconnect(loaded: Loaded) -> None:
+    from dcsim.sim.interconnect import failing_parts, interconnect  # loads networkx and Numba
+
+    links = interconnect(loaded, build("placement", loaded.scenario.placement, loaded))
+    if links is not None:
+        failing_parts(loaded, links)
 
 
 def _connected(loaded: Loaded, jobs: JobTable, placement: Placement) -> tuple[SharedLinks, list[Part]] | None:
     """The links of the scenario's network where jobs share them, and what of it can fail; tells the placement where
     nodes are."""
     network, pools = loaded.scenario.network, loaded.scenario.pools
-    if network is None:
-        if placement.uses_network:
-            what, fix = "needs a network to look at", "write a table [network]"
-            raise ScenarioError(Problem(loaded.file, "placement.use", what, loaded.scenario.placement.use, fix=fix))
+    if network is None and not placement.uses_network:
         return None
-    from dcsim.sim.links import SharedLinks, blocks, refuse_other_hosts, senders  # loads networkx and Numba
-    from dcsim.topologies._routes import compiled, graph_of
+    from dcsim.sim.interconnect import failing_parts, interconnect
+    from dcsim.sim.links import SharedLinks, blocks, senders
 
-    topology = build("topology", network.topology, loaded)
-    links = compiled(graph_of(with_files(topology, "topology", loaded)))
-    refuse_other_hosts(links, pools, loaded.file)
+    links = interconnect(loaded, placement)
+    if links is None or network is None:
+        return None
     if placement.uses_network:
         placement.blocks = blocks(links, pools)
     if network.contention == "none":
         return None
-    return SharedLinks(links, pools, senders(jobs.training)), _parts(loaded, network.failures, links)
-
-
-def _parts(loaded: Loaded, failures: Sequence[NetworkFailure], links: Links) -> list[Part]:
-    """Every link and switch that can fail; ScenarioError with all words that name none."""
-    from dcsim.topologies._parts import UnknownPartError, parts
-
-    found: dict[tuple[int, str], Part] = {}
-    problems = []
-    for table, facts in enumerate(failures):
-        for number, word in enumerate(facts.parts):
-            key = ("network", "failures", table, "parts", number)
-            try:
-                found |= {(table, name): Part(name, of, table, facts) for name, of in parts(links, word).items()}
-            except UnknownPartError as hint:
-                file, line = loaded.place(key)
-                what = "no link or switch of that name"
-                problems.append(Problem(file, ".".join(map(str, key)), what, f"'{word}'", fix=str(hint), line=line))
-    if problems:
-        raise ScenarioError(problems)
-    return list(found.values())
+    sends = senders(jobs.training, network.traffic.bandwidth if network.traffic else 0.0)
+    return SharedLinks(links, pools, sends), failing_parts(loaded, links)
 
 
 def run(
-    source: Loaded | Scenario | str | Path, progress: Callable[[Progress], None] | None = None, **options: Any
+    source: Loaded | Scenario | str | Path,
+    progress: Callable[[Progress], None] | None = None,
+    traces: Traces | None = None,
+    **options: Any,
 ) -> Run:
     """Simulate a scenario: a path, a loaded scenario, or facts made in Python.
 
     `options` are those of `load` (data, overrides, plugins) and go with a path; facts made in Python resolve
-    paths in the current folder. Raises ScenarioError, TraceError or PolicyError.
+    paths in the current folder. `traces`: where parsed workloads are kept. Raises ScenarioError, TraceError or
+    PolicyError.
     """
     if isinstance(source, str | Path):
         source = load(source, **options)
@@ -196,7 +214,7 @@ def run(
     begun = time.perf_counter()
     scenario = source.scenario
     trainings = trainings_of(source)
-    jobs, speeds = speeds_of(source, load_jobs(source, trainings), trainings)
+    jobs, speeds = speeds_of(source, load_jobs(source, trainings, traces), trainings)
     scheduler = build("scheduler", scenario.scheduler, source)
     placement = build("placement", scenario.placement, source)
     connected = _connected(source, jobs, placement)

@@ -61,3 +61,9 @@ def test_list_and_schema_import_nothing_heavy() -> None:
 def test_the_scenario_package_alone_does_not_import_pydantic() -> None:
     probe = "import sys, dcsim.scenario; sys.exit('pydantic' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", probe], cwd=ROOT, check=False).returncode == 0
+
+
+def test_public_names_stay_themselves_whatever_was_imported_before():
+    probe = "import dcsim, dcsim.run, dcsim.results; dcsim.read; print(callable(dcsim.run), dcsim.run.__name__)"
+    done = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "run"]

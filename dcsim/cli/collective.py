@@ -35,7 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--algorithms",
         metavar="LIST",
-        help="those allowed: ring, tree, in_network, direct (NCCL's, the default), halving_doubling, hierarchical",
+        help="those allowed: ring, tree, in_network, direct (NCCL's, the default), collnet_direct, collnet_chain, "
+        "collnet_nvls (NCCL's where switches of the network sum: SHARP), pat, halving_doubling, hierarchical",
     )
     parser.add_argument("--torus", metavar="SIDES", help="shape of a slice of TPUs, such as 4x4x4")
     parser.add_argument("--json", action="store_true", help="print one JSON object, in base units")

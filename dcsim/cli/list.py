@@ -133,6 +133,6 @@ def _values_of_grade(grade: str) -> list[str]:
 
 def _shown(value: object) -> str:
     from dcsim.scenario.mistakes import shortened
-    from dcsim.scenario.write import inline
+    from dcsim.scenario.toml_text import inline
 
     return shortened(value if isinstance(value, str) else inline(value))

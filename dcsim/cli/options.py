@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 def add_scenario(parser: argparse.ArgumentParser) -> None:
     """Declare SCENARIO, --data, --set and --plugins."""
     parser.add_argument("scenario", metavar="SCENARIO", help="scenario file (TOML)")
+    add_changes(parser)
+
+
+def add_changes(parser: argparse.ArgumentParser) -> None:
+    """Declare --data, --set and --plugins."""
     parser.add_argument("--data", metavar="DIR", help="folder in which paths are looked up next (default: $DCSIM_DATA)")
     parser.add_argument(
         "--set",

@@ -20,6 +20,8 @@ class Command(Protocol):
 
 COMMANDS = {
     "run": "simulate a scenario and write its results",
+    "sweep": "run an experiment: many scenarios, one table",
+    "compare": "variants of a sweep against one another, with confidence intervals",
     "validate": "check a scenario without running it",
     "list": "presets and plug-ins, with sources and grades",
     "trace": "describe a job trace, or fit a synthetic workload to it",

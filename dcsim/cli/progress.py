@@ -11,13 +11,14 @@ from dcsim.units import human_count, human_time
 
 if TYPE_CHECKING:
     from dcsim.sim.engine import Progress
+    from dcsim.sweep.run import Progress as SweepProgress
 
 EVERY_S = 0.2  # wall time between two updates on a terminal
 PLAIN_EVERY_S = 10.0  # and elsewhere
 
 
-class Reporter:
-    """Shows simulated time, jobs done, events/s and time left on stderr. Call it with a `Progress`."""
+class Shown:
+    """One line on stderr that is written over on a terminal; elsewhere a plain line now and then."""
 
     def __init__(self, quiet: bool) -> None:
         self._quiet = quiet
@@ -34,12 +35,13 @@ class Reporter:
             sys.stderr.write("\r" + " " * self._width + "\r")
             sys.stderr.flush()
 
-    def __call__(self, progress: Progress) -> None:
-        """Show it, unless the last one was shown a moment ago."""
+    def due(self) -> float | None:
+        """Wall time since the beginning, s, where the next line is due; None where the last one is a moment ago."""
         now = time.monotonic()
-        if not self._quiet and now - self._shown >= (EVERY_S if self._terminal else PLAIN_EVERY_S):
-            self._shown = now
-            self.say(line(progress, now - self._begun))
+        if self._quiet or now - self._shown < (EVERY_S if self._terminal else PLAIN_EVERY_S):
+            return None
+        self._shown = now
+        return now - self._begun
 
     def say(self, text: str) -> None:
         """Show a text in the place of the last one; on a terminal only, or when it is a line of progress."""
@@ -52,6 +54,42 @@ class Reporter:
         elif time.monotonic() - self._begun >= PLAIN_EVERY_S:
             sys.stderr.write(f"dcsim: {text}\n")
         sys.stderr.flush()
+
+
+class Reporter(Shown):
+    """Shows simulated time, jobs done, events/s and time left. Call it with a `Progress`."""
+
+    def __call__(self, progress: Progress) -> None:
+        """Show it, unless the last one was shown a moment ago."""
+        elapsed_s = self.due()
+        if elapsed_s is not None:
+            self.say(line(progress, elapsed_s))
+
+
+class SweepReporter(Shown):
+    """Shows how many runs are done, failed and left, and until when."""
+
+    def __call__(self, progress: SweepProgress) -> None:
+        """Show it, unless the last one was shown a moment ago."""
+        if self.due() is not None:
+            self.say(sweep_line(progress))
+
+    def note(self, text: str) -> None:
+        """Something that the user should know."""
+        sys.stderr.write(f"dcsim: note: {text}\n")
+
+
+def sweep_line(progress: SweepProgress) -> str:
+    """`120 done, 2 failed, 380 left | 11.8 runs/s | 32 s left | 500 were done before`."""
+    left = progress.runs - progress.done
+    failed = f", {progress.failed} failed" if progress.failed else ""
+    parts = [f"{human_count(progress.done)} done{failed}, {human_count(left)} left"]
+    if progress.done and progress.wall_s > 0.0:
+        rate = progress.done / progress.wall_s
+        parts += [f"{rate:.3g} runs/s", f"{human_time(left / rate)} left"]
+    if progress.kept:
+        parts.append(f"{human_count(progress.kept)} were done before")
+    return " | ".join(parts)
 
 
 def line(progress: Progress, elapsed_s: float) -> str:

@@ -108,7 +108,7 @@ def _print_fit(jobs: JobTable, start: datetime | None, as_json: bool) -> None:
 
 def _toml_lines(table: dict[str, Any]) -> Iterator[str]:
     """The table as TOML, a line a key and a block a size class."""
-    from dcsim.scenario.write import inline
+    from dcsim.scenario.toml_text import inline
 
     yield "[workload]"
     for key, value in table.items():

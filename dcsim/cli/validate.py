@@ -20,10 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Say that the scenario is valid, and its size; mistakes are raised."""
     loaded = load_scenario(arguments)
-    if loaded.scenario.jobs:  # whether their plans are legal and fit, only the kernels know
-        from dcsim.run import trainings_of
-
-        trainings_of(loaded)
+    _verify(loaded)
     if arguments.json:
         from dcsim.scenario import digest
 
@@ -33,6 +30,19 @@ def run(arguments: argparse.Namespace) -> int:
     for note in loaded.notes:
         print(f"dcsim: note: {loaded.file}: {note}", file=sys.stderr)
     return 0
+
+
+def _verify(loaded: Loaded) -> None:
+    """Whether plans are legal and fit, only kernels know, and what a graph is, only its builder: both take a second to
+    load, so that scenarios without them do not wait for it."""
+    from dcsim.scenario.plugin_tables import build
+
+    scenario = loaded.scenario
+    placement = build("placement", scenario.placement, loaded)
+    if scenario.jobs or scenario.network is not None or placement.uses_network:
+        from dcsim.run import verify
+
+        verify(loaded)
 
 
 def _facts(loaded: Loaded) -> dict[str, Any]:

@@ -75,7 +75,7 @@ class Device(NamedTuple):
     """One accelerator among others, as the kernels see it: datasheet figures and calibrated shares of them."""
 
     linear_flop_per_s: float  # dense peak in the precision of linear layers
-    half_flop_per_s: float  # dense peak in bf16 or fp16: attention, head
+    half_flop_per_s: float  # dense peak of the rest, attention and head: in 16 bits, or wider where linear layers are
     vector_flop_per_s: float
     memory_b: float
     memory_b_per_s: float

@@ -129,6 +129,40 @@ def change(f: Flows, leaving: Ints, coming: Ints) -> Ints:
 
 
 @njit(cache=True, error_model="numpy")
+def lay(f: Flows, flows: Ints, first: Ints, link: Ints, own: int, own_b_per_s: float) -> None:
+    """Write the paths of flows that do not run: flow flows[k] takes link[first[k]:first[k + 1]], and then a link of its
+    own, numbered `own` + flow, that holds it at `own_b_per_s`."""
+    for place, flow in enumerate(flows):
+        begin, end = first[place], first[place + 1]
+        f.path[flow, : end - begin] = link[begin:end]
+        f.path[flow, end - begin] = own + flow
+        f.path[flow, end - begin + 1 :] = NONE
+        f.capacity_b_per_s[own + flow] = own_b_per_s
+
+
+@njit(cache=True, error_model="numpy")
+def slowest(f: Flows, found: Ints, group: Ints, following: Ints) -> tuple[Ints, Floats]:
+    """The groups of some flows, ascending, and the rate of each group's slowest flow, B/s.
+
+    group, following: shape (flows,): the number of a flow's group, and the next flow of it, round and round.
+    """
+    order = found[np.argsort(group[found], kind="mergesort")]
+    groups, least, count = np.empty(len(order), np.int64), np.full(len(order), np.inf), 0
+    for flow in order:
+        if count and groups[count - 1] == group[flow]:
+            continue
+        groups[count] = group[flow]
+        other = flow
+        while True:
+            least[count] = min(least[count], f.rate_b_per_s[other])
+            other = following[other]
+            if other == flow:
+                break
+        count += 1
+    return groups[:count], least[:count]
+
+
+@njit(cache=True, error_model="numpy")
 def resize(f: Flows, link: int, capacity_b_per_s: float) -> Ints:
     """Give a link another capacity, finite and > 0; the flows whose rates were found anew.
 

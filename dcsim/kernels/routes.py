@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -9,6 +11,42 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 
 UNREACHED = -1
+KEPT_B = 1 << 26
+"""Memory for hops that are kept, bytes."""
+
+
+class Known(NamedTuple):
+    """Hops to the targets that were asked for last."""
+
+    hops: NDArray[np.int32]
+    """Shape (rows, nodes)."""
+    row: Ints
+    """Shape (nodes,): row of each target, -1 if it has none."""
+    target: Ints
+    """Shape (rows,): whose row it is, -1 if nobody's."""
+    turn: Ints
+    """Shape (1,): the row that is given away next."""
+
+
+def nothing_known(nodes: int, kept_b: int = KEPT_B) -> Known:
+    """Room for the hops to as many targets as `kept_b` bytes allow."""
+    rows = max(min(nodes, kept_b // (4 * nodes)), 1)
+    hops = np.empty((rows, nodes), np.int32)  # untouched memory costs nothing
+    return Known(hops, np.full(nodes, UNREACHED), np.full(rows, UNREACHED), np.zeros(1, np.int64))
+
+
+@njit(cache=True, error_model="numpy")
+def _known_hops(target: int, begin: Ints, neighbour: Ints, known: Known) -> NDArray[np.int32]:
+    """`hops_to`, from memory if it is there."""
+    if known.row[target] == UNREACHED:
+        row = known.turn[0]
+        known.turn[0] = (row + 1) % len(known.target)
+        if known.target[row] != UNREACHED:
+            known.row[known.target[row]] = UNREACHED
+        known.hops[row] = hops_to(target, begin, neighbour)
+        known.row[target], known.target[row] = row, target
+    hops: NDArray[np.int32] = known.hops[known.row[target]]
+    return hops
 
 
 @njit(cache=True, error_model="numpy")
@@ -43,28 +81,22 @@ def _mixed(value: int) -> int:
 
 
 @njit(cache=True, error_model="numpy")
-def routes(source: Ints, target: Ints, label: Ints, begin: Ints, neighbour: Ints) -> tuple[Ints, Ints]:
+def routes(source: Ints, target: Ints, label: Ints, begin: Ints, neighbour: Ints, known: Known) -> tuple[Ints, Ints]:
     """Paths of n flows as (first, link): flow f takes link[first[f]:first[f + 1]].
 
     source, target, label: shape (n,); links are numbered by their places in `neighbour`. Among links that lead nearer
     by equal-cost paths, one is taken by a hash of source, target, label and hops left (ECMP): the same flow always goes
-    the same way. Where there is no way the path is empty, as it is from a node to itself.
+    the same way. Where there is no way the path is empty, as it is from a node to itself. `known` is written to.
     """
     count = len(source)
     order = np.argsort(target, kind="mergesort")
-    lengths, hops, last = np.zeros(count, np.int64), np.empty(0, np.int64), -1
-    for flow in order:
-        if target[flow] != last:
-            last = target[flow]
-            hops = hops_to(last, begin, neighbour)
-        lengths[flow] = max(hops[source[flow]], 0)
     first = np.zeros(count + 1, np.int64)
-    first[1:] = np.cumsum(lengths)
-    link, last = np.empty(first[-1], np.int64), -1
     for flow in order:
-        if target[flow] != last:
-            last = target[flow]
-            hops = hops_to(last, begin, neighbour)
+        first[flow + 1] = max(_known_hops(target[flow], begin, neighbour, known)[source[flow]], 0)
+    first = np.cumsum(first)
+    link = np.empty(first[-1], np.int64)
+    for flow in order:
+        hops = _known_hops(target[flow], begin, neighbour, known)
         node = source[flow]
         seed = _mixed(_mixed(_mixed(source[flow]) ^ target[flow]) ^ label[flow])
         for place in range(first[flow], first[flow + 1]):
@@ -74,7 +106,7 @@ def routes(source: Ints, target: Ints, label: Ints, begin: Ints, neighbour: Ints
 
 
 @njit(cache=True, error_model="numpy")
-def _nearer(node: int, hops: Ints, begin: Ints, neighbour: Ints, drawn: int) -> int:
+def _nearer(node: int, hops: NDArray[np.int32], begin: Ints, neighbour: Ints, drawn: int) -> int:
     """The link that a draw picks among those that lead a hop nearer."""
     nearer = 0
     for place in range(begin[node], begin[node + 1]):

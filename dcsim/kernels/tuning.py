@@ -23,8 +23,20 @@ Ints = NDArray[np.int64]
 COLLECTIVES = ("all_reduce", "all_gather", "reduce_scatter", "all_to_all", "broadcast", "reduce", "send_recv")
 ALL_REDUCE, ALL_GATHER, REDUCE_SCATTER, ALL_TO_ALL, BROADCAST, REDUCE, SEND_RECV = range(7)
 
-ALGORITHMS = ("ring", "tree", "in_network", "direct", "halving_doubling", "hierarchical")
+ALGORITHMS = (
+    "ring",
+    "tree",
+    "in_network",
+    "direct",
+    "halving_doubling",
+    "hierarchical",
+    "collnet_direct",
+    "collnet_chain",
+    "collnet_nvls",
+    "pat",
+)
 RING, TREE, IN_NETWORK, DIRECT, HALVING_DOUBLING, HIERARCHICAL = range(6)
+COLLNET_DIRECT, COLLNET_CHAIN, COLLNET_NVLS, PAT = range(6, 10)
 
 PROTOCOLS = ("LL", "LL128", "Simple")
 LL, LL128, SIMPLE = range(3)
@@ -40,6 +52,10 @@ WAYS = (
     (DIRECT, SIMPLE),
     (HALVING_DOUBLING, SIMPLE),
     (HIERARCHICAL, SIMPLE),
+    (COLLNET_DIRECT, SIMPLE),
+    (COLLNET_CHAIN, SIMPLE),
+    (COLLNET_NVLS, SIMPLE),
+    (PAT, SIMPLE),
 )
 """Algorithm and protocol of each column of times; earlier ones win ties."""
 
@@ -96,6 +112,13 @@ class Table(NamedTuple):
     """Shape (3, 3, 3): kind of link by algorithm by protocol."""
     tree_share: Floats
     """Shape (3, 24): share of bandwidth that trees reach by protocol and log2(size / 64 B)."""
+    collnet_s: Floats
+    """Shape (3, 3): a step under Simple of collnet_direct, collnet_chain, collnet_nvls by kind of link."""
+    arity_s: float
+    """What each further rank of a node adds to a step of collnet_direct."""
+    pat_base_s: float
+    pat_rank_s: float
+    """What each rank adds to parallel aggregated trees."""
 
 
 LL_CROSSING = 1.8
@@ -104,6 +127,12 @@ PLATEAU = 1.4
 """Latency of all-reduce rings over several domains under Simple (NCCL: "plateau effect of ring")."""
 TREE_BUS, LL128_BUS, TREE_LL_BUS, TREE_LL128_BUS = 0.92, 0.92, 1.0 / 3.8, 7.0 / 9.0
 """Shares of the bus bandwidth under a protocol or algorithm (NCCL; 120 of 128 bytes less synchronisation)."""
+DIRECT_BUS = 0.85
+"""Share of the links that collnet_direct reaches (NCCL, 8 ranks a node)."""
+PAT_BUS, PAT_CROSSING = 0.75, 1.0 / 3.5
+"""Share of the NICs that parallel aggregated trees reach, and of a step over the network that they wait for (NCCL)."""
+MOST_ON_A_NODE = 8.0
+"""Ranks of a node that collnet_direct and collnet_chain serve (NCCL, NCCL_MAX_DIRECT_ARITY + 1)."""
 WIDE_SWITCH_TREE = 45.5 / 57.7
 """Bandwidth of switches under a tree of more than two domains, over that of two (NCCL, NVLSTree a channel, Hopper)."""
 
@@ -116,7 +145,7 @@ def times_s(
 
     collective, size_b: shape (n,); groups, tuned: n records of Group and Tuned (`arrays.named`).
     """
-    found = np.full((len(size_b), 10), np.inf)
+    found = np.full((len(size_b), 14), np.inf)
     for i in range(len(size_b)):
         group, constants = groups[i], tuned[i]
         if group.ranks <= 1.0:
@@ -129,10 +158,14 @@ def times_s(
         if collective[i] == ALL_REDUCE:
             found[i, 6] = _in_network(size_b[i], group, constants, table)
             found[i, 8] = _halving_doubling(size_b[i], group, constants, table)
+            for algorithm in range(COLLNET_DIRECT, PAT):
+                found[i, 4 + algorithm] = _collnet(size_b[i], group, constants, table, algorithm)
         if collective[i] in (ALL_TO_ALL, SEND_RECV):
             found[i, 7] = _direct(collective[i], size_b[i], group, constants, table)
         if collective[i] <= REDUCE_SCATTER:
             found[i, 9] = _levels(collective[i], size_b[i], group, constants, table)
+        if collective[i] in (ALL_GATHER, REDUCE_SCATTER):
+            found[i, 13] = _pat(size_b[i], group, constants, table)
     return found
 
 
@@ -236,6 +269,44 @@ def _in_network(size_b: float, group: Group, constants: Tuned, table: Table) -> 
         bytes_s = max(bytes_s, _crossing_b(size_b, group) / (local * group.nic_b_per_s * constants.nic_efficiency))
     latency_s = inner_s + 2.0 * math.ceil(math.log2(group.domains)) * outer_s
     return _base_s(constants, table, IN_NETWORK, SIMPLE) + latency_s + _filled_s(bytes_s, constants, SIMPLE)
+
+
+@njit(cache=True, error_model="numpy")
+def _collnet(size_b: float, group: Group, constants: Tuned, table: Table, algorithm: int) -> float:
+    """All-reduce whose sums over nodes the network's switches make (SHARP): a node sends the size once and gets the
+    sum once, at the same time. Inside a node: each rank a part of it, a chain, or the node's own switches (NVLS)."""
+    local = group.ranks / group.domains
+    switches = algorithm == COLLNET_NVLS
+    if group.domains <= 1.0 or (switches and (group.in_network <= 0.0 or local < 2.0)):
+        return math.inf
+    if not switches and local > MOST_ON_A_NODE:
+        return math.inf
+    step_s = table.collnet_s[algorithm - COLLNET_DIRECT]
+    inner_s: float = step_s[PCIE if group.pcie > 0.0 else NVLINK]
+    outer_s: float = step_s[NET] + 2.0 * group.nic_latency_s
+    links = group.link_b_per_s * constants.link_efficiency
+    if switches:
+        latency_s = inner_s
+        bytes_s = in_network_s(size_b, local, 0.0, group.link_b_per_s * constants.switch_efficiency)
+    elif algorithm == COLLNET_CHAIN:
+        latency_s = 2.0 * (local - 1.0) * inner_s
+        bytes_s = 2.0 * size_b / links if local > 1.0 else 0.0
+    else:
+        latency_s = 2.0 * (min(1.0, local - 1.0) * inner_s + (local - 1.0) * table.arity_s)
+        bytes_s = ring_s(2.0, size_b, local, 0.0, links * DIRECT_BUS)
+    bytes_s = max(bytes_s, size_b / (local * group.nic_b_per_s * constants.nic_efficiency))
+    return constants.call_s + latency_s + outer_s + _filled_s(bytes_s, constants, SIMPLE)
+
+
+@njit(cache=True, error_model="numpy")
+def _pat(size_b: float, group: Group, constants: Tuned, table: Table) -> float:
+    """Parallel aggregated trees over one rank a node: a logarithm of steps, and a part that grows with the ranks."""
+    if group.ranks > group.domains:
+        return math.inf
+    _, outer_s = _steps_s(group, table, TREE, SIMPLE)
+    latency_s = math.ceil(math.log2(group.ranks)) * PAT_CROSSING * outer_s + group.ranks * table.pat_rank_s
+    bytes_s = ring_s(1.0, size_b, group.ranks, 0.0, group.nic_b_per_s * constants.nic_efficiency * PAT_BUS)
+    return constants.call_s + table.pat_base_s + latency_s + _filled_s(bytes_s, constants, SIMPLE)
 
 
 @njit(cache=True, error_model="numpy")

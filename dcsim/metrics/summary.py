@@ -16,6 +16,32 @@ from dcsim.units import HOUR
 
 SLOWDOWN_FLOOR_S = 10.0  # run times below this count as this in the bounded slowdown (Feitelson, JSSPP 2001)
 
+_PARTS = ("mean", "p50", "p90", "p99", "max")
+NAMES = (
+    "jobs",
+    "jobs_completed",
+    "jobs_failed",
+    "jobs_cancelled",
+    "jobs_rejected",
+    "jobs_unfinished",
+    *(f"wait_s_{part}" for part in _PARTS),
+    *(f"jct_s_{part}" for part in _PARTS),
+    "jobs_waited",
+    "bounded_slowdown_mean",
+    "makespan_s",
+    "end_s",
+    "accelerators",
+    "utilization_allocated",
+    "accelerator_hours",
+    "queue_jobs_mean",
+    "queue_jobs_max",
+    "preemptions",
+    "lost_accelerator_hours",
+    "jain_fairness_tenants",
+    "events",
+)
+"""All names of a summary, in its order."""
+
 
 def summary(jobs: JobTable, results: JobResults, line: Timeline, log: EventLog, capacity: int) -> dict[str, Any]:
     """Scalars by name with the unit in the name; None where a quantity does not exist (no job started, say).
@@ -82,7 +108,7 @@ def _spread(name: str, values: NDArray[np.float64]) -> dict[str, float | None]:
     """Mean, three percentiles (linear interpolation) and the maximum of the values that are not NaN."""
     known = values[~np.isnan(values)]
     if not len(known):
-        return {f"{name}_{part}": None for part in ("mean", "p50", "p90", "p99", "max")}
+        return {f"{name}_{part}": None for part in _PARTS}
     p50, p90, p99 = np.percentile(known, (50, 90, 99)).tolist()
     return {
         f"{name}_mean": float(known.mean()),

@@ -81,7 +81,13 @@ def table() -> Table:
     """The latencies of the library, s."""
     facts = presets.table("collectives", LIBRARY)
     hops = [facts["link_step_us"], facts["pcie_step_us"], facts["net_step_us"]]
-    return Table(np.array(facts["base_us"]) * MICROSECOND, np.array(hops) * MICROSECOND, np.array(facts["tree_share"]))
+    return Table(
+        np.array(facts["base_us"]) * MICROSECOND,
+        np.array(hops) * MICROSECOND,
+        np.array(facts["tree_share"]),
+        np.array(facts["collnet_step_us"]) * MICROSECOND,
+        *(fact_s(name) for name in ("collnet_arity_us", "pat_base_us", "pat_rank_us")),
+    )
 
 
 def fact_s(name: str) -> float:

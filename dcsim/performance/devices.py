@@ -178,7 +178,9 @@ def datasheet(
     nic = nic_b_per_s or usual_nic_b_per_s(accelerator) or _assume("nic_bandwidth", unknown().nic_b_per_s, notes)
     vector = accelerator.fp32 or half / 16.0
     size = domain or scale_up_domain(accelerator)
-    return linear, half, vector, memory, bandwidth, link, size, nic, multiprocessors(accelerator)
+    # A model in single precision has no product in 16 bits: head and attention are as wide as the linear layers.
+    rest = linear if ELEMENT_B[precision] > ELEMENT_B["fp16"] else half
+    return linear, rest, vector, memory, bandwidth, link, size, nic, multiprocessors(accelerator)
 
 
 def usual_nic_b_per_s(accelerator: Accelerator) -> float:

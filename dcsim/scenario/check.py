@@ -19,7 +19,7 @@ from dcsim.scenario.paths import PathError, shown_file
 from dcsim.scenario.plugin_tables import KINDS, Kind, Reader, completed, path_of
 from dcsim.scenario.positions import KeyPath
 from dcsim.scenario.source import Document, read
-from dcsim.scenario.spec import Accelerator, Scenario
+from dcsim.scenario.spec import Accelerator, Interconnect, Scenario
 from dcsim.scenario.values import frozen
 
 TABLES = ("pools", "workload")
@@ -186,6 +186,28 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return next((m for a in typing.get_args(annotation) if (m := _model_in(a))), None)
 
 
+def _check_network(scenario: Scenario, network: Interconnect, mistakes: Mistakes) -> None:
+    """Contention needs somebody who sends; failures need contention; traffic needs contention, jobs that send it, and
+    somebody it slows down."""
+    path, traffic = ("network", "traffic"), network.traffic
+    if network.contention == "fair" and not scenario.jobs and traffic is None:
+        what = "has no effect without [[jobs]] or [network.traffic]"
+        mistakes.add(("network", "contention"), what, quoted("fair"), fix="write one of them")
+    if network.failures and network.contention == "none":
+        fix = 'write contention = "fair"'
+        mistakes.add(("network", "failures"), "have no effect where jobs do not share links", fix=fix)
+    if traffic is None:
+        return
+    if network.contention != "fair":
+        mistakes.add(path, "has no effect without contention", fix='write contention = "fair"')
+    if scenario.workload is None:
+        mistakes.add(path, "has no effect without a workload", fix="leave it out")
+    if traffic.bandwidth == 0.0:
+        mistakes.add((*path, "bandwidth"), "out of range", "0 B/s", "> 0 B/s")
+    if traffic.exposed == 0.0 and not scenario.jobs:
+        mistakes.add((*path, "exposed"), "slows nobody down without [[jobs]]", "0", "> 0")
+
+
 def _check_together(scenario: Scenario, mistakes: Mistakes) -> None:
     """Rules that no single key can hold."""
     overheads = scenario.overheads
@@ -198,11 +220,8 @@ def _check_together(scenario: Scenario, mistakes: Mistakes) -> None:
         mistakes.add(("horizon",), "out of range", "0 s", "> 0 s")
     if scenario.workload is None and scenario.speeds.use != "same":
         mistakes.add(("speeds",), "has no effect without a workload", fix="leave it out")
-    if scenario.network is not None and scenario.network.contention == "fair" and not scenario.jobs:
-        mistakes.add(("network", "contention"), "has no effect without jobs", quoted("fair"), fix="write [[jobs]]")
-    if scenario.network is not None and scenario.network.failures and scenario.network.contention == "none":
-        fix = 'write contention = "fair"'
-        mistakes.add(("network", "failures"), "have no effect where jobs do not share links", fix=fix)
+    if scenario.network is not None:
+        _check_network(scenario, scenario.network, mistakes)
     pools = [pool.name for pool in scenario.pools]
     for number, job in enumerate(scenario.jobs):
         if job.pool is not None and job.pool not in pools:

@@ -14,10 +14,10 @@ from dcsim.scenario.network_failure import NetworkFailure
 from dcsim.scenario.plugin_tables import KINDS, Kind, path_of
 from dcsim.scenario.scaling_law import ScalingLaw
 from dcsim.scenario.schema import BASE
-from dcsim.scenario.spec import Accelerator, Estimates, Interconnect, Overheads, Pool, Scenario
+from dcsim.scenario.spec import Accelerator, Estimates, Interconnect, Overheads, Pool, Scenario, Traffic
+from dcsim.scenario.toml_text import inline
 from dcsim.scenario.training import Plan, TrainingJob
 from dcsim.scenario.type_text import tables_below, tables_in, type_text
-from dcsim.scenario.write import inline
 
 COMMAND = "python -m dcsim schema --markdown"
 
@@ -79,6 +79,7 @@ MODELS: tuple[tuple[str, type[Any]], ...] = (
     ("`[[jobs]]`", TrainingJob),
     ("`plan` of a job", Plan),
     ("`[network]`", Interconnect),
+    ("`[network.traffic]`", Traffic),
     ("`[[network.failures]]`", NetworkFailure),
     ("`[overheads]`", Overheads),
     ("`[estimates]`", Estimates),

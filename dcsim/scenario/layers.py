@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dcsim.errors import Problem, ScenarioError
 from dcsim.scenario.mistakes import quoted, shown_with_type
 from dcsim.scenario.paths import PathError, resolve, shown_file
 from dcsim.scenario.positions import KeyPath
 from dcsim.scenario.source import Document, read
+
+
+class Written(NamedTuple):
+    """Where a value was written that stands in no file of the scenario: a file or option, and a line of it."""
+
+    file: str
+    line: int | None = None
+
+    def where(self, _: KeyPath) -> tuple[str, int | None]:
+        """File and line, whatever the key."""
+        return self
 
 
 class Layers:
@@ -21,14 +32,14 @@ class Layers:
 
     def __init__(self) -> None:
         self.tree: dict[str, Any] = {}
-        self._owners: dict[KeyPath, Document | str] = {}
+        self._owners: dict[KeyPath, Document | Written] = {}
 
     def put(self, document: Document) -> None:
         """Lay a document over what is there."""
         self._merge(self.tree, document.tree, (), document)
 
-    def own(self, path: KeyPath, owner: Document | str) -> None:
-        """Say who wrote a key and all that it holds; a text for what stands in no file."""
+    def own(self, path: KeyPath, owner: Document | Written) -> None:
+        """Say who wrote a key and all that it holds."""
         self._owners = {p: o for p, o in self._owners.items() if p[: len(path)] != path}
         self._owners[path] = owner
 
@@ -43,7 +54,7 @@ class Layers:
         for length in range(len(path), -1, -1):
             owner = self._owners.get(path[:length])
             if owner is not None:
-                return (owner, None) if isinstance(owner, str) else owner.where(path)
+                return owner.where(path)
         return "", None
 
     def _merge(self, below: dict[str, Any], above: dict[str, Any], path: KeyPath, owner: Document) -> None:

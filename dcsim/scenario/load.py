@@ -16,13 +16,13 @@ def load(
     path: str | Path,
     *,
     data: str | Path | None = None,
-    overrides: Iterable[str] = (),
+    overrides: Iterable[str | changes.Override] = (),
     plugins: Iterable[str | Path] = (),
 ) -> Loaded:
     """Read and check a scenario.
 
     `data`: the folder in which paths are looked up after the scenario's own; by default that of the
-    environment variable DCSIM_DATA. `overrides`: changes as `key.path=value`. `plugins`: folders with plug-in
+    environment variable DCSIM_DATA. `overrides`: changes, as `key.path=value` or read. `plugins`: folders with plug-in
     files from outside the package. Raises ScenarioError, or another DcsimError, with all mistakes.
     """
     # pydantic and the models take 0.2 s to import: the package `dcsim.scenario` shall not cost that.
@@ -33,13 +33,14 @@ def load(
     data_path = data_folder(data)
     plugin_paths = tuple(existing_folder(p, "--plugins") for p in plugins)
     overrides = tuple(overrides)
-    parsed = [changes.parse(text) for text in overrides]
+    parsed = [changes.parse(change) if isinstance(change, str) else change for change in overrides]
+    told = tuple(change if isinstance(change, str) else change.text for change in overrides)
     layers = read_layers(Path(path), file, folder, data_path)
     changes.apply(parsed, layers)
     places = Places(file, plugin_paths, lambda text: resolve(text, folder, data_path))
     scenario, notes = check(layers.tree, Mistakes(layers.where), places)
     data_text = None if data_path is None else str(data_path)
-    source = Source(str(Path(path).absolute()), data_text, overrides, tuple(map(str, plugin_paths)))
+    source = Source(str(Path(path).absolute()), data_text, told, tuple(map(str, plugin_paths)))
     return Loaded(scenario, file, folder, data_path, plugin_paths, notes, source, layers.where)
 
 

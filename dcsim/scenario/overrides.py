@@ -1,39 +1,56 @@
-"""`--set key.path=value`: changes of a scenario from the command line, made before it is checked."""
+"""Changes of a scenario, made before it is checked: `--set key.path=value`, and what an experiment sweeps."""
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 from dcsim.errors import Problem, ScenarioError
-from dcsim.scenario.layers import Layers
+from dcsim.scenario.layers import Layers, Written
 from dcsim.scenario.mistakes import key_text, quoted, shown, type_name
 from dcsim.scenario.positions import DEEPEST, KeyPath
+from dcsim.scenario.toml_text import inline
 from dcsim.units import TomlFloat
 
-OPTION = "--set"
+OPTION = Written("--set")
 
 
 @dataclass(frozen=True)
 class Override:
-    """One change: the path of a key and its new value."""
+    """One change: the path of a key, its new value, and where that was written."""
 
     path: KeyPath
     value: Any
+    written: Written = OPTION
+
+    @property
+    def text(self) -> str:
+        """The change as `--set` takes it."""
+        return f"{'.'.join(map(str, self.path))}={inline(self.value)}"
+
+
+def key_path(text: str) -> KeyPath | None:
+    """The path that `pools.0.nodes` means, None if it means none.
+
+    Parts that are whole numbers, negative ones too, are indices of arrays.
+    """
+    parts = text.strip().split(".")
+    return tuple(_part(p) for p in parts) if all(parts) and len(parts) <= DEEPEST else None
 
 
 def parse(text: str) -> Override:
     """Read `pools.0.nodes=10`: the value is TOML, or text where it is not TOML (`horizon=30 d`).
 
-    Parts of the key that are whole numbers, negative ones too, are indices of arrays. Raises ScenarioError.
+    Raises ScenarioError. See `key_path`.
     """
     key, equals, value = text.partition("=")
-    parts = key.strip().split(".")
-    if not equals or not all(parts) or len(parts) > DEEPEST:
-        raise ScenarioError(Problem(OPTION, "", "not a change", got=quoted(text), expected="KEY.PATH=VALUE"))
-    return Override(tuple(_part(p) for p in parts), _value(value.strip()))
+    path = key_path(key)
+    if not equals or path is None:
+        raise ScenarioError(Problem(OPTION.file, "", "not a change", got=quoted(text), expected="KEY.PATH=VALUE"))
+    return Override(path, _value(value.strip()))
 
 
 def apply(overrides: Iterable[Override], layers: Layers) -> None:
@@ -66,40 +83,44 @@ def _value(text: str) -> Any:
 
 def _apply(override: Override, layers: Layers) -> None:
     if override.path[0] == "base":
-        raise _fault(override.path, "can be written in a file only")
+        raise _fault(override, override.path, "can be written in a file only")
     table: Any = layers.tree
     path: KeyPath = ()
-    for depth, part in enumerate(override.path[:-1], 1):
-        key = _key(table, override.path[:depth], part)
+    for depth in range(1, len(override.path)):
+        key = _key(table, override, depth)
         path = (*path, key)
         if isinstance(table, dict) and key not in table:
             table[key] = {}
-            layers.own(path, OPTION)
+            layers.own(path, override.written)
         table = table[key]
-    last = _key(table, override.path, override.path[-1])
+    last = _key(table, override, len(override.path))
     if last == "use" and table.get("use", override.value) != override.value:
         layers.clear(path, table)
-    table[last] = override.value
-    layers.own((*path, last), OPTION)
+    table[last] = deepcopy(override.value)  # later changes may reach into it
+    layers.own((*path, last), override.written)
 
 
-def _key(table: Any, path: KeyPath, part: str | int) -> Any:
+def _key(table: Any, override: Override, depth: int) -> Any:
     """The key, or index, of a table or array that a part of a path means."""
+    path = override.path[:depth]
     if isinstance(table, list):
-        return _index(table, path)
+        return _index(table, override, path)
     if isinstance(table, dict):
-        return str(part)
+        return str(path[-1])
     what = f"no such key: {key_text(path[:-1])} is a {type_name(table)}, not a table"
-    raise _fault(path, what)
+    raise _fault(override, path, what)
 
 
-def _index(array: list[Any], path: KeyPath) -> int:
+def _index(array: list[Any], override: Override, path: KeyPath) -> int:
     number = path[-1]
     if not isinstance(number, int) or not 0 <= number < len(array):
         expected = f"an index from 0 to {len(array) - 1}" if array else "nothing: the array is empty"
-        raise _fault(path, "no such element", got=shown(number), expected=expected)
+        raise _fault(override, path, "no such element", got=shown(number), expected=expected)
     return number
 
 
-def _fault(path: KeyPath, what: str, got: str | None = None, expected: str | None = None) -> ScenarioError:
-    return ScenarioError(Problem(OPTION, key_text(path), what, got, expected))
+def _fault(
+    override: Override, path: KeyPath, what: str, got: str | None = None, expected: str | None = None
+) -> ScenarioError:
+    file, line = override.written
+    return ScenarioError(Problem(file, key_text(path), what, got, expected, line=line))

@@ -146,13 +146,25 @@ class Overheads(Facts):
     """Useful work between periodic checkpoints. Without it, a preempted job loses no work."""
 
 
+class Traffic(Facts):
+    """What a workload's gangs that span nodes send around, which traces do not tell: the same of every gang."""
+
+    bandwidth: BytesPerSecond
+    """Mean rate at which each accelerator of a gang sends to the next node when nothing is in its way, one direction;
+    no more than its NICs carry."""
+    exposed: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+    """Share of a job's run time in which it waits for this traffic when nothing is in its way."""
+
+
 class Interconnect(Facts):
-    """The graph that joins the nodes of all pools, and whether training jobs slow each other down on it."""
+    """The graph that joins the nodes of all pools, and whether jobs slow each other down on it."""
 
     topology: PluginTable
     """Which graph: a file of `dcsim/topologies/` and its keys. Its hosts are the nodes of the pools, in order."""
     contention: Literal["none", "fair"] = "none"
-    """`none`: every training job has its NICs' bandwidth; `fair`: those that span nodes share links max-min fairly."""
+    """`none`: every gang sends as fast as its NICs; `fair`: gangs that span nodes share links max-min fairly."""
+    traffic: Traffic | None = None
+    """What gangs of the workload send. Without it, they load no links and are not slowed down."""
     failures: tuple[NetworkFailure, ...] = ()
     """Links and switches that fail while jobs run; with contention `fair`."""
 

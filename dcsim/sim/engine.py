@@ -104,7 +104,7 @@ class Engine:
             placement.expect(list(zip(facts.requests, counts, strict=True)), len(scenario.pools))
         gangs = None
         if speeds is not None and speeds.sizes:
-            _refuse_without_walls(scenario, placement, "elastic jobs need")
+            _refuse_without_walls(scenario, placement)
             gangs = Gangs(facts, speeds.sizes)
             fleet.place_largest()
         ends = [] if jobs.end_state is None else [(COMPLETE, FAIL, CANCEL)[s] for s in jobs.end_state.tolist()]
@@ -127,7 +127,6 @@ class Engine:
 
     def contend(self, links: Contention, parts: Sequence[Part] = ()) -> None:
         """From now on gangs share links, of which `parts` fail; before the run, where there are speeds."""
-        _refuse_without_walls(self._scenario, self._placement, "contention needs")
         self._world.neighbours.links = links
         have_fail(self._world, parts, self._scenario.seed)
 
@@ -191,10 +190,10 @@ class Engine:
         )
 
 
-def _refuse_without_walls(scenario: Scenario, placement: Placement, who: str) -> None:
-    """The log tells a gang's size by its nodes, and links know a gang by them."""
+def _refuse_without_walls(scenario: Scenario, placement: Placement) -> None:
+    """The log tells a gang's size by its nodes."""
     if placement.ignores_nodes:
-        what, got = f"{who} a placement that looks at nodes", f"'{scenario.placement.use}'"
+        what, got = "elastic jobs need a placement that looks at nodes", f"'{scenario.placement.use}'"
         raise ScenarioError(Problem(scenario.name, "placement.use", what, got=got, fix="use 'pack' or 'spread'"))
 
 

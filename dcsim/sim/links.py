@@ -7,6 +7,7 @@ are slower or take other ways; a gang for which there is none has share 0.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
@@ -15,7 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.errors import Problem, ScenarioError
-from dcsim.kernels.fairshare import NONE, Ints, change, idle_flows, resize, running_over, with_longer_paths
+from dcsim.kernels.fairshare import (
+    NONE,
+    Ints,
+    change,
+    idle_flows,
+    lay,
+    resize,
+    running_over,
+    slowest,
+    with_longer_paths,
+)
 from dcsim.kernels.routes import hops_to
 from dcsim.performance.placed import domain_nodes, own_nic_b_per_s, steady
 from dcsim.policies.decisions import Allocation
@@ -40,11 +51,11 @@ class Sender:
 class SharedLinks:
     """The links of a scenario while it runs: `sim.speeds.Contention` by max-min fair shares.
 
-    `sends(job)`: whether anybody knows what a job would send. Nodes of the pools, in order, are the endpoints of
-    `links`.
+    `sends(job)`: what each accelerator of a job would send, B/s: inf for as much as its NICs carry, 0 where nobody
+    knows. Nodes of the pools, in order, are the endpoints of `links`.
     """
 
-    def __init__(self, links: Links, pools: Sequence[Pool], sends: Callable[[int], bool]) -> None:
+    def __init__(self, links: Links, pools: Sequence[Pool], sends: Callable[[int], float]) -> None:
         self._links, self._pools, self._sends = links, pools, sends
         self._hosts: list[int] = links.endpoints.tolist()
         self._first_host = _first_hosts(pools)
@@ -55,7 +66,7 @@ class SharedLinks:
         capacity = np.concatenate((links.capacity_b_per_s, np.ones(most)))
         self._flows = idle_flows(capacity, most, _longest(links) + 1)
         self._idle = list(range(most))[::-1]
-        self._job = [NONE] * most
+        self._job, self._following = np.full(most, NONE), np.full(most, NONE)  # by flow: its job, and the job's next
         self._senders: dict[int, Sender] = {}
         self._failed: list[Part] = []  # now
         self._down, self._up = NOBODY, links  # links over which nothing goes now, and those that there are besides
@@ -63,10 +74,11 @@ class SharedLinks:
 
     def join(self, job: int, allocation: Allocation) -> list[int]:
         """A gang begins to send; the other jobs whose shares change, in their order."""
-        hops, least = self._ring(allocation) if self._sends(job) else ([], 0)
+        sends_b_per_s = self._sends(job)
+        hops, least = self._ring(allocation) if sends_b_per_s else ([], 0)
         if not hops:
             return []
-        demand = least * own_nic_b_per_s(self._pools[allocation[0]], max(allocation[2]))
+        demand = least * min(sends_b_per_s, own_nic_b_per_s(self._pools[allocation[0]], max(allocation[2])))
         self._senders[job] = Sender(np.array(hops), demand)
         return [other for other in self._shared_anew(self._begin(job)) if other != job]
 
@@ -80,8 +92,8 @@ class SharedLinks:
         return self._shared_anew(found)
 
     def share(self, job: int) -> float:
-        """What the links leave a job of the bandwidth of its NICs, from 0, where no way joins its nodes, to 1, also for
-        one that sends nothing."""
+        """What the links leave a job of what it would send, from 0, where no way joins its nodes, to 1, also for one
+        that sends nothing."""
         sender = self._senders.get(job)
         return 1.0 if sender is None else sender.share
 
@@ -91,7 +103,7 @@ class SharedLinks:
         if part.left:
             return [], self._shared_anew(self._resized(part))
         self._set_down()
-        across = self._jobs_of(running_over(self._flows, part.links))
+        across: list[int] = np.unique(self._job[running_over(self._flows, part.links)]).tolist()
         found = [self._end(job) for job in across]
         if not part.stops:
             found += [self._begin(job) for job in across]
@@ -125,14 +137,10 @@ class SharedLinks:
             return NOBODY
         if lengths.max() >= self._flows.path.shape[1]:  # a detour: with its own link it needs more room
             self._flows = with_longer_paths(self._flows, 1 + int(lengths.max()))
-        sender.flows = np.array([self._idle.pop() for _ in lengths])
-        for flow, begin, end in zip(sender.flows.tolist(), first[:-1].tolist(), first[1:].tolist(), strict=True):
-            own = len(self._links.capacity_b_per_s) + flow
-            self._flows.capacity_b_per_s[own] = sender.demand_b_per_s
-            path = self._flows.path[flow]
-            path[:] = NONE
-            path[: end - begin], path[end - begin] = link[begin:end], own
-            self._job[flow] = job
+        numbers = [self._idle.pop() for _ in lengths]
+        sender.flows = np.array(numbers)
+        lay(self._flows, sender.flows, first, link, len(self._links.capacity_b_per_s), sender.demand_b_per_s)
+        self._job[sender.flows], self._following[sender.flows] = job, numbers[1:] + numbers[:1]
         return change(self._flows, NOBODY, sender.flows)
 
     def _end(self, job: int) -> Ints:
@@ -155,17 +163,19 @@ class SharedLinks:
             found.append(resize(self._flows, link, left * float(self._links.capacity_b_per_s[link])))
         return np.concatenate(found)
 
-    def _jobs_of(self, *flows: Ints) -> list[int]:
-        """Jobs that send these flows, in their order; a flow that has ended is nobody's."""
-        rates = self._flows.rate_b_per_s
-        return sorted({self._job[flow] for some in flows for flow in some.tolist() if rates[flow]})
+    def _running(self, *flows: Ints) -> Ints:
+        """Those of some flows that have not ended since."""
+        found: Ints = np.concatenate([NOBODY, *flows])
+        running: Ints = found[self._flows.rate_b_per_s[found] > 0.0]
+        return running
 
     def _shared_anew(self, *flows: Ints) -> list[int]:
         """Jobs of these flows whose shares have changed, in their order."""
         changed = []
-        for job in self._jobs_of(*flows):
+        jobs, rates = slowest(self._flows, self._running(*flows), self._job, self._following)
+        for job, rate in zip(jobs.tolist(), rates.tolist(), strict=True):
             sender = self._senders[job]
-            share = steady(float(self._flows.rate_b_per_s[sender.flows].min()) / sender.demand_b_per_s)
+            share = steady(rate / sender.demand_b_per_s)
             if share != sender.share:
                 sender.share = share
                 changed.append(job)
@@ -228,7 +238,8 @@ def _longest(links: Links) -> int:
     return int(2 * hops_to(busiest, links.begin, links.neighbour).max())
 
 
-def senders(training: NDArray[np.int32] | None) -> Callable[[int], bool]:
-    """Whether a job is a training job, which has the number of its table; others have -1."""
+def senders(training: NDArray[np.int32] | None, trace_b_per_s: float) -> Callable[[int], float]:
+    """What each accelerator of a job would send, B/s: a training job, which has the number of its table, as much as its
+    NICs carry; others, which have -1, as much as is said of them."""
     known = frozenset(() if training is None else np.flatnonzero(training >= 0).tolist())
-    return known.__contains__
+    return lambda job: math.inf if job in known else trace_b_per_s

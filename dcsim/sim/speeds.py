@@ -31,8 +31,8 @@ class Speeds(Protocol):
 
         `clock`: core clock of its pool as a share of the nominal one. `crowd`: accelerators, its own included, whose
         gangs send over the NICs of its busiest node; 0 where NICs are not shared. `share`: what the links between
-        nodes leave it of the bandwidth that its NICs have when no other gang uses them, above 0 and at most 1. An
-        allocation without nodes stands for the best place in its pool.
+        nodes leave it of what it sends when nothing is in its way (a training job: what its NICs carry), above 0 and at
+        most 1. An allocation without nodes stands for the best place in its pool.
         """
         ...
 
@@ -49,7 +49,7 @@ class Contention(Protocol):
         ...
 
     def share(self, job: int) -> float:
-        """Share of the bandwidth of its NICs that a job gets, at most 1; 0 while no way joins its nodes."""
+        """Share that a job gets of what it would send, at most 1; 0 while no way joins its nodes."""
         ...
 
     def fail(self, part: Part) -> tuple[list[int], list[int]]:

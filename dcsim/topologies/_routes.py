@@ -40,6 +40,7 @@ class Links:
     """Shape (links,)."""
     latency_s: Floats
     """Shape (links,)."""
+    _known: kernel.Known
 
     def routes(self, source: Ints, target: Ints, label: Ints | None = None) -> tuple[Ints, Ints]:
         """Paths of flows between nodes by their places: (first, link) as `kernels.fairshare.flows` takes them.
@@ -47,7 +48,7 @@ class Links:
         Equal-cost paths are chosen by a hash of source, target and `label`, shape (n,).
         """
         labels = np.zeros(len(source), dtype=np.int64) if label is None else label
-        first, link = kernel.routes(source, target, labels, self.begin, self.neighbour)
+        first, link = kernel.routes(source, target, labels, self.begin, self.neighbour, self._known)
         return first, link
 
     def name(self, link: int) -> tuple[Node, Node]:
@@ -63,7 +64,7 @@ class Links:
         """The same links, of which these lead nowhere but back to where they begin: no route takes them."""
         neighbour = self.neighbour.copy()
         neighbour[links] = self.origin[links]
-        return replace(self, neighbour=neighbour)
+        return replace(self, neighbour=neighbour, _known=kernel.nothing_known(len(self.nodes)))
 
 
 def graph_of(params: object) -> nx.Graph:
@@ -95,7 +96,8 @@ def compiled(graph: nx.Graph) -> Links:
         np.array([number[node] for node in nodes if kinds[node] in some], dtype=np.int64)
         for some in (("host", "accelerator"), ("switch",))
     )
-    made = Links(nodes, number, endpoints, switches, begin, aim[order], capacity, latency)
+    known = kernel.nothing_known(len(nodes))
+    made = Links(nodes, number, endpoints, switches, begin, aim[order], capacity, latency, known)
     apart = np.flatnonzero(kernel.hops_to(0, made.begin, made.neighbour) < 0)
     if len(apart):
         what = f"has no path from {nodes[0]} to {nodes[apart[0]]}"

@@ -81,7 +81,7 @@ class _Maker:
 
     def __init__(self, params: Custom, path: Path) -> None:
         self.params, self.path = params, path
-        self.sketch = Sketch(path.name)
+        self.sketch = Sketch(str(path))
         self.problems: list[Problem] = []
 
     def wrong(self, where: str, what: str, got: object = None, fix: str | None = None) -> None:

@@ -25,11 +25,18 @@ NOWHERE = "an accelerator that it can run on"
 class Rates:
     """`sim.speeds.Speeds` of a scenario: training jobs by their step times, others by the trace's speeds.
 
-    Answers are kept by job class, place, clock and crowd, since many jobs ask the same.
+    Answers are kept by job class, place, clock and crowd, since many jobs ask the same. `exposed`: share of their time
+    in which jobs of the trace wait for what they send, when nothing is in its way; with a share of that bandwidth, it
+    alone grows.
     """
 
     def __init__(
-        self, jobs: JobTable, pools: Sequence[Pool], trainings: Sequence[Training], trace: TraceSpeeds | None
+        self,
+        jobs: JobTable,
+        pools: Sequence[Pool],
+        trainings: Sequence[Training],
+        trace: TraceSpeeds | None,
+        exposed: float = 0.0,
     ) -> None:
         self._trainings = trainings
         self._needs: list[int] = jobs.accelerators.tolist()
@@ -37,6 +44,7 @@ class Rates:
         self._ratio: list[list[float]] = [] if trace is None else trace.ratio.tolist()
         self._core_share: list[list[float]] = [] if trace is None else trace.core_share.tolist()
         self._kind = self._kinds(trace)
+        self._exposed = exposed
         self._known: dict[tuple[object, ...], float] = {}
         few = (n for n, p in enumerate(pools) if p.nics_per_node and p.nics_per_node < p.accelerators_per_node)
         self.shared_nics = frozenset(few if trainings else ())
@@ -59,8 +67,9 @@ class Rates:
         """Service per second; see `sim.speeds.Speeds`."""
         number, pool = self._training[job], allocation[0]
         if number < 0:
-            share = self._core_share[self._kind[job]][pool]
-            return self._ratio[self._kind[job]][pool] / (1.0 - share + share / clock)
+            core_share = self._core_share[self._kind[job]][pool]
+            time = 1.0 - core_share + core_share / clock + self._exposed * (1.0 / share - 1.0)
+            return self._ratio[self._kind[job]][pool] / time
         key = (number, allocation, clock, crowd, share)
         rate = self._known.get(key)
         if rate is None:

@@ -319,6 +319,7 @@ NO_CHANGE = {
         f"network.failures{key}": "need links with training jobs: see tests/sim/test_failing_links.py"
         for key in ("", *(f".{name}" for name in NetworkFailure.model_fields))
     },
+    "network.traffic": "see network, and tests/training/test_trace_traffic.py for its keys",
     "reject_oversize": "turns a rejection into an error: see the test below",
     **{
         f"pools.accelerator.{field}": "a fact of the device; only the placement `weighted` asks for any, its peak rate"

@@ -56,6 +56,52 @@ def test_sums_in_the_switch_take_the_size_and_an_eighth() -> None:
     assert time_s("in_network/Simple", "all_reduce", MIB, NODE._replace(in_network=0.0)) == np.inf
 
 
+def test_switches_of_the_network_take_the_size_once_from_each_node() -> None:
+    # NCCL's latencies of CollNetDirect, CollNetChain and NVLS, 8 ranks a node; 8 NICs of 50 GB/s at 0.9 carry S up and
+    # the sum down at once. Inside: 2 x 7/8 S by all ranks at 0.85, 2 S down a chain and back, 9/8 S by switches.
+    slow = FOUR._replace(nic_b_per_s=5e9)
+    latency_s = {"direct": (2 * (3.7 + 7 * 0.4) + 31) * 1e-6, "chain": (2 * 7 * 2.8 + 30) * 1e-6, "nvls": 43e-6}
+    inside_s = {"direct": 2 * 7 / 8 * MIB / (0.85 * 360e9), "chain": 2 * MIB / 360e9, "nvls": 9 / 8 * MIB / 315e9}
+    for name, bytes_s in inside_s.items():
+        found = [time_s(f"collnet_{name}/Simple", "all_reduce", MIB, group) for group in (FOUR, slow)]
+        by_hand = [latency_s[name] + max(bytes_s, MIB / (8 * rate * 0.9)) for rate in (50e9, 5e9)]
+        assert found == pytest.approx(by_hand, rel=1e-12)
+        # Nodes beyond two cost nothing more: that is what such a network is for.
+        many = FOUR._replace(ranks=8192.0, domains=1024.0)
+        assert time_s(f"collnet_{name}/Simple", "all_reduce", MIB, many) == found[0]
+        assert time_s(f"collnet_{name}/Simple", "all_reduce", MIB, NODE) == np.inf
+        assert time_s(f"collnet_{name}/Simple", "all_gather", MIB, FOUR) == np.inf
+
+
+def test_collnet_has_the_limits_of_nccl() -> None:
+    wide = FOUR._replace(ranks=64.0)  # 16 a node
+    assert time_s("collnet_direct/Simple", "all_reduce", MIB, wide) == np.inf
+    assert time_s("collnet_chain/Simple", "all_reduce", MIB, wide) == np.inf
+    assert time_s("collnet_nvls/Simple", "all_reduce", MIB, FOUR._replace(in_network=0.0)) == np.inf
+    one = FOUR._replace(ranks=4.0)  # one a node: nothing happens inside
+    by_hand = 31e-6 + MIB / (50e9 * 0.9)
+    assert time_s("collnet_direct/Simple", "all_reduce", MIB, one) == pytest.approx(by_hand, rel=1e-12)
+
+
+def test_aggregated_trees_are_for_one_rank_a_node() -> None:
+    # NCCL: 8 us, log2(k) x 14 us / 3.5, 2.8 us a rank; 0.75 of the NIC.
+    ranks = FOUR._replace(ranks=32.0, domains=32.0)
+    by_hand = (8 + 5 * 14 / 3.5 + 32 * 2.8) * 1e-6 + 31 / 32 * MIB / (0.75 * 50e9 * 0.9)
+    for collective in ("all_gather", "reduce_scatter"):
+        assert time_s("pat/Simple", collective, MIB, ranks) == pytest.approx(by_hand, rel=1e-12)
+    assert time_s("pat/Simple", "all_reduce", MIB, ranks) == np.inf
+    assert time_s("pat/Simple", "all_gather", MIB, FOUR) == np.inf
+
+
+def test_what_no_measured_row_backs_is_not_enabled_by_default() -> None:
+    assert usual_algorithms() == ("ring", "tree", "in_network", "direct")
+    free = answers("all_reduce", [MIB], FOUR, PLAIN, usual_algorithms())[0]
+    sharp = answers("all_reduce", [MIB], FOUR, PLAIN, (*usual_algorithms(), "collnet_nvls"))[0]
+    assert not free.way.startswith("collnet")
+    assert sharp.way == "collnet_nvls/Simple"
+    assert sharp.time_s < free.time_s
+
+
 def test_filling_the_pipeline_costs_the_square_root() -> None:
     whole = time_s("in_network/Simple", "all_reduce", MIB, NODE, PLAIN._replace(fill_s=4e-6))
     bytes_s = MIB * 9 / 8 / (450e9 * 0.7)
@@ -102,4 +148,6 @@ def test_the_fastest_enabled_way_wins_and_is_named() -> None:
 
 
 def test_the_table_of_latencies_has_a_row_for_each_algorithm_and_kind_of_link() -> None:
-    assert [array.shape for array in table()] == [(3, 3), (3, 3, 3), (3, 24)]
+    found = table()
+    shapes = [array.shape for array in (found.base_s, found.hop_s, found.tree_share, found.collnet_s)]
+    assert shapes == [(3, 3), (3, 3, 3), (3, 24), (3, 3)]

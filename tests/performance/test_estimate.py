@@ -48,6 +48,15 @@ def test_mfu_is_flop_over_what_the_peak_would_do_in_that_time(on_1024: Estimate)
     assert 0.2 < on_1024.plan.mfu < 0.7
 
 
+@pytest.mark.parametrize(("precision", "accelerator"), [("fp32", "V100-SXM2-32GB"), ("tf32", "A100-SXM4-80GB")])
+def test_a_transformer_wider_than_16_bits_stays_below_the_peak_of_its_precision(precision: str, accelerator: str):
+    wide = estimate("gpt-2", accelerator, tokens=1e9, count=8, global_batch=256, precision=precision)
+    half = estimate("gpt-2", accelerator, tokens=1e9, count=8, global_batch=256, precision="fp16")
+    # Head and attention too: no more of that peak than tensor cores reach of theirs, save where both wait for memory.
+    assert wide.plan.mfu < 0.6
+    assert wide.plan.step_time_s > half.plan.step_time_s
+
+
 def test_energy_is_tdp_servers_and_pue_times_time(on_1024: Estimate):
     # 700 W x 1.25 (8xH100 nodes: 7.0 kW AC over 8 x 700 W) x PUE 1.12 = 980 W an accelerator
     assert on_1024.power_w == pytest.approx(1024 * 980.0)

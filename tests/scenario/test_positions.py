@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dcsim.scenario.positions import KeyPath, last_key, positions
-from dcsim.scenario.write import toml
+from dcsim.scenario.toml_text import toml
 
 TEXT = """\
 name = "a # no comment"   # a comment

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dcsim.errors import ScenarioError
 from dcsim.scenario import Scenario, digest, from_toml, load, to_toml
 from dcsim.scenario.spec import Accelerator, Estimates, Overheads, PluginTable, Pool, Provenance
-from dcsim.scenario.write import toml
+from dcsim.scenario.toml_text import toml
 from tests.scenario.given import GOOD, MINE, Room
 
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,20}", fullmatch=True)

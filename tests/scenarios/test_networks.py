@@ -66,9 +66,9 @@ def test_topology_aware_needs_a_network():
         run(ROOT / "scenarios" / "quickstart.toml", overrides=["placement.use=topology_aware"])
 
 
-def test_contention_needs_jobs_with_models():
+def test_contention_needs_jobs_whose_traffic_is_known():
     network = "network={topology={use='single_switch',hosts=1,bandwidth='1 GB/s',latency='1 us'},contention='fair'}"
-    with pytest.raises(ScenarioError, match=r"network.contention: has no effect without jobs"):
+    with pytest.raises(ScenarioError, match=r"network.contention: has no effect without \[\[jobs\]\]"):
         run(ROOT / "scenarios" / "quickstart.toml", overrides=[network])
 
 

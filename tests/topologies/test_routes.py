@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from dcsim.errors import ScenarioError
+from dcsim.kernels import routes as kernel
 from dcsim.kernels.fairshare import finish_times_s, flows
 from dcsim.topologies import fat_tree, leaf_spine, torus
 from dcsim.topologies._routes import Links, compiled
@@ -87,3 +88,16 @@ def test_edges_without_usable_values_are_refused_by_name() -> None:
         compiled(graph)
     keys = [problem.key for problem in caught.value.problems]
     assert keys == ["edge a - a", "edge a - b", "edge c - d", "edge b - c", "edge c - d"]
+
+
+def test_routes_are_the_same_however_few_targets_are_kept_in_memory() -> None:
+    made = compiled(fat_tree.build(FatTree(4, 1.0, 0.0)))
+    pairs = np.array([(a, b) for b in made.endpoints for a in made.endpoints])  # grouped by target, and then not
+    pairs = np.concatenate((pairs, pairs[np.random.default_rng(1).permutation(len(pairs))]))
+    ends = pairs[:, 0], pairs[:, 1], np.arange(len(pairs))
+    expected = made.routes(*ends)
+    for targets in (1, 3):
+        few = kernel.nothing_known(len(made.nodes), kept_b=targets * 4 * len(made.nodes))
+        assert len(few.hops) == targets
+        found = kernel.routes(*ends, made.begin, made.neighbour, few)
+        assert all((one == other).all() for one, other in zip(found, expected, strict=True))

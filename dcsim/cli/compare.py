@@ -1,0 +1,80 @@
+"""`dcsim compare`: variants of a sweep, or runs, against one another."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dcsim.cli.tables import aligned
+from dcsim.errors import Problem, ScenarioError
+
+if TYPE_CHECKING:
+    from dcsim.sweep.compare import Comparison
+    from dcsim.sweep.table import Table
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("folders", metavar="FOLDER", nargs="+", help="folder of a sweep, or folders of runs")
+    parser.add_argument("--baseline", metavar="KEY=VALUE,...", help="the variant to subtract, seed by seed")
+    parser.add_argument("--outputs", metavar="NAME,...", help="keys of the summary (default: those of the experiment)")
+    parser.add_argument(
+        "--confidence", metavar="SHARE", type=float, default=0.95, help="of the intervals (default: 0.95)"
+    )
+    parser.add_argument(
+        "--batch-means", action="store_true", help="intervals from within each run: mean wait and completion time"
+    )
+    parser.add_argument("--write", metavar="DIR", help="write compare.csv, compare.md and compare.tex into this folder")
+    parser.add_argument("--json", action="store_true", help="print the comparison as one JSON object")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the table of variants; write it where asked."""
+    if not 0.0 < arguments.confidence < 1.0:
+        raise ScenarioError(Problem("--confidence", "", "out of range", str(arguments.confidence), "between 0 and 1"))
+    found = _comparison(arguments)
+    if arguments.json:
+        from dcsim.sweep.compare import as_json
+
+        print(json.dumps(as_json(found)))
+    else:
+        header, *lines = found.cells()
+        print("\n".join(aligned([header, *lines], "<" * len(found.axes) + ">" * (len(header) - len(found.axes)))))
+        print(_legend(found, arguments.batch_means))
+    if arguments.write:
+        from dcsim import results
+
+        folder = Path(arguments.write)
+        results.make_folder(folder, "--write")
+        for name, text in (("csv", found.csv()), ("md", found.markdown()), ("tex", found.latex())):
+            results.write_text(folder / f"compare.{name}", text)
+    return 0
+
+
+def _comparison(arguments: argparse.Namespace) -> Comparison:
+    from dcsim.sweep.compare import compare
+    from dcsim.sweep.runs import batched, runs_table
+
+    folders = [Path(folder) for folder in arguments.folders]
+    outputs = tuple(name.strip() for name in arguments.outputs.split(",")) if arguments.outputs else ()
+    if arguments.batch_means:
+        return batched(folders, arguments.baseline, outputs, arguments.confidence)
+    table = _sweep(folders[0]) if len(folders) == 1 else runs_table(folders)
+    return compare(table, arguments.baseline, outputs, arguments.confidence)
+
+
+def _sweep(folder: Path) -> Table:
+    from dcsim.sweep.table import Table
+
+    return Table.read(folder)
+
+
+def _legend(found: Comparison, batches: bool) -> str:
+    source = "batch means of each run after its warm-up (MSER-5)" if batches else "Student's t over seeds"
+    text = f"± half of the {found.confidence:.0%} interval, {source}"
+    if found.baseline is None:
+        return text
+    pairs = "independent runs" if batches else "paired by seed"
+    return f"{text}; difference from the baseline, {pairs}; * its interval excludes 0"

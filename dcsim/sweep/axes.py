@@ -1,0 +1,180 @@
+"""The axes of an experiment: what each swept key may be, and how a point of the unit cube becomes values."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from dcsim.scenario.layers import Written
+from dcsim.scenario.mistakes import Mistakes, quoted, shown, shown_with_type
+from dcsim.scenario.overrides import Override, key_path
+from dcsim.scenario.positions import KeyPath
+from dcsim.sweep.experiment import SAMPLED, Experiment
+from dcsim.units import TomlFloat
+
+VARIANT = "variant"
+RANGE_KEYS = ("from", "to", "count", "scale")
+_WITH_UNIT = re.compile(r"\s*([-+]?[\d_]*\.?\d+(?:[eE][-+]?\d+)?)\s*(\D.*)")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One setting of an axis: how the table shows it, and the changes of the scenario that it means."""
+
+    value: Any
+    changes: tuple[Override, ...]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An axis of given settings; a sample takes one of them with equal probability."""
+
+    name: str
+    choices: tuple[Choice, ...]
+
+    def at(self, share: float) -> Choice:
+        """The setting at a share in [0, 1) of the axis."""
+        return self.choices[int(share * len(self.choices))]
+
+
+@dataclass(frozen=True)
+class Range:
+    """An axis of numbers from `low` to `high`, both included for integers; `unit` stands behind each, if any."""
+
+    name: str
+    path: KeyPath
+    low: float
+    high: float
+    whole: bool
+    log: bool
+    unit: str
+    written: Written
+
+    def at(self, share: float) -> Choice:
+        """The setting at a share in [0, 1) of the axis."""
+        low, high = (self.low - 0.5, self.high + 0.5) if self.whole else (self.low, self.high)
+        if self.log and self.whole:
+            low = max(low, 0.5)
+        return self._choice(low * (high / low) ** share if self.log else low + share * (high - low))
+
+    def spaced(self, count: int) -> tuple[Choice, ...]:
+        """So many settings in equal distances or ratios, both ends included; equal ones once."""
+        shares = [k / (count - 1) for k in range(count)] if count > 1 else [0.0]
+        values = [
+            self.low * (self.high / self.low) ** s if self.log else self.low + s * (self.high - self.low)
+            for s in shares
+        ]
+        return tuple({choice.value: choice for choice in map(self._choice, values)}.values())
+
+    def _choice(self, number: float) -> Choice:
+        value: Any = min(max(round(number), int(self.low)), int(self.high)) if self.whole else float(f"{number:.12g}")
+        if self.unit:
+            value = f"{value} {self.unit}"
+        return Choice(value, (Override(self.path, value, self.written),))
+
+
+Axis = Listed | Range
+
+
+def axes_of(experiment: Experiment, mistakes: Mistakes) -> list[Axis]:
+    """The axes in the order of the file, those of variants first; notes what is wrong with them."""
+    axes: list[Axis] = []
+    if experiment.variants:
+        axes.append(Listed(VARIANT, tuple(_variant(n, t, mistakes) for n, t in experiment.variants.items())))
+    for key, values in experiment.axes.items():
+        axis = _axis(key, values, experiment.sweep.method, mistakes)
+        if axis is not None:
+            axes.append(axis)
+    return axes
+
+
+def _variant(name: str, table: dict[str, Any], mistakes: Mistakes) -> Choice:
+    changes = []
+    for key, value in table.items():
+        place = ("variants", name, key)
+        path = _path(key, place, mistakes)
+        if path is not None:
+            changes.append(Override(path, _kept(value), Written(*mistakes.where(place))))
+    return Choice(name, tuple(changes))
+
+
+def _axis(key: str, values: Any, method: str, mistakes: Mistakes) -> Axis | None:
+    place = ("sweep", key)
+    path = _path(key, place, mistakes)
+    written = Written(*mistakes.where(place))
+    if path is None:
+        return None
+    if isinstance(values, dict) and {"from", "to"} & set(values):
+        return _range(key, path, values, method, mistakes)
+    if not isinstance(values, tuple):
+        expected = "array of values, or { from = ..., to = ... }"
+        mistakes.add(place, "wrong type", shown_with_type(values), expected)
+        return None
+    if not values:
+        mistakes.add(place, "has no values: nothing would be run")
+        return None
+    return Listed(key, tuple(Choice(_kept(v), (Override(path, _kept(v), written),)) for v in values))
+
+
+def _range(key: str, path: KeyPath, table: dict[str, Any], method: str, mistakes: Mistakes) -> Axis | None:
+    place = ("sweep", key)
+    for name in table:
+        if name not in RANGE_KEYS:
+            mistakes.unknown_key((*place, name), RANGE_KEYS)
+    ends = [_end(table.get(name), (*place, name), mistakes) for name in ("from", "to")]
+    scale, count = table.get("scale", "linear"), table.get("count")
+    if scale not in ("linear", "log"):
+        mistakes.add((*place, "scale"), "not one of the known values", shown(scale), "'linear' or 'log'")
+    if method in SAMPLED:
+        if count is not None:
+            mistakes.add((*place, "count"), f"has no effect with method {quoted(method)}")
+    elif not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= 1_000_000:
+        what = "required key is missing" if count is None else "out of range"
+        mistakes.add((*place, "count"), what, None if count is None else shown(count), "a number of values, >= 1")
+    if None in ends or mistakes.below(place):
+        return None
+    (low, unit), (high, other) = ends  # type: ignore[misc]
+    if unit != other:
+        mistakes.add(place, "both ends must have the same unit", f"{quoted(unit)} and {quoted(other)}")
+    elif not low < high or (scale == "log" and low <= 0):
+        mistakes.add(place, "from must be below to" + (", and above 0 on a log scale" if scale == "log" else ""))
+    else:
+        whole = all(isinstance(end, int) for end in (low, high)) and not unit
+        made = Range(key, path, low, high, whole, scale == "log", unit, Written(*mistakes.where(place)))
+        return made if method in SAMPLED else Listed(key, made.spaced(int(count or 1)))
+    return None
+
+
+def _end(value: Any, place: KeyPath, mistakes: Mistakes) -> tuple[float, str] | None:
+    """The number and the unit of one end of a range."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _kept(value), ""
+    match = _WITH_UNIT.fullmatch(value) if isinstance(value, str) else None
+    if match and math.isfinite(number := float(match[1])):
+        return number, match[2].strip()
+    missing = value is None
+    what = "required key is missing" if missing else "wrong type"
+    mistakes.add(
+        place, what, None if missing else shown_with_type(value), 'a number, or one with a unit, such as "1 h"'
+    )
+    return None
+
+
+def _path(key: str, place: KeyPath, mistakes: Mistakes) -> KeyPath | None:
+    path = key_path(key)
+    if path is None or path[0] in ("base", "seed"):
+        fix = "use seeds" if path and path[0] == "seed" else None
+        mistakes.add(place, "cannot be swept", quoted(key), 'a key of the scenario, such as "pools.0.nodes"', fix)
+        return None
+    return path
+
+
+def _kept(value: Any) -> Any:
+    """A value as points keep it: plain floats and lists."""
+    if isinstance(value, dict):
+        return {k: _kept(v) for k, v in value.items()}
+    if isinstance(value, tuple | list):
+        return [_kept(v) for v in value]
+    return float(value) if isinstance(value, TomlFloat) else value

@@ -1,0 +1,1 @@
+"""Executors: who makes the runs of a sweep; one file each."""

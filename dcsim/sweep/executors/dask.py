@@ -1,0 +1,52 @@
+"""Runs on the workers of a Dask scheduler, by its address; needs the extra `dask`.
+
+The workers must see dcsim, the scenario's files and the data folder under the same paths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dcsim.errors import EnvironmentFault, Problem
+from dcsim.sweep.executors.base import Done
+from dcsim.sweep.work import Outcome, Task, work
+
+TIMEOUT_S = 10.0
+OPTION = "--dask"
+
+
+@dataclass(frozen=True)
+class Dask:
+    """An executor on the workers of the scheduler at `address`, such as tcp://head:8786."""
+
+    address: str
+
+    def run(self, tasks: Sequence[Task], done: Done) -> None:
+        """See `Executor.run`. EnvironmentFault where nobody answers within 10 s, or Dask is not installed.
+
+        Dask itself tries again what a dead worker left (`distributed.scheduler.allowed-failures`, 3).
+        """
+        try:
+            from distributed import Client, as_completed
+        except ImportError:
+            raise _fault("Dask is not installed", self.address, "pip install 'dcsim[dask]'") from None
+        try:
+            client = Client(self.address, timeout=TIMEOUT_S, set_as_default=False)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise _fault("no Dask scheduler answers", self.address, f"{type(error).__name__}: {error}") from None
+        with client:
+            task_of = {client.submit(work, task, None, pure=False): task for task in tasks}
+            for future in as_completed(task_of):
+                failed = future.status != "finished"
+                outcome = Outcome(error=_why(future), final=False) if failed else future.result()
+                done(task_of.pop(future), outcome)
+
+
+def _why(future: object) -> str:
+    error = future.exception()  # type: ignore[attr-defined]
+    return f"{type(error).__name__}: {error}"
+
+
+def _fault(what: str, address: str, fix: str) -> EnvironmentFault:
+    return EnvironmentFault(Problem(OPTION, "", what, got=f"'{address}'", fix=fix))

@@ -1,0 +1,107 @@
+"""The folder of a sweep: what lies where, and whose it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from dcsim import results
+from dcsim.errors import EnvironmentFault, Problem, ScenarioError
+from dcsim.sweep.prepared import Prepared
+from dcsim.sweep.store import Store
+from dcsim.sweep.work import Outcome
+
+OWNER = "experiment.json"
+STORE = "runs{}.sqlite"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Which part of the runs: the `number`-th of `count`; the whole is 1 of 1."""
+
+    number: int = 1
+    count: int = 1
+
+    @staticmethod
+    def of(pair: tuple[int, int] | None) -> Shard:
+        """The shard i of n, or the whole."""
+        return Shard() if pair is None else Shard(*pair)
+
+    @property
+    def suffix(self) -> str:
+        """What the names of its files have; shards of one sweep never share a file."""
+        return "" if self.count == 1 else f"-{self.number}-of-{self.count}"
+
+    def part(self, keys: Sequence[str]) -> range:
+        """Numbers of its runs."""
+        return range(self.number - 1, len(keys), self.count)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A sweep's folder, seen by one shard."""
+
+    path: Path
+    shard: Shard
+
+    @property
+    def lock(self) -> Path:
+        """The file that is locked while somebody is at work."""
+        return self.path / f"lock{self.shard.suffix}"
+
+    @property
+    def traces(self) -> Path:
+        """Folder of parsed traces."""
+        return self.path / "traces"
+
+    @property
+    def runs(self) -> Path:
+        """Folder of whole runs, where they are kept."""
+        return self.path / "runs"
+
+    def make(self, prepared: Prepared) -> None:
+        """Make the folder if it is not there.
+
+        ScenarioError where it belongs to an experiment with another base, EnvironmentFault where it cannot be made or
+        is something else.
+        """
+        owner = {"name": prepared.experiment.name, "base": prepared.experiment.base}
+        there = self.path / OWNER
+        if self.path.exists() and not there.is_file() and (not self.path.is_dir() or any(self.path.iterdir())):
+            what = "stands where results go, and is no earlier sweep; it was left untouched"
+            raise EnvironmentFault(Problem(str(self.path), "--out", what))
+        results.make_folder(self.path, "--out")
+        if there.is_file() and (known := _read(there)) != owner:
+            what = f"holds an experiment of this name with another base, {known.get('base')!r}"
+            fix = "give the experiment another name, or use another --out"
+            raise ScenarioError(Problem(str(self.path), "base", what, f"{owner['base']!r}", fix=fix))
+        results.write_text(there, json.dumps(owner) + "\n")
+
+    @contextmanager
+    def store(self) -> Iterator[Store]:
+        """The store of this shard."""
+        store = Store(self.path / STORE.format(self.shard.suffix))
+        try:
+            yield store
+        finally:
+            store.close()
+
+    def of_shards(self) -> dict[str, Outcome]:
+        """What all shards have kept."""
+        found: dict[str, Outcome] = {}
+        for path in sorted(self.path.glob(STORE.format("-*-of-*"))):
+            store = Store(path)
+            found |= store.all()
+            store.close()
+        return found
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return {}
+    return known if isinstance(known, dict) else {}

@@ -1,0 +1,157 @@
+"""The points of an experiment: every combination, or drawn ones, each a checked scenario with a seed."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from dcsim.errors import DcsimError, Problem, ScenarioError
+from dcsim.scenario.load import load
+from dcsim.scenario.loaded import Loaded
+from dcsim.scenario.mistakes import Mistakes, hint, quoted, shown_with_type
+from dcsim.scenario.overrides import Override
+from dcsim.sweep.axes import Axis, Choice, Listed, axes_of
+from dcsim.sweep.experiment import SAMPLED, Experiment
+
+MOST_RUNS = 1_000_000
+CONDITION_KEYS = ("above", "below")
+
+
+@dataclass(frozen=True)
+class Point:
+    """One combination of settings: what the table shows of it, by axis, and the changes of the base."""
+
+    values: dict[str, Any]
+    changes: tuple[Override, ...]
+
+
+def points_of(experiment: Experiment, mistakes: Mistakes) -> tuple[list[str], list[Point]]:
+    """Names of the axes, and all points in the experiment's order; ScenarioError with every mistake, before a list of
+    more than `MOST_RUNS` is made."""
+    axes = axes_of(experiment, mistakes)
+    mistakes.stop_if_any()
+    _refuse_too_many(experiment, axes, mistakes)
+    rows = _METHODS.get(experiment.sweep.method, _sampled)(experiment, axes, mistakes)
+    names = [axis.name for axis in axes]
+    excluded = [_condition(n, table, names, mistakes) for n, table in enumerate(experiment.exclude)]
+    mistakes.stop_if_any()
+    points = [
+        Point({name: c.value for name, c in zip(names, row, strict=True)}, tuple(o for c in row for o in c.changes))
+        for row in rows
+    ]
+    kept = [p for p in points if not any(all(test(p.values) for test in tests) for tests in excluded)]
+    if not kept:
+        mistakes.add(("exclude",), f"leaves none of {len(points)} points")
+        mistakes.stop_if_any()
+    return names, kept
+
+
+def seeds_of(experiment: Experiment, base_seed: int) -> list[int]:
+    """The seeds of each point."""
+    seeds = experiment.sweep.seeds
+    return [base_seed + k for k in range(seeds)] if isinstance(seeds, int) else list(seeds)
+
+
+def loaded_points(points: Sequence[Point], base: Any, own: Sequence[Override], **options: Any) -> Iterator[Loaded]:
+    """The checked scenario of each point: the base, `own` changes of the command line, then the point's.
+
+    ScenarioError with the mistakes of all points together, each once.
+    """
+    problems: dict[Problem, None] = {}
+    for point in points:
+        try:
+            loaded = load(base, overrides=[*own, *point.changes], **options)
+        except DcsimError as error:
+            problems |= dict.fromkeys(error.problems)
+            continue
+        if not problems:
+            yield replace(loaded, where=None)
+    if problems:
+        raise ScenarioError(problems)
+
+
+def _refuse_too_many(experiment: Experiment, axes: list[Axis], mistakes: Mistakes) -> None:
+    sweep = experiment.sweep
+    sizes = [len(axis.choices) for axis in axes if isinstance(axis, Listed)]
+    points = sweep.samples or (max(sizes, default=1) if sweep.method == "zip" else math.prod(sizes))
+    runs = points * (sweep.seeds if isinstance(sweep.seeds, int) else len(sweep.seeds))
+    if runs > MOST_RUNS:
+        mistakes.add(("sweep",), "too many runs", f"{runs:,}", f"at most {MOST_RUNS:,}", "draw some: samples = 1000")
+        mistakes.stop_if_any()
+
+
+def _grid(_: Experiment, axes: list[Axis], __: Mistakes) -> Iterator[tuple[Choice, ...]]:
+    return itertools.product(*(axis.choices for axis in axes if isinstance(axis, Listed)))
+
+
+def _zipped(experiment: Experiment, axes: list[Axis], mistakes: Mistakes) -> Iterator[tuple[Choice, ...]]:
+    listed = [axis for axis in axes if isinstance(axis, Listed)]
+    swept = [axis for axis in listed if axis.name in experiment.axes]
+    if len({len(axis.choices) for axis in swept}) > 1:
+        counts = ", ".join(f"{quoted(axis.name)}: {len(axis.choices)}" for axis in swept)
+        mistakes.add(("sweep", "method"), "zip needs as many values for each key", counts)
+        return iter(())
+    rows: Iterable[tuple[Choice, ...]] = zip(*(axis.choices for axis in swept), strict=True) if swept else [()]
+    if not experiment.variants:
+        return iter(rows)
+    return ((variant, *row) for variant, row in itertools.product(listed[0].choices, list(rows)))
+
+
+def _sampled(experiment: Experiment, axes: list[Axis], _: Mistakes) -> Iterator[tuple[Choice, ...]]:
+    """Each row of draws becomes a setting of every axis; variants are not drawn: each has all the points."""
+    sweep = experiment.sweep
+    assert sweep.samples is not None
+    assert sweep.method in SAMPLED
+    drawn = [axis for axis in axes if axis.name in experiment.axes]
+    cube = _unit_cube(sweep.method, sweep.samples, len(drawn), sweep.sampling_seed) if drawn else np.empty((1, 0))
+    rows = [tuple(axis.at(u) for axis, u in zip(drawn, row, strict=True)) for row in cube.tolist()]
+    if not experiment.variants:
+        return iter(rows)
+    assert isinstance(axes[0], Listed)
+    return ((variant, *row) for variant, row in itertools.product(axes[0].choices, rows))
+
+
+_METHODS = {"grid": _grid, "zip": _zipped}
+
+
+def _unit_cube(method: str, samples: int, dimensions: int, seed: int) -> Any:
+    """Points in [0, 1)^d, shape (samples, d)."""
+    from scipy.stats import qmc
+
+    rng = np.random.default_rng(seed)
+    if method == "uniform":
+        return rng.random((samples, dimensions))
+    if method == "sobol":
+        exponent = math.ceil(math.log2(samples)) if samples > 1 else 0  # balance holds for powers of two
+        return qmc.Sobol(dimensions, rng=rng).random_base2(exponent)[:samples]
+    return qmc.LatinHypercube(dimensions, rng=rng).random(samples)
+
+
+def _condition(number: int, table: dict[str, Any], names: list[str], mistakes: Mistakes) -> list[Any]:
+    """Tests of a point's values that all must hold for it to be left out."""
+    tests = []
+    for key, wanted in table.items():
+        place = ("exclude", number, key)
+        if key not in names:
+            mistakes.add(place, "is not swept", quoted(key), fix=hint(key, names))
+        elif isinstance(wanted, dict) and set(wanted) <= set(CONDITION_KEYS) and wanted:
+            if all(isinstance(v, int | float) and not isinstance(v, bool) for v in wanted.values()):
+                tests.append(_between(key, wanted.get("above", -math.inf), wanted.get("below", math.inf)))
+            else:
+                mistakes.add(place, "wrong type", shown_with_type(wanted), "numbers for above and below")
+        else:
+            tests.append(_one_of(key, wanted if isinstance(wanted, tuple) else (wanted,)))
+    return tests
+
+
+def _between(key: str, above: float, below: float) -> Any:
+    return lambda values: isinstance(values[key], int | float) and above < values[key] < below
+
+
+def _one_of(key: str, wanted: tuple[Any, ...]) -> Any:
+    return lambda values: values[key] in wanted

@@ -1,0 +1,81 @@
+"""An experiment with its base: every point checked, every run with its key, before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from dcsim.errors import Problem, ScenarioError
+from dcsim.scenario.loaded import Loaded
+from dcsim.scenario.mistakes import Mistakes, quoted
+from dcsim.scenario.overrides import parse
+from dcsim.scenario.source import Document
+from dcsim.scenario.toml_text import toml
+from dcsim.sweep.experiment import Experiment, checked, read_experiment
+from dcsim.sweep.identity import run_key
+from dcsim.sweep.points import Point, loaded_points, points_of, seeds_of
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """`axes`: names of the swept columns; `scenarios`: the checked scenario of each point; `runs`: point and seed of
+    each run, in the experiment's order."""
+
+    experiment: Experiment
+    axes: list[str]
+    points: list[Point]
+    scenarios: list[Loaded]
+    runs: list[tuple[Point, int]]
+
+    def loaded(self, number: int) -> Loaded:
+        """The scenario of a run."""
+        point, seed = self.runs[number]
+        found = self._scenario_of[id(point)]
+        source = replace(found.source, overrides=(*found.source.overrides, f"seed={seed}"))
+        return replace(found, scenario=found.scenario.model_copy(update={"seed": seed}), source=source)
+
+    @cached_property
+    def keys(self) -> list[str]:
+        """The hash of each run."""
+        return [run_key(self.loaded(number)) for number in range(len(self.runs))]
+
+    @cached_property
+    def _scenario_of(self) -> dict[int, Loaded]:
+        return {id(point): loaded for point, loaded in zip(self.points, self.scenarios, strict=True)}
+
+
+def prepare(
+    given: str | Path | Mapping[str, Any],
+    *,
+    data: str | Path | None = None,
+    overrides: Iterable[str] = (),
+    plugins: Iterable[str | Path] = (),
+) -> Prepared:
+    """Read and check an experiment, a file or its content; ScenarioError with the mistakes of all points."""
+    if isinstance(given, Mapping):
+        document, folder = Document("experiment", toml(dict(given)), dict(given)), Path.cwd()
+        experiment = checked(document)
+    else:
+        experiment, document = read_experiment(Path(given), str(given))
+        folder = Path(given).absolute().parent
+    mistakes = Mistakes(document.where)
+    axes, points = points_of(experiment, mistakes)
+    base = folder / experiment.base
+    if not base.is_file():
+        mistakes.add(("base",), "no such file", quoted(experiment.base), fix="paths begin in the experiment's folder")
+        mistakes.stop_if_any()
+    shown = base.relative_to(Path.cwd()) if base.is_relative_to(Path.cwd()) else base
+    own = [parse(text) for text in overrides]
+    if clash := {change.path for change in own} & {change.path for point in points for change in point.changes}:
+        names = ", ".join(sorted(".".join(map(str, path)) for path in clash))
+        raise ScenarioError(Problem("--set", names, "is swept by the experiment", fix="take it out of one of them"))
+    scenarios = list(loaded_points(points, shown, own, data=data, plugins=plugins))
+    runs = [
+        (point, seed)
+        for point, loaded in zip(points, scenarios, strict=True)
+        for seed in seeds_of(experiment, loaded.scenario.seed)
+    ]
+    return Prepared(experiment, axes, points, scenarios, runs)

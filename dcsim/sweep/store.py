@@ -1,0 +1,101 @@
+"""Results that are kept: a small SQLite file with one writer, so that nothing is done twice."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dcsim.errors import EnvironmentFault, Problem
+from dcsim.sweep.work import Outcome
+
+_TABLE = "CREATE TABLE IF NOT EXISTS runs (key TEXT PRIMARY KEY, summary TEXT, error TEXT, final INTEGER NOT NULL)"
+
+
+class Store:
+    """Outcomes by the keys of their runs. `notes`: what the user should know of the file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.notes: list[str] = []
+        try:
+            self._base = _opened(path)
+        except sqlite3.DatabaseError as error:
+            aside = _free_name(path)
+            for suffix in ("", "-wal", "-shm"):
+                part = path.with_name(path.name + suffix)
+                if part.exists():
+                    part.rename(aside.with_name(aside.name + suffix))
+            self.notes.append(
+                f"{path} is damaged ({error}); it is kept as {aside.name}, and the runs in it are made anew"
+            )
+            self._base = _opened(path)
+
+    def all(self) -> dict[str, Outcome]:
+        """Every outcome that need not be tried again."""
+        rows = self._base.execute("SELECT key, summary, error FROM runs WHERE final")
+        return {key: Outcome(json.loads(summary) if summary else None, error) for key, summary, error in rows}
+
+    def put(self, key: str, outcome: Outcome) -> None:
+        """Keep an outcome; on disk when this returns. EnvironmentFault where it cannot be written."""
+        summary = None if outcome.summary is None else json.dumps(outcome.summary)
+        row = (key, summary, outcome.error, outcome.final)
+        try:
+            with self._base:
+                self._base.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", row)
+        except sqlite3.Error as error:
+            raise EnvironmentFault(Problem(str(self.path), "", f"cannot be written: {error}")) from None
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._base.close()
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    try:
+        base = sqlite3.connect(path)
+        if base.execute("PRAGMA quick_check").fetchone() != ("ok",):
+            raise sqlite3.DatabaseError("its pages do not agree")
+        base.execute("PRAGMA journal_mode = WAL")
+        base.execute("PRAGMA synchronous = NORMAL")
+        base.execute(_TABLE)
+        base.execute("SELECT key, summary, error, final FROM runs LIMIT 1")
+    except sqlite3.OperationalError as error:  # not damaged, but out of reach; a missing column is damage
+        if "no such column" in str(error):
+            raise sqlite3.DatabaseError(str(error)) from None
+        raise EnvironmentFault(Problem(str(path), "", f"cannot be opened: {error}")) from None
+    return base
+
+
+def _free_name(path: Path) -> Path:
+    number = 1
+    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    return aside
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold a folder's lock; EnvironmentFault with who holds it already. A process that dies lets go of it."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            who = os.read(file, 1000).decode(errors="replace").strip() or "another process"
+            what = f"another sweep is at work in this folder: {who}"
+            raise EnvironmentFault(
+                Problem(str(path.parent), "", what, fix="wait for it, or use another --out")
+            ) from None
+        os.ftruncate(file, 0)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        os.write(file, f"process {os.getpid()} on {socket.gethostname()} since {now}\n".encode())
+        yield
+    finally:
+        os.close(file)

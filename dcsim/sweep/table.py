@@ -1,0 +1,115 @@
+"""The table of a sweep: a row a run, in the experiment's order, and what one asks of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dcsim.errors import Problem, ScenarioError
+from dcsim.scenario.toml_text import inline
+
+if TYPE_CHECKING:
+    from dcsim.sweep.compare import Comparison
+
+FILES = ("table.parquet", "meta.json")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Runs by row. `axes`: names of the columns that were swept, without `seed`; `outputs`: those that matter.
+
+    `rows`: values by column: the axes, `seed`, the summary, `status` and `error`. A whole table of a scenario that was
+    swept stands as its TOML text.
+    """
+
+    name: str
+    axes: tuple[str, ...]
+    outputs: tuple[str, ...]
+    columns: tuple[str, ...]
+    rows: tuple[dict[str, Any], ...]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(self.rows)
+
+    def frame(self) -> Any:
+        """The table as a pandas DataFrame; needs pandas."""
+        import pandas
+
+        return pandas.DataFrame({c: [row.get(c) for row in self.rows] for c in self.columns})
+
+    def compare(self, baseline: Any = None, outputs: Sequence[str] = (), confidence: float = 0.95) -> Comparison:
+        """The variants, and their paired differences from a baseline; see `sweep.compare.compare`."""
+        from dcsim.sweep.compare import compare
+
+        return compare(self, baseline, outputs, confidence)
+
+    def pareto(self, first: str, second: str, *, maximize: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """The points that no other beats in both outputs; see `sweep.compare.pareto`."""
+        from dcsim.sweep.compare import pareto
+
+        return pareto(self, first, second, maximize=maximize)
+
+    def csv(self) -> str:
+        """The table as CSV text: numbers in full, nothing where there is no value."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(self.columns)
+        writer.writerows([_shown(row.get(column)) for column in self.columns] for row in self.rows)
+        return out.getvalue()
+
+    def arrow(self) -> Any:
+        """The table as a pyarrow Table; a column of numbers and texts is one of texts."""
+        import pyarrow as pa
+
+        return pa.table({column: _typed([row.get(column) for row in self.rows]) for column in self.columns})
+
+    @staticmethod
+    def read(folder: Path) -> Table:
+        """The table of a finished sweep; ScenarioError where the folder holds none."""
+        import pyarrow.parquet as pq
+
+        missing = [name for name in FILES if not (folder / name).is_file()]
+        if missing:
+            what = (
+                "no such folder" if not folder.is_dir() else f"is not a finished sweep: it lacks {', '.join(missing)}"
+            )
+            raise ScenarioError(Problem(str(folder), "", what))
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        table = pq.read_table(folder / "table.parquet")
+        columns = tuple(table.column_names)
+        return Table(meta["name"], tuple(meta["axes"]), tuple(meta["outputs"]), columns, tuple(table.to_pylist()))
+
+
+def plain_value(value: Any) -> Any:
+    """What the table shows of a swept value: tables and arrays as TOML text."""
+    return inline(value) if isinstance(value, dict | list | tuple) else value
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value if isinstance(value, str) else repr(value)
+
+
+def _typed(values: Sequence[Any]) -> Any:
+    """A column of one type: numbers where all are, else text."""
+    import pyarrow as pa
+
+    known = [type(value) for value in values if value is not None]
+    if all(kind is bool for kind in known):
+        return pa.array(values, pa.bool_() if known else pa.null())
+    if all(kind is int for kind in known):
+        return pa.array(values, pa.int64())
+    if all(kind in (int, float) for kind in known):
+        return pa.array([None if v is None else float(v) for v in values], pa.float64())
+    return pa.array([None if v is None else _shown(v) for v in values], pa.string())

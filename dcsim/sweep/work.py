@@ -1,0 +1,57 @@
+"""One run of a sweep: a pure function of scenario and seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dcsim.errors import DcsimError
+from dcsim.results import save
+from dcsim.run import run
+from dcsim.scenario.loaded import Loaded
+from dcsim.sweep.traces import Traces
+
+DONE = "done"
+FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A run to make. `number`: its row; `keep`: the folder for its results, None to leave the summary only."""
+
+    number: int
+    loaded: Loaded
+    keep: Path | None = None
+    tries: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run: its summary, or why there is none. `final`: trying again would end the same way."""
+
+    summary: dict[str, Any] | None = None
+    error: str | None = None
+    final: bool = True
+
+    @property
+    def status(self) -> str:
+        """`done` or `failed`."""
+        return DONE if self.summary is not None else FAILED
+
+
+def work(task: Task, traces: Traces | None) -> Outcome:
+    """Simulate; whatever goes wrong becomes the outcome's error."""
+    try:
+        made = run(task.loaded, traces=traces)
+        if task.keep is not None:
+            save(made, task.keep)
+        return Outcome(made.summary)
+    except MemoryError:
+        return Outcome(error="out of memory", final=False)
+    except OSError as error:
+        return Outcome(error=f"{error.filename or 'file system'}: {error.strerror or error}", final=False)
+    except DcsimError as error:
+        return Outcome(error="; ".join(error.lines()), final=error.exit_code == 2)
+    except Exception as error:  # a mistake in a plug-in or in dcsim costs this run alone
+        return Outcome(error=f"{type(error).__name__}: {error}")

@@ -1,0 +1,61 @@
+"""A small scenario, and experiments over it."""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import ROOT
+
+BASE = """\
+name = "queue"
+
+[[pools]]
+name = "a"
+accelerator = "T4"
+nodes = 2
+accelerators_per_node = 4
+
+[workload]
+use = "synthetic"
+jobs = 60
+offered_load = 0.9
+accelerators = { 1 = 0.5, 4 = 0.5 }
+service = { law = "exponential", mean = "10 min" }
+"""
+
+
+def command(*words: object, cwd: Path | None = None, **options: Any) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    text = [str(word) for word in words]
+    return subprocess.run(
+        [sys.executable, "-m", "dcsim", *text], cwd=cwd, env=environment, capture_output=True, text=True, **options
+    )
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "table.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+EXPERIMENT = """\
+name = "sizes"
+base = "queue.toml"
+
+[sweep]
+"pools.0.nodes" = [2, 3]
+"scheduler.use" = ["fifo", "srtf"]
+seeds = 3
+"""
+
+
+def experiment(folder: Path, text: str = EXPERIMENT, base: str = BASE) -> Path:
+    """An experiment file beside its base."""
+    (folder / "queue.toml").write_text(base, encoding="utf-8")
+    path = folder / "experiment.toml"
+    path.write_text(text, encoding="utf-8")
+    return path

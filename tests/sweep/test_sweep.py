@@ -1,0 +1,228 @@
+"""Sweeps: the same bytes however they are run, interrupted or shared out; nothing done twice."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import dcsim
+from dcsim.errors import EnvironmentFault, ScenarioError
+from tests.conftest import ROOT
+from tests.sweep.given import BASE, EXPERIMENT, command, experiment, rows
+
+FIELDS = ("table.csv", "table.parquet")
+
+
+def contents(folder: Path) -> list[bytes]:
+    return [(folder / "sizes" / name).read_bytes() for name in FIELDS]
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory) -> list[bytes]:
+    """The tables of an uninterrupted sweep in this process."""
+    folder = tmp_path_factory.mktemp("alone")
+    dcsim.sweep(experiment(folder), folder / "out", workers=0)
+    return contents(folder / "out")
+
+
+def test_a_row_is_the_run_of_its_scenario_and_seed(tmp_path):
+    path = experiment(tmp_path)
+    table = dcsim.sweep(path, tmp_path / "out", workers=0)
+    assert len(table) == 12
+    run = dcsim.run(tmp_path / "queue.toml", overrides=["pools.0.nodes=3", "scheduler.use=srtf", "seed=2"])
+    row = table.rows[-1]
+    assert (row["pools.0.nodes"], row["scheduler.use"], row["seed"], row["status"]) == (3, "srtf", 2, "done")
+    assert {name: row[name] for name in run.summary} == run.summary
+    assert table.frame()["wait_s_mean"].tolist() == [r["wait_s_mean"] for r in table]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_the_table_is_the_same_for_any_number_of_workers(tmp_path, alone, workers):
+    dcsim.sweep(experiment(tmp_path), tmp_path / "out", workers=workers)
+    assert contents(tmp_path / "out") == alone
+
+
+def test_shards_merge_into_the_same_table(tmp_path, alone):
+    path = experiment(tmp_path)
+    for number in (3, 1):
+        assert command("sweep", path, "--out", tmp_path / "out", "--shard", f"{number}/3").returncode == 0
+    early = command("sweep", path, "--out", tmp_path / "out", "--merge")
+    assert early.returncode == 1
+    assert "8 done, 4 missing" in early.stdout
+    assert command("sweep", path, "--out", tmp_path / "out", "--shard", "2/3").returncode == 0
+    assert command("sweep", path, "--out", tmp_path / "out", "--merge", "--quiet").returncode == 0
+    assert contents(tmp_path / "out") == alone
+
+
+def test_what_is_done_is_not_done_again_and_a_change_makes_only_what_is_new(tmp_path):
+    seen = []
+    options = {"workers": 0, "progress": seen.append}
+    dcsim.sweep(experiment(tmp_path), tmp_path / "out", **options)
+    dcsim.sweep(experiment(tmp_path), tmp_path / "out", **options)
+    assert (seen[-1].runs, seen[-1].kept) == (0, 12)
+    more = EXPERIMENT.replace("[2, 3]", "[1, 2, 3]").replace("seeds = 3", "seeds = 4")
+    table = dcsim.sweep(experiment(tmp_path, more), tmp_path / "out", **options)
+    assert (len(table), seen[-1].runs, seen[-1].kept) == (24, 12, 12)
+    dcsim.sweep(experiment(tmp_path, base=BASE.replace("jobs = 60", "jobs = 61")), tmp_path / "out", **options)
+    assert seen[-1].kept == 0
+
+
+def test_a_changed_trace_makes_other_runs(tmp_path):
+    trace = tmp_path / "jobs.csv"
+    base = BASE[: BASE.index("[workload]")] + '[workload]\nuse = "csv"\npath = "jobs.csv"\n'
+    seen, waits = [], []
+    for service in (100, 200, 100):
+        trace.write_text(
+            f"job_id,submit_s,service_s,accelerators\na,0,{service},8\nb,0,{service},8\nc,0,{service},8\nd,0,50,8\n"
+        )
+        table = dcsim.sweep(experiment(tmp_path, base=base), tmp_path / "out", workers=0, progress=seen.append)
+        waits.append(table.rows[0]["wait_s_max"])
+        assert table.rows[0]["status"] == "done"
+    assert waits == [300.0, 600.0, 300.0]
+    assert seen[-1].kept == 12
+
+
+def test_a_run_that_fails_is_said_and_costs_no_other(tmp_path):
+    plugins = tmp_path / "plugins" / "schedulers"
+    plugins.mkdir(parents=True)
+    (plugins / "moody.py").write_text(
+        "from dataclasses import dataclass\nfrom dcsim.policies.ordered import OrderedScheduler\n\n\n"
+        "@dataclass(frozen=True)\nclass Moody(OrderedScheduler):\n"
+        '    """Fails where it is told to."""\n\n    fail: bool = False\n    """Whether to fail."""\n\n'
+        '    def key(self, job):\n        """Fail."""\n'
+        '        if self.fail:\n            raise RuntimeError("not today")\n        return (job.submit_s,)\n'
+    )
+    text = EXPERIMENT.replace('"scheduler.use" = ["fifo", "srtf"]', '"scheduler.fail" = [false, true]')
+    path = experiment(tmp_path, text, BASE + '[scheduler]\nuse = "moody"\n')
+    done = command("sweep", path, "--out", tmp_path / "out", "--plugins", tmp_path / "plugins", "--workers", 2)
+    assert done.returncode == 1
+    assert "12 runs: 6 done, 6 failed" in done.stdout
+    table = rows(tmp_path / "out" / "sizes")
+    assert {(row["scheduler.fail"], row["status"]) for row in table} == {("false", "done"), ("true", "failed")}
+    assert all(("not today" in row["error"]) == (row["status"] == "failed") for row in table)
+
+
+def test_a_run_whose_worker_always_dies_fails_after_three_tries(tmp_path):
+    plugins = tmp_path / "plugins" / "schedulers"
+    plugins.mkdir(parents=True)
+    (plugins / "deadly.py").write_text(
+        "import os, pathlib, signal\nfrom dataclasses import dataclass\n"
+        "from dcsim.policies.ordered import OrderedScheduler\n\n\n"
+        "@dataclass(frozen=True)\nclass Deadly(OrderedScheduler):\n"
+        '    """Kills its worker where it is told to."""\n\n    diary: str = ""\n'
+        '    """Where deaths are written down."""\n\n'
+        '    def key(self, job):\n        """Die."""\n        if self.diary:\n'
+        '            with pathlib.Path(self.diary).open("a") as file:\n                file.write("x")\n'
+        "            os.kill(os.getpid(), signal.SIGKILL)\n        return (job.submit_s,)\n"
+    )
+    diary = tmp_path / "diary"
+    text = EXPERIMENT.replace('"scheduler.use" = ["fifo", "srtf"]', f'"scheduler.diary" = ["", "{diary}"]')
+    text = text.replace("seeds = 3", "seeds = 1")
+    path = experiment(tmp_path, text, BASE + '[scheduler]\nuse = "deadly"\n')
+    done = command("sweep", path, "--out", tmp_path / "out", "--plugins", tmp_path / "plugins", "--workers", 2)
+    assert done.returncode == 1
+    assert diary.read_text() == "x" * 6
+    errors = [row["error"] for row in rows(tmp_path / "out" / "sizes")]
+    assert errors == ["", "worker was killed by SIGKILL (out of memory?)"] * 2
+
+
+def test_kills_at_random_moments_change_nothing(tmp_path, alone):
+    path = experiment(tmp_path)
+    words = [sys.executable, "-m", "dcsim", "sweep", path, "--out", tmp_path / "out", "--workers", "2", "--quiet"]
+    draw = random.Random(5)
+    for kind in ("worker", "parent", "worker", "parent"):
+        parent = subprocess.Popen(words, env=os.environ | {"PYTHONPATH": str(ROOT)})
+        time.sleep(draw.uniform(0.3, 1.2))
+        children = subprocess.run(["pgrep", "-P", str(parent.pid)], capture_output=True, text=True, check=False)
+        workers = [int(pid) for pid in children.stdout.split()]
+        if kind == "worker" and workers:
+            os.kill(draw.choice(workers), signal.SIGKILL)
+        parent.kill()
+        parent.wait()
+    assert command(*words[3:]).returncode == 0
+    assert contents(tmp_path / "out") == alone
+
+
+def test_ctrl_c_keeps_what_is_done(tmp_path, alone):
+    base = BASE.replace("jobs = 60", "jobs = 30000")
+    path = experiment(tmp_path, base=base)
+    words = [sys.executable, "-m", "dcsim", "sweep", path, "--out", tmp_path / "out", "--workers", "1", "--quiet"]
+    parent = subprocess.Popen(words, env=os.environ | {"PYTHONPATH": str(ROOT)}, start_new_session=True)
+    store = tmp_path / "out" / "sizes" / "runs.sqlite"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (store.is_file() and kept(store)):
+        time.sleep(0.05)
+    os.killpg(parent.pid, signal.SIGINT)
+    assert parent.wait(20) == 130
+    seen = []
+    dcsim.sweep(experiment(tmp_path, EXPERIMENT.replace("[2, 3]", "[2]"), base), tmp_path / "out", progress=seen.append)
+    assert seen[-1].kept >= 1
+
+
+def kept(store: Path) -> int:
+    try:
+        with sqlite3.connect(store) as base:
+            return int(base.execute("SELECT count(*) FROM runs").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0
+
+
+def test_two_sweeps_on_one_folder_the_second_is_told_who_holds_it(tmp_path):
+    from dcsim.sweep.store import held
+
+    path = experiment(tmp_path)
+    dcsim.sweep(path, tmp_path / "out", workers=0)
+    with held(tmp_path / "out" / "sizes" / "lock"):
+        second = command("sweep", path, "--out", tmp_path / "out")
+    assert second.returncode == 3
+    assert f"another sweep is at work in this folder: process {os.getpid()} on" in second.stderr
+
+
+def test_a_damaged_store_is_said_and_kept_aside(tmp_path, alone):
+    path = experiment(tmp_path)
+    dcsim.sweep(path, tmp_path / "out", workers=0)
+    store = tmp_path / "out" / "sizes" / "runs.sqlite"
+    store.write_bytes(b"not a database" * 100)
+    again = command("sweep", path, "--out", tmp_path / "out", "--workers", 2)
+    assert again.returncode == 0
+    assert "runs.sqlite is damaged" in again.stderr
+    assert store.with_name("runs.sqlite.damaged-1").read_bytes() == b"not a database" * 100
+    assert contents(tmp_path / "out") == alone
+
+
+def test_an_experiment_of_this_name_with_another_base_is_refused(tmp_path):
+    dcsim.sweep(experiment(tmp_path), tmp_path / "out", workers=0)
+    (tmp_path / "other.toml").write_text(BASE)
+    (tmp_path / "experiment.toml").write_text(EXPERIMENT.replace("queue.toml", "other.toml"))
+    with pytest.raises(ScenarioError, match="holds an experiment of this name with another base"):
+        dcsim.sweep(tmp_path / "experiment.toml", tmp_path / "out", workers=0)
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path):
+    (tmp_path / "out" / "sizes").mkdir(parents=True)
+    (tmp_path / "out" / "sizes" / "letter.txt").write_text("dear")
+    with pytest.raises(EnvironmentFault, match="is no earlier sweep"):
+        dcsim.sweep(experiment(tmp_path), tmp_path / "out", workers=0)
+    assert [path.name for path in (tmp_path / "out" / "sizes").iterdir()] == ["letter.txt"]
+
+
+def test_kept_runs_lie_in_folders_that_report_reads(tmp_path):
+    dcsim.sweep(experiment(tmp_path, EXPERIMENT.replace("[2, 3]", "[2]")), tmp_path / "out", workers=2, keep_runs=True)
+    folders = sorted((tmp_path / "out" / "sizes" / "runs").iterdir())
+    assert len(folders) == 6
+    assert dcsim.read(folders[0]).summary["jobs"] == 60
+
+
+def test_an_experiment_may_be_made_in_python(tmp_path, monkeypatch):
+    experiment(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    table = dcsim.sweep({"name": "p", "base": "queue.toml", "sweep": {"workload.jobs": [5, 6]}}, "out", workers=0)
+    assert [row["jobs"] for row in table] == [5, 6]

@@ -1,0 +1,116 @@
+"""`[network.traffic]`: gangs of a trace that share links, by the closed form, and what is wrong with the table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dcsim.errors import ScenarioError
+from dcsim.run import Run, run
+from dcsim.scenario.load import load
+from dcsim.scenario.write import to_toml
+from tests.training.given import loaded, pool, ran
+
+CSV = '[workload]\nuse = "csv"\npath = "trace.csv"\n'
+POOL = pool("a", '"A100-SXM4-80GB"', nodes=6, width=2)
+# Leaves of two nodes. Gangs of three nodes get 0 to 2 and 3 to 5: hop 2 -> 0 of the one and 3 -> 4 of the other go up
+# the one uplink of the second leaf.
+SPINE = """\
+use = "leaf_spine"
+leaves = 3
+spines = 1
+hosts_per_leaf = 2
+bandwidth = "100 GB/s"
+uplink_bandwidth = "8 GB/s"
+latency = "1 us"
+"""
+
+
+def network(bandwidth: str = "4 GB/s", exposed: float = 0.25, contention: str = "fair") -> str:
+    head = f'[network]\ncontention = "{contention}"\ntraffic = {{ bandwidth = "{bandwidth}", exposed = {exposed} }}\n'
+    return f"{head}[network.topology]\n{SPINE}"
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    rows = ["job_id,submit_s,accelerators,service_s", "first,0,6,1000", "second,100,6,1000"]
+    (tmp_path / "trace.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return tmp_path
+
+
+def end_s(of: Run) -> list[float]:
+    return of.results.end_s.tolist()
+
+
+@pytest.mark.parametrize("exposed", [0.25, 0.5, 1.0])
+def test_two_gangs_of_a_trace_halve_each_other_on_one_uplink_by_the_closed_form(here: Path, exposed: float):
+    # Each node sends 2 x 4 GB/s, so that each of two gets half of 8 GB/s: rate 1 / (1 - e + e / s) with s = 1/2.
+    rate = 1.0 / (1.0 - exposed + exposed / 0.5)
+    first_s = 100.0 + 900.0 / rate
+    second_s = first_s + 1000.0 - (first_s - 100.0) * rate  # slowed down until then, what is left alone
+    assert end_s(ran(here, POOL, CSV, network(exposed=exposed))) == pytest.approx([first_s, second_s], rel=1e-12)
+
+
+def test_gangs_that_leave_each_other_room_or_meet_nowhere_are_not_slowed_down(here: Path):
+    assert end_s(ran(here, POOL, CSV, network("2 GB/s"))) == [1000.0, 1100.0]
+    rows = ["job_id,submit_s,accelerators,service_s", "first,0,4,1000", "second,100,4,1000", "single,0,1,50"]
+    (here / "trace.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    assert sorted(end_s(ran(here, POOL, CSV, network("99 GB/s")))) == [50.0, 1000.0, 1100.0]
+
+
+def test_a_link_slower_than_one_gang_sends_slows_it_down_alone(here: Path):
+    # 2 x 8 GB/s asked for, 8 there: half of it alone, a quarter for two; exposed 0.25: 1.25 and 1.75 times as long.
+    first_s = 100.0 + (1000.0 - 100.0 / 1.25) * 1.75
+    second_s = first_s + (1000.0 - (first_s - 100.0) / 1.75) * 1.25
+    assert end_s(ran(here, POOL, CSV, network("8 GB/s"))) == pytest.approx([first_s, second_s], rel=1e-12)
+
+
+def test_a_gang_sends_no_more_than_its_nics_carry(here: Path):
+    slow = pool("a", '"A100-SXM4-80GB"', nodes=6, width=2, more='nic_bandwidth = "8 GB/s"')
+    assert end_s(ran(here, slow, CSV, network("50 GB/s"))) == end_s(ran(here, slow, CSV, network("4 GB/s")))
+
+
+def test_without_the_table_a_trace_loads_nothing_and_runs_as_ever(here: Path):
+    job = '[[jobs]]\nname = "j"\nmodel = "gpt-2"\nsteps = 1\nglobal_batch = 1\naccelerators = 1\nsubmit = "1 h"\n'
+    fair = f'[network]\ncontention = "fair"\n[network.topology]\n{SPINE}'
+    assert end_s(ran(here, POOL, CSV, fair, job))[:2] == [1000.0, 1100.0]
+
+
+def test_a_trace_that_does_not_wait_for_its_traffic_still_slows_training_jobs_down(here: Path):
+    (here / "trace.csv").write_text("job_id,submit_s,accelerators,service_s\nfirst,0,6,1000\n", encoding="utf-8")
+    plan = '{ micro_batch = 1, tp = 1, pp = 1, sharding = "none" }'
+    job = '[[jobs]]\nname = "j"\nmodel = "gpt-2"\nsteps = 100\nglobal_batch = 6\naccelerators = 6\nplan = ' + plan
+    both = [ran(here, POOL, CSV, network(rate, exposed=0.0), job).results.run_s for rate in ("1 MB/s", "4 GB/s")]
+    assert both[0][0] == both[1][0] == 1000.0
+    assert both[1][1] > 1.1 * both[0][1]
+
+
+def test_the_clock_slows_computing_and_contention_what_is_sent(here: Path):
+    (here / "trace.csv").write_text("job_id,submit_s,accelerators,service_s\nfirst,0,6,1000\n", encoding="utf-8")
+    slow = pool("a", '"A100-SXM4-80GB"', nodes=6, width=2, more="clock = 0.5")
+    # All of the time doubles, and a quarter of the nominal one comes once more for half of the bandwidth.
+    assert end_s(ran(here, slow, CSV, network("8 GB/s"))) == pytest.approx([2250.0], rel=1e-12)
+
+
+def test_the_resolved_scenario_runs_again(here: Path):
+    source = loaded(here, POOL, CSV, network())
+    (here / "again.toml").write_text(to_toml(source.scenario), encoding="utf-8")
+    assert load(here / "again.toml").scenario == source.scenario
+    assert end_s(run(here / "again.toml")) == end_s(run(source))
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ((CSV, network(contention="none")), r"network.traffic: has no effect without contention; write contention = "),
+        ((CSV, network("0 GB/s")), r"network.traffic.bandwidth: "),
+        ((CSV, network("4")), r"network.traffic.bandwidth: .*unit"),
+        ((CSV, network(exposed=1.5)), r"network.traffic.exposed: "),
+        ((CSV, network(exposed=0.0)), r"network.traffic.exposed: slows nobody down without \[\[jobs\]\]"),
+        ((network(),), r"missing required table: workload"),
+    ],
+)
+def test_what_is_wrong_with_the_table_is_an_error_line(here: Path, parts: tuple[str, ...], said: str):
+    with pytest.raises(ScenarioError, match=said):
+        loaded(here, POOL, *parts)
