@@ -10,6 +10,8 @@ times of published runs, and timed matrix products.
 
 `collectives`: times of collectives against published sweeps (benchmarks/collective_accuracy.py).
 
+`grid`: step times of the strategy grid by campaign, and what ZeRO-1 adds (benchmarks/grid_accuracy.py).
+
 `flows`: when flows that share links are done, against SimGrid (benchmarks/flow_accuracy.py).
 """
 
@@ -29,6 +31,7 @@ from numpy.typing import NDArray
 from benchmarks import (
     collective_accuracy,
     flow_accuracy,
+    grid_accuracy,
     memory_accuracy,
     network_accuracy,
     product_accuracy,
@@ -105,7 +108,7 @@ def main() -> None:
     """Parse and hand over; the last line of each command is one JSON object."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description=__doc__.splitlines()[0])
     kinds = parser.add_subparsers(dest="what", required=True)
-    for name in ("fgd", "memory", "networks"):
+    for name in ("fgd", "grid", "memory", "networks"):
         sub = kinds.add_parser(name)
         sub.add_argument("--data", type=Path, required=True, metavar="DIR", help="the folder of the data")
         if name == "fgd":
@@ -120,6 +123,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.what == "memory":
         memory_accuracy.report(arguments.data)
+    elif arguments.what == "grid":
+        grid_accuracy.report(arguments.data)
     elif arguments.what == "networks":
         network_accuracy.report(arguments.data)
     elif arguments.what == "products":
