@@ -99,7 +99,7 @@ def check_optimize(spec: Optimize, mistakes: Mistakes) -> None:
         if key not in NAMES:
             mistakes.add(place, "no such key of the summary", quoted(key), fix=hint(key, NAMES))
         if bounds.above is None and bounds.below is None:
-            mistakes.add(place, "has no bound", fix="write { below = 3600 } or { above = 0.5 }")
+            mistakes.add(place, "has no bound", fix="write { below = 600 } or { above = 0.5 }")
         elif bounds.above is not None and bounds.below is not None and bounds.above >= bounds.below:
             mistakes.add(place, "above must be less than below: nothing lies between them")
 

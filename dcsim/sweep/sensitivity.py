@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,19 +148,24 @@ def settings(spec: Sensitivity, axes: Sequence[Axis], cube: Floats) -> list[list
     return [[at(share) for at, share in zip(place, row, strict=True)] for row in cube.tolist()]
 
 
-def analyze(spec: Sensitivity, cube: Floats, values: Floats) -> dict[str, Any]:
-    """Measures by name, each of shape (dimensions,), of an output at the points of `sample`, shape (points,)."""
+def analyze(spec: Sensitivity, cube: Floats, values: Floats) -> dict[str, Floats]:
+    """Measures by name, each of shape (dimensions,), of an output at the points of `sample`, shape (points,).
+
+    NaN where the output is the same at all points, so that it has no variance to share out (Sobol).
+    """
     problem = _problem(cube.shape[1])
     if spec.method == "morris":
         from SALib.analyze import morris
 
-        return dict(morris.analyze(problem, cube, values, num_levels=spec.levels or LEVELS, seed=spec.seed))
-    from SALib.analyze import sobol
+        found = morris.analyze(problem, cube, values, num_levels=spec.levels or LEVELS, seed=spec.seed)
+    elif np.ptp(values) == 0.0:
+        found = dict.fromkeys(MEASURES["sobol"], np.full(cube.shape[1], np.nan))
+    else:
+        from SALib.analyze import sobol
 
-    if np.ptp(values) == 0.0:
-        return {name: [None] * cube.shape[1] for name in MEASURES["sobol"]}
-    rng = np.random.default_rng(spec.seed)  # for SALib the number 0 is no seed
-    return dict(sobol.analyze(problem, values, calc_second_order=False, seed=rng))
+        rng = np.random.default_rng(spec.seed)  # for SALib the number 0 is no seed
+        found = sobol.analyze(problem, values, calc_second_order=False, seed=rng)
+    return {name: np.asarray(found[name], dtype=np.float64) for name in MEASURES[spec.method]}
 
 
 def _problem(dimensions: int) -> dict[str, Any]:
@@ -170,17 +176,17 @@ def _problem(dimensions: int) -> dict[str, Any]:
     }
 
 
-def _ranked(output: str, names: Sequence[str], found: dict[str, Any], spec: Sensitivity) -> list[Index]:
+def _ranked(output: str, names: Sequence[str], found: dict[str, Floats], spec: Sensitivity) -> list[Index]:
     """The keys that matter most first; equal ones in the experiment's order."""
     rows = [
-        Index(output, key, {name: _plain(found[name][number]) for name in MEASURES[spec.method]})
+        Index(output, key, {name: _plain(float(found[name][number])) for name in MEASURES[spec.method]})
         for number, key in enumerate(names)
     ]
     return sorted(rows, key=lambda row: -(row.measures[RANKED_BY[spec.method]] or 0.0))
 
 
-def _plain(value: Any) -> float | None:
-    return None if value is None else float(value)
+def _plain(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _axes(basis: Basis) -> list[Axis]:
