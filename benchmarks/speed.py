@@ -208,6 +208,13 @@ def contention(arguments: argparse.Namespace) -> dict[str, Any]:
     return contention(arguments)
 
 
+def sweep(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Sweeps: overhead, workers, a thousand runs, going on (`benchmarks/sweep_speed.py`); wall time."""
+    from benchmarks.sweep_speed import sweep  # as above
+
+    return sweep(arguments)
+
+
 def _command_s(words: list[str]) -> float:
     before = os.times()
     subprocess.run([sys.executable, "-m", "dcsim", *words], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
@@ -224,7 +231,7 @@ def main() -> None:
     """Parse, measure, print; the last line is one JSON object."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
     kinds = parser.add_subparsers(dest="kind", required=True)
-    for work in (replay, flow, scale, commands, one, step_time, network, contention):
+    for work in (replay, flow, scale, commands, one, step_time, network, contention, sweep):
         sub = kinds.add_parser(work.__name__.replace("_", "-"), help=(work.__doc__ or "").splitlines()[0])
         sub.set_defaults(work=work)
         sub.add_argument("--rounds", type=int, default=3)

@@ -23,6 +23,7 @@ def answer(run: Run, place: Path, report: bool) -> str:
         ("utilisation", _use(s)),
         ("training jobs", _trained(run)),
         ("preemptions", _preemptions(s)),
+        ("network", _network(s)),
         ("not met", _unmet(s)),
         ("results", f"{place}/"),
         ("report", f"{place}/report.html" if report else ""),
@@ -78,6 +79,13 @@ def _preemptions(s: dict[str, Any]) -> str:
     if not s["preemptions"]:
         return ""
     return f"{human_count(s['preemptions'])}; {_hours(s['lost_accelerator_hours'])} of work lost"
+
+
+def _network(s: dict[str, Any]) -> str:
+    if not s["network_failures"]:
+        return ""
+    stops = f"; {_count(s['interruptions'], 'interruption')} of jobs" if s["interruptions"] else ""
+    return f"{_count(s['network_failures'], 'failure')} of links and switches{stops}"
 
 
 def _unmet(s: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.eventlog.log import EventLog
+from dcsim.eventlog.schema import BREAK
 from dcsim.metrics.jobs import CANCELLED, COMPLETED, FAILED, REJECTED, UNFINISHED, JobResults
 from dcsim.metrics.timeline import Timeline
 from dcsim.scenario.jobs import JobTable
@@ -35,6 +36,8 @@ NAMES = (
     "queue_jobs_mean",
     "queue_jobs_max",
     "preemptions",
+    "interruptions",
+    "network_failures",
     "lost_accelerator_hours",
     "jain_fairness_tenants",
     "events",
@@ -72,6 +75,8 @@ def summary(jobs: JobTable, results: JobResults, line: Timeline, log: EventLog, 
         "queue_jobs_mean": line.integral(line.queue_jobs) / span if span > 0.0 else None,
         "queue_jobs_max": int(line.queue_jobs.max(initial=0)),
         "preemptions": int(results.preemptions.sum()),
+        "interruptions": int(results.interruptions.sum()),
+        "network_failures": len(log.of_kind(BREAK)),
         "lost_accelerator_hours": float((results.lost_work_s * jobs.demand).sum()) / HOUR,
         "jain_fairness_tenants": fairness(jobs, results),
         "events": len(log),

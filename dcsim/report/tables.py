@@ -60,6 +60,9 @@ def cards(run: Run) -> list[Card]:
     if s["preemptions"]:
         lost = f"{_hours(s['lost_accelerator_hours'])} accelerator-hours lost"
         shown.append(Card("Preemptions", human_count(s["preemptions"]), lost))
+    if s["network_failures"]:
+        stopped = f"{human_count(s['interruptions'])} times a job stopped"
+        shown.append(Card("Failures of links and switches", human_count(s["network_failures"]), stopped))
     return shown
 
 
@@ -74,21 +77,23 @@ def answer(run: Run) -> str:
 
 
 def _who_waited(run: Run, jobs: int) -> str:
-    """Waits until the first start; with preemptions also those in all, which may be far longer."""
+    """Waits until the first start; where jobs were stopped also those in all, which may be far longer."""
     s, wait_s = run.summary, waiting_s(run)
+    stops = {word: s[word] for word in ("preemptions", "interruptions") if s[word]}
     if not wait_s.any():
         return "No job had to wait."
-    first = run.results.wait_s > 0.0 if s["preemptions"] else wait_s > 0.0
+    first = run.results.wait_s > 0.0 if stops else wait_s > 0.0
     text = (
         f"{human_count(first.sum())} of {human_count(jobs)} jobs ({_percent(first.sum() / jobs)}) waited: "
         f"{_time(s['wait_s_mean'])} on average over all that started, {_time(s['wait_s_max'])} at most."
     )
-    if not s["preemptions"]:
+    if not stops:
         return text
+    counts = " and ".join(f"{human_count(count)} {word}" for word, count in stops.items())
     again = wait_s[run.jobs.submit_s <= run.end_s]
     return (
-        f"{text} With the waits after {human_count(s['preemptions'])} preemptions, {human_count((again > 0.0).sum())} "
-        f"jobs waited: {_time(float(again.mean()))} on average over all, {_time(float(again.max()))} at most."
+        f"{text} With the waits after {counts}, {human_count((again > 0.0).sum())} jobs waited: "
+        f"{_time(float(again.mean()))} on average over all, {_time(float(again.max()))} at most."
     )
 
 

@@ -10,6 +10,7 @@ from dcsim import plugins, units
 from dcsim.scenario.facts import Provenance
 from dcsim.scenario.keys import Key, description, key_docs, keys_of
 from dcsim.scenario.model import Network, Transformer
+from dcsim.scenario.network_failure import NetworkFailure
 from dcsim.scenario.plugin_tables import KINDS, Kind, path_of
 from dcsim.scenario.scaling_law import ScalingLaw
 from dcsim.scenario.schema import BASE
@@ -79,6 +80,7 @@ MODELS: tuple[tuple[str, type[Any]], ...] = (
     ("`plan` of a job", Plan),
     ("`[network]`", Interconnect),
     ("`[network.traffic]`", Traffic),
+    ("`[[network.failures]]`", NetworkFailure),
     ("`[overheads]`", Overheads),
     ("`[estimates]`", Estimates),
     ("Accelerator", Accelerator),

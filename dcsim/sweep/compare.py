@@ -7,18 +7,38 @@ import io
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from dcsim.errors import Problem, ScenarioError
 from dcsim.scenario.mistakes import hint, quoted
 from dcsim.sweep.statistics import Mean, interval, paired
-from dcsim.sweep.table import Table
 
 Point = tuple[Any, ...]
 
 DIGITS = 4
+
+
+class Runs(Protocol):
+    """A table of runs; see `sweep.table.Table`."""
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Columns that were swept."""
+        ...
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Columns that matter."""
+        ...
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns."""
+        ...
+
+    def __iter__(self) -> Iterator[dict[str, Any]]: ...
 
 
 @dataclass(frozen=True)
@@ -102,7 +122,7 @@ class Comparison:
 
 
 def compare(
-    table: Table,
+    table: Runs,
     baseline: str | Mapping[str, Any] | None = None,
     outputs: Sequence[str] = (),
     confidence: float = 0.95,
@@ -158,7 +178,7 @@ def _number(text: str, is_axis: bool) -> Any:
         return text
 
 
-def pareto(table: Table, first: str, second: str, *, maximize: Sequence[str] = ()) -> list[dict[str, Any]]:
+def pareto(table: Runs, first: str, second: str, *, maximize: Sequence[str] = ()) -> list[dict[str, Any]]:
     """The points that no other beats in both outputs, means over seeds, smaller being better unless in `maximize`;
     sorted by the first. Each is a dict of the axes and both means."""
     found = compare(table, outputs=(first, second)).rows

@@ -1,0 +1,185 @@
+"""Comparisons: intervals by hand and against theory, paired differences, batch means, fronts, seeds until a width."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import dcsim
+from dcsim.errors import ScenarioError
+from dcsim.sweep.statistics import batch_means, interval, paired, warm_up
+from dcsim.sweep.table import Table
+from tests.sweep.given import command, experiment
+
+QUEUE = """\
+name = "mm1"
+
+[[pools]]
+name = "a"
+accelerator = "T4"
+nodes = 1
+accelerators_per_node = 1
+
+[workload]
+use = "synthetic"
+jobs = 4000
+rate = "1 /min"
+service = { law = "exponential", mean = "30 s" }
+"""
+RATES = """\
+name = "rates"
+base = "queue.toml"
+[sweep]
+"workload.service.mean" = ["30 s", "33 s"]
+seeds = 30
+"""
+
+
+def table(rows: list[tuple], axes=("policy",), outputs=("wait_s_mean",)) -> Table:
+    names = (*axes, "seed", *outputs)
+    return Table("t", axes, outputs, names, tuple(dict(zip(names, row, strict=True)) for row in rows))
+
+
+def test_an_interval_is_students():
+    # Of 1, 2, 3, 4: mean 2.5, s = 1.29099, t(3; 0.975) = 3.18245: half-width 3.18245 x 1.29099 / 2.
+    mean = interval([1.0, 2.0, 3.0, 4.0])
+    assert (mean.value, mean.count) == (2.5, 4)
+    assert mean.half == pytest.approx(2.05426, abs=1e-5)
+    low, high = stats.t.interval(0.9, 3, 2.5, stats.sem([1, 2, 3, 4]))
+    assert interval([1, 2, 3, 4], 0.9).half == pytest.approx((high - low) / 2)
+    assert math.isnan(interval([3.0]).half)
+    assert math.isnan(interval([]).value)
+    assert not interval([3.0]).excludes_zero
+
+
+def test_what_pairs_have_in_common_cancels():
+    common = np.array([10.0, 50.0, 30.0, 90.0])
+    mean = paired(common + np.array([1.0, 2.0, 3.0, 2.0]), common)
+    assert mean.value == 2.0
+    assert mean.half == pytest.approx(interval([1.0, 2.0, 3.0, 2.0]).half)
+    assert mean.excludes_zero
+
+
+def test_paired_differences_of_a_queue_cover_the_exact_one_and_are_thrice_as_narrow(tmp_path):
+    # M/M/1: mean wait rho / (mu - lambda): 30 s at rho = 0.5 and 40.33 s at 0.55, from 30 and 33 s of service.
+    out = tmp_path / "out"
+    found = dcsim.sweep(experiment(tmp_path, RATES, QUEUE), out, workers=0).compare("30 s", ["wait_s_mean"])
+    exact = 0.55 / (1 / 33 - 1 / 60) - 0.5 / (1 / 30 - 1 / 60)
+    fast, slow = found.rows
+    assert fast.against is None
+    assert slow.against is not None
+    assert abs(slow.against.value - exact) < slow.against.half
+    unpaired = math.hypot(fast.mean.half, slow.mean.half)
+    assert unpaired > 3.0 * slow.against.half
+    assert slow.against.excludes_zero
+
+
+def test_intervals_cover_the_truth_as_often_as_they_say():
+    rng = np.random.default_rng(7)
+    covered = sum(abs(m.value - 5.0) < m.half for m in (interval(rng.normal(5, 2, 8), 0.9) for _ in range(2000)))
+    assert abs(covered / 2000 - 0.9) < 4 * math.sqrt(0.09 / 2000)
+
+
+def test_the_warm_up_of_a_queue_that_starts_empty_is_found():
+    rng = np.random.default_rng(1)
+    ramp = np.concatenate((np.linspace(0.0, 100.0, 500), np.full(3000, 100.0))) + rng.normal(0, 5, 3500)
+    assert 400 <= warm_up(ramp) <= 600
+    assert warm_up(np.full(3000, 7.0)) == 0
+    assert warm_up([1.0, 2.0]) == 0
+
+
+def test_batch_means_of_dependent_values_cover_their_mean_and_single_values_do_not():
+    # AR(1) with coefficient 0.9: the mean of n values varies as if only n/19 were independent.
+    rng, by_batch, by_value = np.random.default_rng(3), 0, 0
+    for _ in range(200):
+        noise = rng.normal(size=6000)
+        values = np.empty(6000)
+        values[0] = noise[0] / math.sqrt(1 - 0.81)
+        for n in range(1, 6000):
+            values[n] = 0.9 * values[n - 1] + noise[n]
+        batches, single = batch_means(values), interval(values)
+        by_batch += abs(batches.value) < batches.half
+        by_value += abs(single.value) < single.half
+    assert by_batch / 200 > 0.88
+    assert by_value / 200 < 0.5
+
+
+def test_the_baseline_is_subtracted_on_the_seeds_that_both_have():
+    found = table([("a", 1, 10.0), ("a", 2, 20.0), ("b", 1, 11.0), ("b", 2, 22.0), ("b", 3, 99.0)]).compare("a")
+    b = found.rows[1]
+    assert (b.mean.value, b.mean.count) == (44.0, 3)
+    assert b.against is not None
+    assert (b.against.value, b.against.count) == (1.5, 2)
+    assert b.relative == pytest.approx(0.1)
+    assert found.cells()[1][-1] == "baseline"
+
+
+def test_a_baseline_is_named_by_as_many_keys_as_it_takes():
+    rows = [(p, n, 1, 1.0) for p in ("a", "b") for n in (2, 4)]
+    two = table(rows, axes=("policy", "pools.0.nodes"))
+    assert two.compare("policy=b,pools.0.nodes=4").baseline == ("b", 4)
+    assert two.compare({"policy": "b", "pools.0.nodes": 4}).baseline == ("b", 4)
+    for wrong, said in (("policy=b", "fits 2 variants"), ("policy=c", "fits no variant"), ("polcy=b", "is not swept")):
+        with pytest.raises(ScenarioError, match=said):
+            two.compare(wrong)
+    with pytest.raises(ScenarioError, match="no such column"):
+        two.compare(outputs=["wait_s_meen"])
+
+
+def test_the_front_is_what_no_other_point_beats_in_both():
+    points = [(1, 9.0), (2, 4.0), (3, 4.0), (4, 5.0), (5, 1.0), (6, 1.0)]
+    rows = [(f"p{cost}", 1, cost, wait) for cost, wait in points]
+    both = table(rows, outputs=("accelerators", "wait_s_mean"))
+    front = both.pareto("accelerators", "wait_s_mean")
+    assert [(row["policy"], row["wait_s_mean"]) for row in front] == [("p1", 9.0), ("p2", 4.0), ("p5", 1.0)]
+    most = both.pareto("wait_s_mean", "accelerators", maximize=["accelerators"])
+    assert [row["policy"] for row in most] == ["p6"]
+
+
+def test_seeds_are_added_until_the_interval_is_narrow_and_those_made_count(tmp_path):
+    base = QUEUE.replace("jobs = 4000", "jobs = 400")
+    path = experiment(tmp_path, RATES.replace("seeds = 30", "seeds = 2"), base)
+    done = command(
+        "sweep", path, "--out", tmp_path / "out", "--until-ci", "10%", "--ci-of", "jct_s_mean", "--workers", 2
+    )
+    assert done.returncode == 0, done.stderr
+    made = Table.read(tmp_path / "out" / "rates")
+    for row in made.compare(outputs=["jct_s_mean"]).rows:
+        assert row.mean.half <= 0.1 * row.mean.value
+        assert row.mean.count >= 5
+    again = command("sweep", path, "--out", tmp_path / "out", "--until-ci", "10%", "--ci-of", "jct_s_mean", "--json")
+    assert json.loads(again.stdout)["runs"] == len(made)
+    wrong = command("sweep", path, "--out", tmp_path / "out", "--until-ci", "200%")
+    assert (wrong.returncode, "not a share of the mean" in wrong.stderr) == (2, True)
+
+
+def test_runs_are_told_apart_by_the_keys_in_which_they_differ(tmp_path):
+    (tmp_path / "queue.toml").write_text(QUEUE)
+    for policy in ("fifo", "srtf"):
+        for seed in (1, 2, 3):
+            changes = [f"scheduler.use={policy}", f"seed={seed}"]
+            dcsim.save(dcsim.run(tmp_path / "queue.toml", overrides=changes), tmp_path / "out")
+    folders = sorted((tmp_path / "out").iterdir())
+    done = command("compare", *folders, "--baseline", "scheduler.use=fifo", "--write", tmp_path / "written")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0].split()[:3] == ["scheduler.use", "wait_s_mean", "difference"]
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "written" / "compare.csv").read_text())))
+    assert {(row["scheduler.use"], row["seeds"]) for row in rows} == {("fifo", "3"), ("srtf", "3")}
+    assert r"\toprule" in (tmp_path / "written" / "compare.tex").read_text()
+    assert "| scheduler.use |" in (tmp_path / "written" / "compare.md").read_text()
+    one = [folder for folder in folders if dcsim.read(folder).scenario.seed == 1]
+    batches = command("compare", *one, "--baseline", "fifo", "--batch-means")
+    assert "batch means of each run after its warm-up (MSER-5)" in batches.stdout
+    assert command("compare", folders[0], folders[0]).returncode == 2
+
+
+def test_a_folder_that_is_no_sweep_is_said(tmp_path: Path):
+    done = command("compare", tmp_path)
+    assert (done.returncode, "is not a finished sweep: it lacks table.parquet" in done.stderr) == (2, True)
