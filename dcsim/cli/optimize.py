@@ -52,9 +52,9 @@ def _counts(found: Optimum) -> dict[str, int]:
 
 def _lines(found: Optimum) -> list[str]:
     counts = _counts(found)
-    kept = f"{human_count(counts['kept'])} keep the constraints" if counts["violated"] else "all within the constraints"
-    failed = f", {human_count(counts['failed'])} failed" if counts["failed"] else ""
-    lines = [f"{found.name}: {human_count(len(found.trials))} trials: {kept}{failed}"]
+    said = {"violated": "violate constraints", "failed": "failed"}
+    others = [f", {human_count(counts[status])} {what}" for status, what in said.items() if counts[status]]
+    lines = [f"{found.name}: {human_count(len(found.trials))} trials{''.join(others)}"]
     if found.best:
         asked = ", ".join(f"{direction} {key}" for key, direction in found.objectives.items())
         more = len(found.best) - MOST_SHOWN

@@ -100,7 +100,7 @@ def read_basis(
         mistakes.add(("base",), "no such file", quoted(experiment.base), fix="paths begin in the experiment's folder")
     shown = base.relative_to(Path.cwd()) if base.is_relative_to(Path.cwd()) else base
     own = [parse(text) for text in overrides]
-    return Basis(experiment, mistakes, shown, own, {"data": data, "plugins": plugins})
+    return Basis(experiment, mistakes, shown, own, {"data": data, "plugins": tuple(plugins)})
 
 
 def prepare(given: str | Path | Mapping[str, Any], **changes: Any) -> Prepared:

@@ -53,20 +53,31 @@ def stored(path: Path, name: str, spec: Optimize) -> Iterator[optuna.Study]:
     """The study of this name in an SQLite file; EnvironmentFault where the file cannot be used."""
     shown = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage = None
     try:
-        storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
-        directions = list(spec.directions.values())
-        yield optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
-    except (SQLAlchemyError, optuna.exceptions.StorageInternalError, RuntimeError) as error:
-        what = f"cannot be used by Optuna {optuna.__version__}: {str(error).splitlines()[0]}"
-        fix = "move it away: runs are kept beside it, and the search goes the same way again"
-        raise EnvironmentFault(Problem(str(path), "", what, fix=fix)) from None
-    finally:
-        if storage is not None:
+        storage = _opened(path)
+        try:
+            directions = list(spec.directions.values())
+            yield optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
+        finally:
             storage.remove_session()
             storage.engine.dispose()
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        raise _fault(path, error) from None
+    finally:
         optuna.logging.set_verbosity(shown)
+
+
+def _opened(path: Path) -> optuna.storages.RDBStorage:
+    try:
+        return optuna.storages.RDBStorage(f"sqlite:///{path}")
+    except RuntimeError as error:  # tables of another version of Optuna
+        raise _fault(path, error) from None
+
+
+def _fault(path: Path, error: Exception) -> EnvironmentFault:
+    what = f"cannot be used by Optuna {optuna.__version__}: {str(error).splitlines()[0]}"
+    fix = "move it away: runs are kept beside it, and the search goes the same way again"
+    return EnvironmentFault(Problem(str(path), "", what, fix=fix))
 
 
 def search(
