@@ -112,8 +112,8 @@ def optimize_basis(basis: Basis, out: Path, making: Making) -> Optimum:
     ):
         study = search(spec, axes, kept, _Runner(basis, names, made))
         found = _optimum(basis, axes, study)
-    for name, chosen in (("optimum", found.best), ("trials", found.trials)):
-        results.write_text(folder.path / f"{name}.csv", found.table(chosen).csv())
+        for name, chosen in (("optimum", found.best), ("trials", found.trials)):
+            results.write_text(folder.path / f"{name}.csv", found.table(chosen).csv())
     return found
 
 
