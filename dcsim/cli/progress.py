@@ -11,7 +11,7 @@ from dcsim.units import human_count, human_time
 
 if TYPE_CHECKING:
     from dcsim.sim.engine import Progress
-    from dcsim.sweep.run import Progress as SweepProgress
+    from dcsim.sweep.maker import Progress as SweepProgress
 
 EVERY_S = 0.2  # wall time between two updates on a terminal
 PLAIN_EVERY_S = 10.0  # and elsewhere
@@ -67,26 +67,30 @@ class Reporter(Shown):
 
 
 class SweepReporter(Shown):
-    """Shows how many runs are done, failed and left, and until when."""
+    """Shows how many runs, or `things`, are done, failed and left, and until when."""
+
+    def __init__(self, quiet: bool, things: str = "runs") -> None:
+        super().__init__(quiet)
+        self._things = things
 
     def __call__(self, progress: SweepProgress) -> None:
         """Show it, unless the last one was shown a moment ago."""
         if self.due() is not None:
-            self.say(sweep_line(progress))
+            self.say(sweep_line(progress, self._things))
 
     def note(self, text: str) -> None:
         """Something that the user should know."""
         sys.stderr.write(f"dcsim: note: {text}\n")
 
 
-def sweep_line(progress: SweepProgress) -> str:
+def sweep_line(progress: SweepProgress, things: str) -> str:
     """`120 done, 2 failed, 380 left | 11.8 runs/s | 32 s left | 500 were done before`."""
     left = progress.runs - progress.done
     failed = f", {progress.failed} failed" if progress.failed else ""
     parts = [f"{human_count(progress.done)} done{failed}, {human_count(left)} left"]
     if progress.done and progress.wall_s > 0.0:
         rate = progress.done / progress.wall_s
-        parts += [f"{rate:.3g} runs/s", f"{human_time(left / rate)} left"]
+        parts += [f"{rate:.3g} {things}/s", f"{human_time(left / rate)} left"]
     if progress.kept:
         parts.append(f"{human_count(progress.kept)} were done before")
     return " | ".join(parts)

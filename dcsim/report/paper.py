@@ -65,14 +65,17 @@ HEAT_MAP = LinearSegmentedColormap.from_list("occupancy", HEAT)
 
 def images(figures: Iterable[Figure]) -> dict[str, bytes]:
     """Each figure as PNG and as SVG, by file name."""
-    return dict(_images(figures))
+    return dict(rendered((figure.key, draw(figure)) for figure in figures))
 
 
-def _images(figures: Iterable[Figure]) -> Iterator[tuple[str, bytes]]:
+def rendered(drawn: Iterable[tuple[str, Drawing]]) -> Iterator[tuple[str, bytes]]:
+    """Names of files and their content: each drawing, by its key, as PNG and as SVG in the house's style.
+
+    `drawn`: lazy, so that drawings are made in that style too.
+    """
     with mpl.rc_context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # letters the font lacks are drawn as boxes
-        for figure in figures:
-            drawing = draw(figure)
+        for key, drawing in drawn:
             for kind, canvas, options in (
                 ("png", FigureCanvasAgg, {"dpi": RESOLUTION}),
                 ("svg", FigureCanvasSVG, {"metadata": {"Date": None}, "dpi": RESOLUTION}),
@@ -80,7 +83,7 @@ def _images(figures: Iterable[Figure]) -> Iterator[tuple[str, bytes]]:
                 content = io.BytesIO()
                 drawing.set_canvas(canvas(drawing))
                 drawing.savefig(content, format=kind, **options)
-                yield f"{figure.key}.{kind}", content.getvalue()
+                yield f"{key}.{kind}", content.getvalue()
 
 
 def draw(figure: Figure) -> Drawing:
@@ -95,11 +98,11 @@ def draw(figure: Figure) -> Drawing:
         _y_axis(axis, panel)
     _x_axis(axes[-1], figure)
     drawing.align_ylabels()
-    _freeze_layout(drawing)
+    freeze_layout(drawing)
     return drawing
 
 
-def _freeze_layout(drawing: Drawing) -> None:
+def freeze_layout(drawing: Drawing) -> None:
     """Lay out once and round: the solver's last bits differ from call to call and would show in the SVG."""
     drawing.draw_without_rendering()
     drawing.set_layout_engine("none")
