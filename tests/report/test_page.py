@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 
+from dcsim.cli.answer import answer as said
 from dcsim.report.figures import figures
 from dcsim.report.interactive import plot
 from dcsim.report.markup import in_label, in_script
 from dcsim.report.next_steps import next_steps
 from dcsim.report.page import html
-from dcsim.report.tables import answer, cards, fragmentation, rejections, shares
+from dcsim.report.tables import Card, answer, cards, fragmentation, rejections, shares
 from dcsim.run import Run
 from dcsim.scenario.loaded import Source
 from tests.conftest import ROOT
@@ -157,9 +158,35 @@ def test_the_answer_says_who_waited_and_what_was_busy():
     ]
 
 
+def test_jobs_that_still_wait_at_the_end_are_told_as_waiting_on_the_page_and_in_the_terminal():
+    # One accelerator, stopped at 50 s: a holds it from 0 s on, b waits from 10 s on, c would come at 90 s.
+    run = made(table([0, 10, 90], [100, 5, 5]), 1, 1, horizon=50.0)
+    s = run.summary
+    assert (s["jobs_submitted"], s["jobs_waited"], s["jobs_waiting_at_end"], s["waiting_at_end_s_max"]) == (2, 1, 1, 40)
+    assert s["wait_s_max"] == 0.0  # of jobs that started
+    assert answer(run).startswith(
+        "1 of 2 jobs (50.0\u00a0%) waited; 1 had not started when the run stopped, the longest had waited for 40 s. "
+        "Jobs that started had waited 0 s on average, 0 s at most. "
+    )
+    assert Card("Still waiting at the end", "1", "longest 40 s") in cards(run)
+    lines = said(run, Path("place"), False).splitlines()
+    assert [line[2:] for line in lines[2:5]] == [
+        "waited          1 job (50.0%); at most 1 at once",
+        "still waiting   1 job at the horizon, not started; the longest for 40 s",
+        "wait if started mean 0 s, median 0 s, p90 0 s, p99 0 s, max 0 s",
+    ]
+
+
+def test_a_job_size_of_which_no_job_started_shows_that_all_waited():
+    # Two accelerators: a single of 60 s, then one that waits for it and a pair that waits to the end.
+    run = made(table([0, 0, 1, 2], [60, 60, 10, 10], [1, 1, 1, 2]), 1, 2, horizon=65.0)
+    ticks = {figure.key: figure.panels[0].ticks for figure in figures(run)}["wait-by-size"]
+    assert [text for _, text in ticks] == ["1\n33 % of 3 waited", "2\n100 % of 1 waited"]
+
+
 def test_waits_after_preemptions_are_in_the_answer():
     run = made(table([0, 20], [100, 10]), 1, 1, "srtf")  # a waits 10 s in the middle
-    assert "With the waits after 1 preemptions, 1 jobs waited: 5 s on average over all, 10 s at most." in answer(run)
+    assert "With the waits after 1 preemption, 1 job waited: 5 s on average over all, 10 s at most." in answer(run)
 
 
 def test_a_run_without_jobs_that_ran_says_so():
