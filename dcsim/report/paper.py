@@ -34,6 +34,7 @@ MOST_NAMES, MOST_SIZES = 3, 7  # columns of a legend of names, of job sizes
 MOST_VECTORS = 1500  # points from which on a line is pixels in the SVG too: papers load faster
 DIGITS = 4  # of positions in parts of a figure: 10 micrometres
 LETTERS = 70  # of the smallest text that fit side by side into a plotting area
+LEGEND_LETTERS, HANDLE = 54, 4  # the same of a legend, and what the sign before a name takes of them
 
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # ships with matplotlib: the same letters everywhere
@@ -201,18 +202,27 @@ def _y_axis(axis: Axes, panel: Panel) -> None:
 
 def _legend(axis: Axes, title: str) -> None:
     """The names of the marks in rows above the plotting area, below their title."""
-    count = len(axis.get_legend_handles_labels()[1])
+    names = axis.get_legend_handles_labels()[1]
     axis.legend(
         title=title or None,
         alignment="left",
         loc="lower left",
         bbox_to_anchor=(0, 1),
-        ncols=min(count, MOST_SIZES if title else MOST_NAMES),
+        ncols=_columns(names, MOST_SIZES if title else MOST_NAMES),
         columnspacing=0.8,
         handlelength=1.0,
         handletextpad=0.4,
         borderaxespad=0.2,
     )
+
+
+def _columns(names: list[str], most: int) -> int:
+    """Most columns of a legend, filled one after the other, that fit side by side."""
+    for count in range(min(len(names), most), 1, -1):
+        columns = [column.tolist() for column in np.array_split(names, count)]
+        if sum(max(map(len, column)) + HANDLE for column in columns) <= LEGEND_LETTERS:
+            return count
+    return 1
 
 
 def _x_axis(axis: Axes, figure: Figure) -> None:

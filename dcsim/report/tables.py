@@ -54,7 +54,11 @@ def cards(run: Run) -> list[Card]:
         ),
         *_still_waiting(s),
         Card(f"Mean wait{started}", _time(s["wait_s_mean"]), f"median {_time(s['wait_s_p50'])}"),
-        Card(f"99th percentile wait{started}", _time(s["wait_s_p99"]), f"longest {_time(s['wait_s_max'])}"),
+        Card(
+            f"p99 wait{started}" if started else "99th percentile wait",
+            _time(s["wait_s_p99"]),
+            f"longest {_time(s['wait_s_max'])}",
+        ),
         Card("Mean JCT", _time(s["jct_s_mean"]), "submission to end"),
         Card("Utilisation", _percent(s["utilization_allocated"]), f"of {human_count(s['accelerators'])} accelerators"),
         Card("Accelerator-hours", _hours(s["accelerator_hours"]), f"in {human_time(s['end_s'])}"),
@@ -68,7 +72,7 @@ def cards(run: Run) -> list[Card]:
 def _still_waiting(s: dict[str, Any]) -> Iterator[Card]:
     if s["jobs_waiting_at_end"]:
         longest = f"longest {_time(s['waiting_at_end_s_max'])}"
-        yield Card("Still waiting at the end", human_count(s["jobs_waiting_at_end"]), longest)
+        yield Card("Still waiting", human_count(s["jobs_waiting_at_end"]), longest)
 
 
 def answer(run: Run) -> str:

@@ -168,7 +168,7 @@ def test_jobs_that_still_wait_at_the_end_are_told_as_waiting_on_the_page_and_in_
         "1 of 2 jobs (50.0\u00a0%) waited; 1 had not started when the run stopped, the longest had waited for 40 s. "
         "Jobs that started had waited 0 s on average, 0 s at most. "
     )
-    assert Card("Still waiting at the end", "1", "longest 40 s") in cards(run)
+    assert Card("Still waiting", "1", "longest 40 s") in cards(run)
     lines = said(run, Path("place"), False).splitlines()
     assert [line[2:] for line in lines[2:5]] == [
         "waited          1 job (50.0%); at most 1 at once",
