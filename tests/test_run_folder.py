@@ -354,6 +354,26 @@ def test_a_terminal_sees_progress_in_one_line_that_is_gone_at_the_end(tmp_path: 
     assert lines[-2].strip() == lines[-1] == ""
 
 
+def test_a_resolved_scenario_says_with_which_data_folder_it_runs_again(
+    quickstart: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    words = ["run", str(quickstart / "scenario.toml"), "--out", str(tmp_path), "--no-report", "--quiet"]
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert said.endswith(f"; the run read it with --data {SCENARIOS}\n")
+    assert main([*words, "--data", said.split()[-1]]) == 0
+    assert only(tmp_path).name == quickstart.name
+
+
+@pytest.mark.parametrize("meta", ["[]", "{", '{"source": 3}', '{"source": {"scenario": null, "data": 7}}', "[" * 99999])
+def test_a_meta_json_that_is_none_tells_nothing(meta: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    scenario = tmp_path / "scenario.toml"
+    scenario.write_text((SCENARIOS / "quickstart.toml").read_text())
+    (tmp_path / "meta.json").write_text(meta)
+    assert main(["validate", str(scenario)]) == 2
+    assert capsys.readouterr().err.endswith(f"; looked in {tmp_path}; --data DIR names a data folder\n")
+
+
 def test_a_pipe_sees_progress_as_plain_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

@@ -51,7 +51,8 @@ are not listed here are refused, with the nearest known one.
 
 `python -m dcsim validate FILE` checks a file and lists all its mistakes. `python -m dcsim schema` prints a
 JSON Schema for completion in editors. A run writes the scenario with all defaults and presets filled in to
-`scenario.toml` in its results.
+`scenario.toml` in its results, with paths as they were written: to run that file, give the folder they are in with
+`--data`. `report.html` has the whole command under "The same run again".
 
 ## Rules
 
