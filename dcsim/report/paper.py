@@ -17,10 +17,11 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.dates import AutoDateLocator
 from matplotlib.figure import Figure as Drawing
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import Formatter, FuncFormatter, MaxNLocator
 
+from dcsim.report.dates import date_labels
 from dcsim.report.durations import log_limits, log_ticks
 from dcsim.report.figure import Bars, Boxes, Cells, Figure, Floats, Mark, Panel, Steps, TimeScale
 from dcsim.report.markup import number, plain
@@ -62,6 +63,18 @@ STYLE: dict[Any, Any] = {
     "path.simplify": True,
 }
 HEAT_MAP = LinearSegmentedColormap.from_list("occupancy", HEAT)
+
+
+class Calendar(Formatter):
+    """Dates of an axis in days since 1970."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        """The label of one tick alone."""
+        return date_labels([x])[0]
+
+    def format_ticks(self, values: Iterable[float]) -> list[str]:
+        """The labels of all ticks."""
+        return date_labels(list(values))
 
 
 def images(figures: Iterable[Figure]) -> dict[str, bytes]:
@@ -240,4 +253,4 @@ def _x_axis(axis: Axes, figure: Figure) -> None:
     if figure.x.offset_s is not None:
         locator = AutoDateLocator(minticks=3, maxticks=7)  # type: ignore[no-untyped-call]
         axis.xaxis.set_major_locator(locator)
-        axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+        axis.xaxis.set_major_formatter(Calendar())
