@@ -120,18 +120,24 @@ def _what_was_busy(run: Run) -> str:
     most = s["queue_jobs_max"]
     queue = f"; up to {counted(most, 'job')} waited at once" if most else ""
     return (
-        f"Jobs held {_percent(s['utilization_allocated'])} of the time of the {human_count(s['accelerators'])} "
-        f"accelerators{queue}."
+        f"Jobs held {_percent(s['utilization_allocated'])} of the time of {counted(s['accelerators'], 'accelerator')}"
+        f"{queue}."
     )
 
 
 def _who_is_left(s: dict[str, Any]) -> Iterator[str]:
     if s["jobs_rejected"]:
-        yield f"{human_count(s['jobs_rejected'])} of {human_count(s['jobs'])} jobs were rejected."
+        yield f"{_of(s['jobs_rejected'], s['jobs'])} rejected."
     if s["jobs_unfinished"]:
         late = s["jobs"] - s["jobs_submitted"]
-        rest = f", {human_count(late)} of them were not submitted by then" if late else ""
-        yield f"{human_count(s['jobs_unfinished'])} jobs had not ended when the run stopped{rest}."
+        rest = f", {_of(late)} not submitted by then" if late else ""
+        yield f"{counted(s['jobs_unfinished'], 'job')} had not ended when the run stopped{rest}."
+
+
+def _of(some: int, all_jobs: int | None = None) -> str:
+    """`3 of 8 jobs were`, `1 of 8 jobs was`; `3 of them were`."""
+    whole = "them" if all_jobs is None else counted(all_jobs, "job")
+    return f"{human_count(some)} of {whole} {'was' if some == 1 else 'were'}"
 
 
 def rejections(run: Run) -> list[tuple[str, str]]:

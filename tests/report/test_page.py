@@ -19,7 +19,7 @@ from dcsim.report.figures import figures
 from dcsim.report.interactive import plot
 from dcsim.report.markup import in_label, in_script
 from dcsim.report.next_steps import next_steps
-from dcsim.report.page import html
+from dcsim.report.page import columns_of, html
 from dcsim.report.tables import Card, answer, cards, fragmentation, rejections, shares
 from dcsim.run import Run
 from dcsim.scenario.loaded import Source
@@ -146,7 +146,7 @@ def test_the_answer_says_who_waited_and_what_was_busy():
     run = made(table([0, 0, 50], [100, 100, 100]), 1, 2)
     assert answer(run) == (
         "1 of 3 jobs (33.3\u00a0%) waited: 16.7 s on average over all that started, 50 s at most. "
-        "Jobs held 75.0\u00a0% of the time of the 2 accelerators; up to 1 job waited at once."
+        "Jobs held 75.0\u00a0% of the time of 2 accelerators; up to 1 job waited at once."
     )
     assert [(card.label, card.value) for card in cards(run)] == [
         ("Jobs completed", "3"),
@@ -187,6 +187,29 @@ def test_a_job_size_of_which_no_job_started_shows_that_all_waited():
 def test_waits_after_preemptions_are_in_the_answer():
     run = made(table([0, 20], [100, 10]), 1, 1, "srtf")  # a waits 10 s in the middle
     assert "With the waits after 1 preemption, 1 job waited: 5 s on average over all, 10 s at most." in answer(run)
+
+
+def test_one_of_a_thing_is_told_as_one():
+    # One accelerator, stopped at 50 s: a runs on, b is too large, c has not come yet.
+    said = answer(made(table([0, 10, 90], [100, 5, 5], [1, 2, 1]), 1, 1, horizon=50.0))
+    assert said == (
+        "No job had to wait. Jobs held 100.0\u00a0% of the time of 1 accelerator. 1 of 3 jobs was rejected. "
+        "2 jobs had not ended when the run stopped, 1 of them was not submitted by then."
+    )
+
+
+def test_no_headline_figure_stands_alone_in_its_row():
+    for count in range(2, 13):
+        for most in (6, 4):
+            columns = columns_of(count, most)
+            assert columns <= most
+            assert count <= most or count % columns != 1
+
+
+def test_a_run_that_takes_no_time_has_an_axis_from_zero():
+    run = made(table([0, 0], [5, 5], [64, 64]), 2, 8)
+    assert run.end_s == 0.0
+    assert plot(figures(run)[0])[1]["xaxis"]["range"] == [0.0, 1.0]
 
 
 def test_a_run_without_jobs_that_ran_says_so():
