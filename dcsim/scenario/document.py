@@ -70,6 +70,8 @@ JSON Schema for completion in editors. A run writes the scenario with all defaul
 - **Plug-ins.** `use = "srtf"` under `[scheduler]` means `dcsim/policies/schedulers/srtf.py`; its other keys
   are the fields of the dataclass there. Plug-ins from outside the package load only from folders named on the
   command line (`--plugins DIR`) or in the Python API.
+- **Ties.** Jobs that a scheduler ranks alike go by submission, then by place in the trace (not by job id); training
+  jobs of the scenario stand behind those of the workload.
 - **Size.** A file has at most 1 MiB.
 """
 

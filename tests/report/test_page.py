@@ -151,7 +151,7 @@ def test_the_answer_says_who_waited_and_what_was_busy():
     assert [(card.label, card.value) for card in cards(run)] == [
         ("Jobs completed", "3"),
         ("Mean wait", "16.7 s"),
-        ("99th percentile wait", "49 s"),
+        ("p99 wait", "49 s"),
         ("Mean JCT", "117 s"),
         ("Utilisation", "75.0\u00a0%"),
         ("Accelerator-hours", "0.0833"),
