@@ -12,6 +12,8 @@ times of published runs, and timed matrix products.
 
 `gavel`: what a spread-out place costs a training job (benchmarks/gavel_accuracy.py; `--data` as for `fgd`).
 
+`grid`: step times of the strategy grid by campaign, and what ZeRO-1 adds (benchmarks/grid_accuracy.py).
+
 `flows`: when flows that share links are done, against SimGrid (benchmarks/flow_accuracy.py).
 """
 
@@ -32,6 +34,7 @@ from benchmarks import (
     collective_accuracy,
     flow_accuracy,
     gavel_accuracy,
+    grid_accuracy,
     memory_accuracy,
     network_accuracy,
     product_accuracy,
@@ -108,7 +111,7 @@ def main() -> None:
     """Parse and hand over; the last line of each command is one JSON object."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description=__doc__.splitlines()[0])
     kinds = parser.add_subparsers(dest="what", required=True)
-    for name in ("fgd", "memory", "networks", "gavel"):
+    for name in ("fgd", "grid", "memory", "networks", "gavel"):
         sub = kinds.add_parser(name)
         sub.add_argument("--data", type=Path, required=True, metavar="DIR", help="the folder of the data")
         if name == "fgd":
@@ -123,6 +126,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.what == "memory":
         memory_accuracy.report(arguments.data)
+    elif arguments.what == "grid":
+        grid_accuracy.report(arguments.data)
     elif arguments.what == "networks":
         network_accuracy.report(arguments.data)
     elif arguments.what == "gavel":

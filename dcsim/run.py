@@ -24,6 +24,7 @@ from dcsim.scenario.loaded import Loaded, Source
 from dcsim.scenario.plugin_tables import build
 from dcsim.scenario.spec import PluginTable, Scenario
 from dcsim.sim.engine import Engine, Progress
+from dcsim.sim.parts import Part
 from dcsim.sim.rng import stream
 from dcsim.speeds.base import SpeedContext
 from dcsim.training.jobs import training_table
@@ -34,7 +35,6 @@ from dcsim.workloads.base import WorkloadContext
 if TYPE_CHECKING:
     from dcsim.performance.training import Training
     from dcsim.sim.links import SharedLinks
-    from dcsim.topologies._routes import Links
 
 
 @dataclass(frozen=True)
@@ -167,18 +167,21 @@ def verify(loaded: Loaded) -> None:
         raise ScenarioError(problems)
 
 
-def _interconnect(loaded: Loaded) -> Links | None:
-    from dcsim.sim.interconnect import interconnect  # loads networkx and Numba
+def _interconnect(loaded: Loaded) -> None:
+    from dcsim.sim.interconnect import failing_parts, interconnect  # loads networkx and Numba
 
-    return interconnect(loaded, build("placement", loaded.scenario.placement, loaded))
+    links = interconnect(loaded, build("placement", loaded.scenario.placement, loaded))
+    if links is not None:
+        failing_parts(loaded, links)
 
 
-def _connected(loaded: Loaded, jobs: JobTable, placement: Placement) -> SharedLinks | None:
-    """The links of the scenario's network where jobs share them; tells the placement where nodes are."""
+def _connected(loaded: Loaded, jobs: JobTable, placement: Placement) -> tuple[SharedLinks, list[Part]] | None:
+    """The links of the scenario's network where jobs share them, and what of it can fail; tells the placement where
+    nodes are."""
     network, pools = loaded.scenario.network, loaded.scenario.pools
     if network is None and not placement.uses_network:
         return None
-    from dcsim.sim.interconnect import interconnect
+    from dcsim.sim.interconnect import failing_parts, interconnect
     from dcsim.sim.links import SharedLinks, blocks, senders
 
     links = interconnect(loaded, placement)
@@ -189,7 +192,7 @@ def _connected(loaded: Loaded, jobs: JobTable, placement: Placement) -> SharedLi
     if network.contention == "none":
         return None
     sends = senders(jobs.training, network.traffic.bandwidth if network.traffic else 0.0)
-    return SharedLinks(links, pools, sends)
+    return SharedLinks(links, pools, sends), failing_parts(loaded, links)
 
 
 def run(
@@ -214,10 +217,10 @@ def run(
     jobs, speeds = speeds_of(source, load_jobs(source, trainings, traces), trainings)
     scheduler = build("scheduler", scenario.scheduler, source)
     placement = build("placement", scenario.placement, source)
-    links = _connected(source, jobs, placement)
+    connected = _connected(source, jobs, placement)
     engine = Engine(scenario, jobs, scheduler, placement, speeds=speeds)
-    if links is not None:
-        engine.contend(links)
+    if connected is not None:
+        engine.contend(*connected)
     outcome = engine.run(progress)
     if speeds is not None and speeds.sizes:  # elastic jobs have the size on which they started
         jobs = replace(jobs, accelerators=np.array(outcome.world.facts.accelerators, np.int32))

@@ -65,6 +65,7 @@ def job_table(run: Run) -> Any:
             "pool": _names(Names(tuple(p.name for p in run.scenario.pools), results.pool.astype(np.int32)), len(jobs)),
             "state": _coded(results.state, STATES),
             "preemptions": _numbers(results.preemptions),
+            "interruptions": _numbers(results.interruptions),
             "restarts": _numbers(results.restarts),
             "lost_work_s": _numbers(results.lost_work_s),
             "energy_j": nothing,

@@ -9,7 +9,9 @@ from dcsim.eventlog.schema import (
     CANCEL,
     COMPLETE,
     FAIL,
+    INTERRUPT,
     KINDS,
+    NOBODY,
     PREEMPT,
     RATE,
     REJECT,
@@ -87,7 +89,7 @@ class Replay:
             self.check_shares()
         elif kind == SAVE:
             self.saving[job] = self.running.pop(job)
-        elif kind == PREEMPT:
+        elif kind in (PREEMPT, INTERRUPT):
             self.leave(job)
             self.waiting.append(job)
         elif kind == RELEASE:
@@ -130,7 +132,7 @@ def replay(run: Simulated) -> Iterator[tuple[float, Replay]]:
                 held = {WHOLE_POOL: state.need[job]}
             state.start(job, Run(pool, held, value))
             state.start_s.setdefault(job, time)
-        else:
+        elif job != NOBODY:
             state.row(kind, job, value)
     if last is not None:
         yield last, state

@@ -17,6 +17,7 @@ from dcsim.metrics.timeline import Timeline, timeline
 from dcsim.scenario.jobs import JobTable, Names
 from dcsim.scenario.spec import Accelerator, PluginTable, Pool, Scenario
 from dcsim.sim.engine import Engine, Outcome
+from dcsim.sim.parts import Part
 from dcsim.sim.speeds import Contention, Speeds
 
 V100 = Accelerator(name="V100")
@@ -90,6 +91,7 @@ def simulate(
     """Run jobs on one pool (or on `pools=` of the fields); policies by name or as objects."""
     speeds: Speeds | None = fields.pop("speeds", None)
     links: Contention | None = fields.pop("links", None)
+    parts: Sequence[Part] = fields.pop("parts", ())
     facts: dict[str, Any] = {
         "name": "test",
         "pools": fields.pop("pools", None) or pools((nodes, width)),
@@ -105,5 +107,5 @@ def simulate(
     ]
     engine = Engine(scenario, jobs, *policies, speeds=speeds)
     if links is not None:
-        engine.contend(links)
+        engine.contend(links, parts)
     return Simulated(scenario, jobs, engine.run())

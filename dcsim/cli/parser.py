@@ -23,6 +23,8 @@ COMMANDS = {
     "sweep": "run an experiment: many scenarios, one table",
     "compare": "variants of a sweep against one another, with confidence intervals",
     "sweep-report": "make the HTML page of a finished sweep: lines, bars, heat maps, what is best, all means",
+    "optimize": "search an experiment for the best point, or the front of several objectives",
+    "sensitivity": "which swept keys the outputs of an experiment depend on",
     "validate": "check a scenario without running it",
     "list": "presets and plug-ins, with sources and grades",
     "trace": "describe a job trace, or fit a synthetic workload to it",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -28,15 +28,17 @@ SPENT = {
     "waiting_s": "waiting",
     "startup_s": "start-up and restore",
     "useful_s": "useful work",
-    "lost_s": "work lost in preemptions",
+    "lost_s": "work lost in preemptions and failures",
     "saving_s": "saving its state",
+    "cut_off_s": "no way between its nodes",
     "other_s": "checkpoints or sharing by time",
 }
 
 
 def lines(story: Story, scenario: Scenario) -> list[str]:
     """Head, what happened, why it waited, where its time went."""
-    parts = (_head(story, scenario), _why_in_all(story), _why(story, scenario), _preemptions(story), _spent(story))
+    why = (_head(story, scenario), _why_in_all(story), _why(story, scenario))
+    parts = (*why, _stops(story), _rates(story), _spent(story))
     return [plain(line).replace("\n", " ") for part in parts for line in part]
 
 
@@ -139,12 +141,26 @@ def _before(cause: Cause) -> list[str]:
     return [f"behind {_range(cause.before)} {jobs}, led by {_names(cause.first)}"]
 
 
-def _preemptions(story: Story) -> list[str]:
-    reasons = Counter(step.reason or "no reason given" for step in story.steps if step.kind in ("preempt", "save"))
+def _stops(story: Story) -> list[str]:
+    """How often it was preempted by the scheduler and interrupted by failures, and why."""
+    shown = []
+    for word, kinds in (("preempted", ("preempt", "save")), ("interrupted", ("interrupt",))):
+        reasons = Counter(step.reason or "no reason given" for step in story.steps if step.kind in kinds)
+        shown += _counted(word, reasons.most_common())
+    return shown
+
+
+def _rates(story: Story) -> list[str]:
+    """What made it faster or slower while it ran."""
+    return _counted("rate changed", story.rates)
+
+
+def _counted(what: str, reasons: Sequence[tuple[str, int]]) -> list[str]:
+    """How often something happened in all, and its most frequent reasons."""
     if not reasons:
         return []
-    shown = [f"preempted {counted(reasons.total(), 'time')}"]
-    return shown + [f"  {number(count)} x {reason}" for reason, count in reasons.most_common(MOST_REASONS)]
+    often = [f"  {number(count)} x {reason}" for reason, count in reasons[:MOST_REASONS]]
+    return [f"{what} {counted(sum(count for _, count in reasons), 'time')}", *often]
 
 
 def _spent(story: Story) -> list[str]:

@@ -66,6 +66,7 @@ class Plan(NamedTuple):
     gradient_bytes: float = 4.0
     optimizer_bytes: float = 12.0  # states read and written: fp32 master and two moments; 8 for SGD with momentum
     overlap_dp: float = 1.0  # 1: gradients travel while backward still runs
+    sum_whole: float = 0.0  # 1: ZeRO-1 and 2 all-reduce gradients, though each rank needs its shard of them alone
     dropout: float = 0.0  # 1: masks are kept for backward
     shard_ranks: float = 8.0  # data-parallel ranks that HSDP divides the states over
     kept_factor: float = 1.0  # activations kept, over those of fused kernels

@@ -91,6 +91,21 @@ def idle_flows(capacity_b_per_s: Floats, count: int, longest: int) -> Flows:
     )
 
 
+def with_longer_paths(f: Flows, longest: int) -> Flows:
+    """The same flows, running as before, with room for paths of so many links; room never shrinks."""
+    count, before = f.path.shape
+    made = idle_flows(f.capacity_b_per_s, count, max(longest, before))
+    made.path[:, :before] = f.path
+    change(made, np.empty(0, np.int64), np.flatnonzero(f.rate_b_per_s))
+    return made
+
+
+def running_over(f: Flows, links: Ints) -> Ints:
+    """Running flows whose paths have one of these links, in their order."""
+    running = np.flatnonzero(f.rate_b_per_s)
+    return running[np.isin(f.path[running], links).any(axis=1)]
+
+
 @njit(cache=True, error_model="numpy")
 def change(f: Flows, leaving: Ints, coming: Ints) -> Ints:
     """Stop and start flows; the flows whose rates were found anew, in order of discovery.

@@ -75,12 +75,14 @@ def data_parallel(model: Model, plan: Plan, device: Device, forward_s: float, ba
 
 @inlined
 def _reduced_s(model: Model, plan: Plan, held: Held, whole: Road, own: Road, cover: Cover) -> float:
-    """Gradients summed once a step: whole, or scattered and the new weights gathered (ZeRO-1 and 2)."""
+    """Gradients summed once a step, whole or scattered; where states are sharded, the new weights are gathered."""
     share = model.trainable
     gradients_b, experts_b = plan.gradient_bytes * share * held.dense, plan.gradient_bytes * share * held.routed
-    if plan.sharding == UNSHARDED:
-        return exposed_s(all_reduce_s(gradients_b, whole) + all_reduce_s(experts_b, own), cover.backward_s)
     back_s = gather_s(gradients_b, whole) + gather_s(experts_b, own)
+    if plan.sharding == UNSHARDED or plan.sum_whole > 0.0:
+        back_s = all_reduce_s(gradients_b, whole) + all_reduce_s(experts_b, own)
+    if plan.sharding == UNSHARDED:
+        return exposed_s(back_s, cover.backward_s)
     forth_s = gather_s(2.0 * share * held.dense, whole) + gather_s(2.0 * share * held.routed, own)
     return exposed_s(back_s, cover.backward_s) + exposed_s(forth_s, cover.forward_s)
 

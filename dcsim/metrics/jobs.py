@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.eventlog.log import EventLog
-from dcsim.eventlog.schema import CANCEL, COMPLETE, FAIL, PREEMPT, REJECT, RELEASE, SAVE, START
+from dcsim.eventlog.schema import CANCEL, COMPLETE, FAIL, INTERRUPT, PREEMPT, REJECT, RELEASE, SAVE, START
 from dcsim.scenario.jobs import JobTable
 
 STATES = ("completed", "failed", "cancelled", "rejected", "unfinished")
@@ -26,7 +26,8 @@ class JobResults:
     `start_s`: first start. `end_s`: end, also of a rejection. `run_s`: time for which the job held accelerators,
     up to `until_s` for a job that still runs. `nodes, pool`: nodes and number of the pool of its last start; pool -1
     for a job that never started or shared all accelerators by time. `state`: index into STATES.
-    `restarts`: starts after the first. `lost_work_s`: service that preemptions threw away.
+    `interruptions`: by failures. `restarts`: starts after the first. `lost_work_s`: service that preemptions and
+    interruptions threw away.
     """
 
     submit_s: Floats
@@ -37,6 +38,7 @@ class JobResults:
     pool: NDArray[np.int16]
     state: NDArray[np.int8]
     preemptions: Counts
+    interruptions: Counts
     restarts: Counts
     lost_work_s: Floats
 
@@ -54,7 +56,8 @@ class JobResults:
 def job_results(jobs: JobTable, log: EventLog, until_s: float) -> JobResults:
     """Read each job's story off the log. `until_s`: end of the run, s."""
     n = len(jobs)
-    starts, preempts = log.of_kind(START), log.of_kind(PREEMPT, SAVE)
+    starts, preempts, interrupts = log.of_kind(START), log.of_kind(PREEMPT, SAVE), log.of_kind(INTERRUPT)
+    cuts = log.of_kind(PREEMPT, SAVE, INTERRUPT)
     start_s = np.full(n, np.nan)
     start_s[log.job[starts[::-1]]] = log.time_s[starts[::-1]]
     nodes = np.zeros(n, np.int32)
@@ -77,14 +80,21 @@ def job_results(jobs: JobTable, log: EventLog, until_s: float) -> JobResults:
         pool=pool,
         state=state,
         preemptions=np.bincount(log.job[preempts], minlength=n).astype(np.int32),
+        interruptions=np.bincount(log.job[interrupts], minlength=n).astype(np.int32),
         restarts=np.maximum(count - 1, 0),
-        lost_work_s=np.bincount(log.job[preempts], log.value[preempts], minlength=n).astype(np.float64),
+        lost_work_s=np.bincount(log.job[cuts], log.value[cuts], minlength=n).astype(np.float64),
     )
 
 
+def unstarted(results: JobResults, until_s: float) -> NDArray[np.bool_]:
+    """Whether each job had come by the end of the run, `until_s`, and still waited to start; shape (jobs,)."""
+    waits: NDArray[np.bool_] = np.isnan(results.start_s) & (results.state == UNFINISHED)
+    return waits & (results.submit_s <= until_s)
+
+
 def free_rows(log: EventLog) -> NDArray[np.intp]:
-    """Rows at which accelerators are given back: ends, releases, and preemptions that need no saving."""
-    return log.of_kind(COMPLETE, FAIL, CANCEL, RELEASE, PREEMPT)
+    """Rows at which accelerators are given back: ends, releases, interruptions, and preemptions that need no saving."""
+    return log.of_kind(COMPLETE, FAIL, CANCEL, RELEASE, PREEMPT, INTERRUPT)
 
 
 def _held(log: EventLog, n: int, until_s: float) -> Floats:

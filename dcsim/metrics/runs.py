@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.eventlog.log import EventLog
-from dcsim.eventlog.schema import PREEMPT, RATE, REJECT, RELEASE, START, SUBMIT
+from dcsim.eventlog.schema import INTERRUPT, PREEMPT, RATE, REJECT, RELEASE, START, SUBMIT
 from dcsim.metrics.jobs import free_rows
 
 Rows = NDArray[np.intp]
@@ -81,10 +81,10 @@ def shares(log: EventLog) -> NDArray[np.float64]:
 
 
 def waits(log: EventLog) -> Waits:
-    """All waits of a log, in the order in which they begin: from a submission, or from a preemption when the
-    accelerators are given back, to a start or a rejection."""
+    """All waits of a log, in the order in which they begin: from a submission, or from a preemption or an
+    interruption when the accelerators are given back, to a start or a rejection."""
     frees = free_rows(log)
-    back = frees[np.isin(log.kind[frees], (PREEMPT, RELEASE))]
+    back = frees[np.isin(log.kind[frees], (PREEMPT, RELEASE, INTERRUPT))]
     row = np.sort(np.concatenate([log.of_kind(SUBMIT), back]))
     return Waits(row, _ends(log, row, log.of_kind(START, REJECT)), log.job[row])
 

@@ -15,7 +15,7 @@ from dcsim.eventlog.schema import START
 from dcsim.metrics.queue import Before, Line
 from dcsim.metrics.room import Found, Room, found
 from dcsim.metrics.runs import Stretches, Waits, stretches, waits
-from dcsim.metrics.spent import Spent, Step, spent, steps
+from dcsim.metrics.spent import Spent, Step, rate_reasons, spent, steps
 from dcsim.plugins import find
 from dcsim.scenario.jobs import JobTable
 from dcsim.scenario.spec import Scenario
@@ -86,8 +86,8 @@ class Story:
     """What happened to a job, why it waited, and where its time went.
 
     `asked`: what the job asked for besides accelerators. `state`, `pool`: as in jobs.parquet. `until_s`: its end, or
-    that of the run. `unseen`: what a cause "behind" may also be, because the log does not tell: parts of devices, CPU
-    cores, host memory.
+    that of the run. `rates`: see `rate_reasons`. `unseen`: what a cause "behind" may also be, because the log does not
+    tell: parts of devices, CPU cores, host memory.
     """
 
     job_id: str
@@ -99,6 +99,7 @@ class Story:
     pool: str | None
     until_s: float
     steps: tuple[Step, ...]
+    rates: tuple[tuple[str, int], ...]
     causes: tuple[Cause, ...]
     spent: Spent
     unseen: tuple[str, ...]
@@ -142,6 +143,7 @@ class Teller:
             pool=self._pool(job),
             until_s=last.time_s if last and last.kind in ENDS else self.end_s,
             steps=happened,
+            rates=rate_reasons(self.log, job),
             causes=tuple(self.causes(job)),
             spent=spent(self.jobs, self.log, self.scenario.overheads, job, self.end_s),
             unseen=tuple(self._unseen()),

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.eventlog.log import EventLog
-from dcsim.eventlog.schema import PREEMPT, RATE, REJECT, RELEASE, START, SUBMIT
+from dcsim.eventlog.schema import INTERRUPT, PREEMPT, RATE, REJECT, RELEASE, START, SUBMIT
 from dcsim.metrics.jobs import free_rows
 from dcsim.metrics.runs import share_rows, shares
 from dcsim.scenario.jobs import JobTable
@@ -59,7 +59,7 @@ def _waiting(log: EventLog) -> NDArray[np.int64]:
     change = np.zeros(len(log), np.int64)
     change[log.of_kind(SUBMIT)] = 1
     change[log.of_kind(START, REJECT)] = -1
-    change[log.of_kind(PREEMPT, RELEASE)] = 1
+    change[log.of_kind(PREEMPT, RELEASE, INTERRUPT)] = 1
     return change
 
 

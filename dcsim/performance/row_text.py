@@ -51,10 +51,18 @@ def framework_family(text: str, fused: bool = True) -> str:
     return next(family for family, words in FRAMEWORK_WORDS if re.search(words, text, re.IGNORECASE))
 
 
-def hides_gradients(text: str, family: str) -> bool:
-    """Whether gradients travel while backward runs: not in Megatron and DeepSpeed of 2020 to 2022, nor in nanotron,
-    which sums fp32 gradients after the last micro-batch (its trainer's documentation)."""
-    return family != "unfused" and "nanotron" not in text.lower()
+def hides_gradients(text: str, family: str, sharded: bool) -> bool:
+    """Whether gradients travel while backward runs: not in Megatron and DeepSpeed of 2020 to 2022, nor in nanotron with
+    ZeRO-1, which sums fp32 gradients after the last micro-batch (its trainer.py: `make_ddp`)."""
+    return family != "unfused" and not (sharded and "nanotron" in text.lower())
+
+
+def sums_whole(text: str, precision: str, stages: float) -> bool:
+    """Whether ZeRO-1 all-reduces gradients instead of scattering them: in nanotron (its trainer.py calls
+    `sync_gradients_across_dp` with `reduce_scatter=False`) and in DeepSpeed's pipelines in bf16 (its
+    runtime/pipe/engine.py: `_bf16_reduce_grads`)."""
+    name = text.lower()
+    return "nanotron" in name or ("deepspeed" in name and precision == "bf16" and stages > 1.0)
 
 
 def precision_of(text: str) -> str | None:

@@ -23,7 +23,14 @@ from dcsim.kernels import facts
 from dcsim.kernels.facts import Model, Plan
 from dcsim.performance.devices import ELEMENT_B, scale_up_domain
 from dcsim.performance.memory import as_kept, least_recompute
-from dcsim.performance.row_text import accelerator_preset, framework_family, hides_gradients, nic_b_per_s, precision_of
+from dcsim.performance.row_text import (
+    accelerator_preset,
+    framework_family,
+    hides_gradients,
+    nic_b_per_s,
+    precision_of,
+    sums_whole,
+)
 from dcsim.performance.unknown import unknown
 from dcsim.scenario import presets
 from dcsim.scenario.model import Transformer
@@ -334,7 +341,7 @@ def plan_of(row: Row, model: Model, accelerator: Accelerator, framework: str, as
         if sharding < facts.ZERO3:
             batch *= max(1.0, round(USUAL_BATCH_TOKENS / (batch * seq_len)))
     parallel = row.get("sequence_parallel")
-    fp16 = (row.get("precision") or "") == "fp16"
+    precision, text = row.get("precision") or "", row.get("framework") or ""
     return Plan(
         tp=tp,
         pp=pp,
@@ -349,8 +356,9 @@ def plan_of(row: Row, model: Model, accelerator: Accelerator, framework: str, as
         sequence_parallel=float(parallel == "y" if parallel else framework == "megatron" and tp > 1.0),
         recompute=RECOMPUTE.get(row.get("recompute") or "", facts.NONE),
         flash=float(row.get("flash_attention") != "n"),
-        gradient_bytes=2.0 if fp16 else 4.0,
-        overlap_dp=float(hides_gradients(row.get("framework") or "", framework)),
+        gradient_bytes=2.0 if precision == "fp16" else 4.0,
+        overlap_dp=float(hides_gradients(text, framework, sharding > facts.UNSHARDED)),
+        sum_whole=float(sums_whole(text, precision, pp)),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -54,8 +55,8 @@ class BackfillQueue:
     jobs can have become eligible, since room and time to the reservation only shrink: new ones, and those that fit
     but were in the head's way, because a start may have moved where the placement would put them.
 
-    Jobs are pushed in order of submission and never come back: EASY preempts nobody. The head and new jobs, many of
-    which start at once, stand in no line.
+    Jobs are pushed in order of submission; only failures make any come back (`again`), since EASY preempts nobody. The
+    head and new jobs, many of which start at once, stand in no line.
     """
 
     def __init__(self, scheduler: OrderedScheduler, view: View) -> None:
@@ -87,6 +88,19 @@ class BackfillQueue:
             return
         if self._expected.pop(job) != self._view.now:
             self._reservation = None
+
+    def again(self, job: int) -> None:
+        """A job that was interrupted goes back to its place. Its line still asks for all of its time, of which it may
+        have kept some: it is backfilled a little less often than it could be."""
+        order = self._order
+        if order and job < order[0]:
+            self._line_in(order[0])  # it is the head no more
+        if job in self._backfilled:
+            self._backfilled.remove(job)
+        else:
+            insort(order, job)
+        self._line_in(job)
+        self._reservation = None
 
     def rerated(self, job: int) -> None:
         """A running job goes on at another rate and is expected to end at another time."""
@@ -184,7 +198,7 @@ class BackfillQueue:
             else:
                 self._leave(line, job, kind)
                 following = line.first(inf, job) if line else -1
-                self._start(job, allocation, act)
+                self._start(job, allocation, now + lasts, act)
                 if self._barred:
                     firsts = [entry for entry in firsts if entry[1] not in self._barred]
                     firsts += self._behind([k for k in self._barred if k != kind], job)
@@ -202,13 +216,13 @@ class BackfillQueue:
                 allocation = self._place(job)
                 if allocation is None:
                     limits[kind] = -inf
-                elif now + (there(job, allocation) if there else lasts_s[job]) > held.time_s and not held.spares(
-                    job, kind, allocation
-                ):
+                elif (
+                    end := now + (there(job, allocation) if there else lasts_s[job])
+                ) > held.time_s and not held.spares(job, kind, allocation):
                     self._barred[kind] = None
                     limits[kind] = held.longest_s(now)
                 else:
-                    self._start(job, allocation, act)
+                    self._start(job, allocation, end, act)
                     limits = {k: limit for k, limit in limits.items() if limit < 0.0}
                     continue
             self._line_up(job)
@@ -240,12 +254,15 @@ class BackfillQueue:
         end = self._expected[job] = self._view.expected_end_s(job)
         heappush(self._ends, (end, job))
 
-    def _start(self, job: int, allocation: Allocation, act: Actions) -> None:
-        """Start a job that is not the head."""
+    def _start(self, job: int, allocation: Allocation, end_s: float, act: Actions) -> None:
+        """Start a job that is not the head. `end_s`: when it would end without others in its way; where it then is
+        slower, the reservation, which counts on that, is made anew."""
         self._backfilled.add(job)
         self._moved = True
         act.start(job, allocation, "backfill")
         self._expect(job)
+        if self._there is not None and self._expected[job] > end_s:
+            self._reservation = None
 
     def _line_up(self, job: int) -> None:
         kind = self._kinds[job]
@@ -253,6 +270,14 @@ class BackfillQueue:
         if line is None:
             line = self._lines[kind] = Line(self._lasts_s)
         line.push(job)
+
+    def _line_in(self, job: int) -> None:
+        """Put a job that may have been the head into its line, if it is not there."""
+        line = self._lines.get(self._kinds[job])
+        if line is None:
+            self._line_up(job)
+        elif line.head() != job:
+            line.insert(job)
 
     def _leave(self, line: Line, job: int, kind: int) -> None:
         line.remove(job)

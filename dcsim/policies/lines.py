@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 from math import inf
 
@@ -35,6 +35,16 @@ class Line:
             blocks.append([job])
             self._first.append(job)
             self._least.append(requested)
+
+    def insert(self, job: int) -> None:
+        """Add a job at its place."""
+        if not self._blocks:
+            self.push(job)
+            return
+        at = max(bisect_right(self._first, job) - 1, 0)
+        insort(self._blocks[at], job)
+        self._first[at] = self._blocks[at][0]
+        self._least[at] = min(self._least[at], self._requested_s[job])
 
     def remove(self, job: int) -> None:
         """Take a job out. The bound of its block stays: `first` mends it when it has looked in vain."""

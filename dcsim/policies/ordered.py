@@ -7,6 +7,7 @@ Most schedulers are an order and a rule of overtaking. Such a scheduler is a dat
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
@@ -59,8 +60,9 @@ class GeneralScheduler(Protocol):
 class Queue(Protocol):
     """What the engine drives: told of jobs that wait, asked to decide once an instant.
 
-    A queue with a method `ended(job)` is also told of runs that end and of preempted jobs that have saved; one with
-    `started(job)`, of jobs that came when nobody waited, fitted, and were started at once.
+    A queue with a method `ended(job)` is also told of runs that end, are interrupted by a failure, or have saved after
+    a preemption; one with `started(job)`, of jobs that came when nobody waited, fitted, and were started at once; one
+    with `again(job)`, instead of by `push`, of interrupted jobs that wait again.
     """
 
     def push(self, job: int) -> None:
@@ -167,6 +169,10 @@ class FifoQueue:
         self._jobs: deque[int] = deque()
         self._blocked = -1  # the head that did not fit when it was last tried
         self.push = self._jobs.append
+
+    def again(self, job: int) -> None:
+        """A job that was interrupted goes back to its place."""
+        insort(self._jobs, job)
 
     def decide(self, freed: bool, act: Actions) -> None:
         """Start from the head until one does not fit; not tried again before something has changed."""

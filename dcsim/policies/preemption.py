@@ -77,6 +77,11 @@ class PreemptiveQueue:
         self._new[kind] = None
         self._first |= line[0][1] == job
 
+    def again(self, job: int) -> None:
+        """A job that was interrupted waits again, with the key that its progress gives it."""
+        self._stopped.add(job)
+        self.push(job)
+
     def decide(self, freed: bool, act: Actions) -> None:
         """Look at waiting jobs in order; each takes free room or the place of jobs that rank behind it."""
         lines = self._lines

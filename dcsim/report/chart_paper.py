@@ -17,24 +17,21 @@ from dcsim.report.chart import Axis, Chart, Exhibit, Grid, Series, wrapped
 from dcsim.report.markup import plain
 from dcsim.report.paper import (
     HEAT_MAP,
-    MOST_NAMES,
-    MOST_SIZES,
     PIXELS_PER_INCH,
     WIDTH_IN,
-    encoded,
     freeze_layout,
     legend,
+    rendered,
 )
 from dcsim.report.style import INK, SYMBOLS, ink_on
 
 MARK = 3.0  # size of a symbol, points
 LEGEND_LETTERS = 50  # of a line of a name in the legend
-SHORT_NAME = 9  # letters of names that stand side by side in it
 
 
 def chart_images(exhibits: Iterable[Exhibit]) -> dict[str, bytes]:
     """Each chart as PNG and as SVG, by file name."""
-    return dict(encoded((chart.key, draw_chart(chart, shown)) for shown in exhibits for chart in shown.charts))
+    return dict(rendered((chart.key, draw_chart(chart, shown)) for shown in exhibits for chart in shown.charts))
 
 
 def draw_chart(chart: Chart, exhibit: Exhibit) -> Drawing:
@@ -52,9 +49,7 @@ def draw_chart(chart: Chart, exhibit: Exhibit) -> Drawing:
     _ruler(axes.xaxis, chart.x)
     _ruler(axes.yaxis, chart.y)
     if len(exhibit.legend) > 1:
-        short = all(len(name) <= SHORT_NAME for name, _ in exhibit.legend)
-        columns = 1 if not short else MOST_SIZES if exhibit.legend_title else MOST_NAMES
-        legend(axes, plain(f"{chart.title}\n{exhibit.legend_title}".strip()), columns)
+        legend(axes, plain(f"{chart.title}\n{exhibit.legend_title}".strip()))
     elif chart.title:
         axes.set_title(plain(chart.title), fontsize=7, loc="left")
     freeze_layout(drawing)

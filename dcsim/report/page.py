@@ -57,12 +57,19 @@ def _facts(run: Run) -> str:
 
 
 def _cards(run: Run) -> str:
+    cards = tables.cards(run)
     shown = "\n".join(
         f"<dl class='card'><dt>{in_html(label)}</dt><dd class='value'>{in_html(value)}</dd>"
         f"<dd class='note'>{in_html(note)}</dd></dl>"
-        for label, value, note in tables.cards(run)
+        for label, value, note in cards
     )
-    return f"<div class='cards'>\n{shown}\n</div>"
+    wide, middle = (columns_of(len(cards), most) for most in (6, 4))
+    return f"<div class='cards' style='--wide:{wide};--middle:{middle}'>\n{shown}\n</div>"
+
+
+def columns_of(count: int, most: int) -> int:
+    """Columns in which the rows of so many cards are about even: no card stands alone."""
+    return -(-count // -(-count // most))
 
 
 def _figure(figure: Figure) -> str:

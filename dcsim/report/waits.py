@@ -1,4 +1,4 @@
-"""Who waited, and for how long in all: before the first start and after each preemption."""
+"""Who waited, and for how long in all: before the first start and after each preemption or interruption."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def waiting_s(run: Run) -> Floats:
     results, end_s = run.results, run.end_s
     first = np.where(np.isnan(results.start_s), end_s, results.start_s) - results.submit_s
     over = np.where(np.isnan(results.end_s), end_s, results.end_s)
-    total = np.where(results.preemptions > 0, over - results.submit_s - results.run_s, first)
+    total = np.where(results.preemptions + results.interruptions > 0, over - results.submit_s - results.run_s, first)
     return np.where(results.state == REJECTED, 0.0, np.maximum(total, 0.0))
 
 

@@ -187,11 +187,15 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 
 def _check_network(scenario: Scenario, network: Interconnect, mistakes: Mistakes) -> None:
-    """Contention needs somebody who sends; traffic needs contention, jobs that send it, and somebody it slows down."""
+    """Contention needs somebody who sends; failures need contention; traffic needs contention, jobs that send it, and
+    somebody it slows down."""
     path, traffic = ("network", "traffic"), network.traffic
     if network.contention == "fair" and not scenario.jobs and traffic is None:
         what = "has no effect without [[jobs]] or [network.traffic]"
         mistakes.add(("network", "contention"), what, quoted("fair"), fix="write one of them")
+    if network.failures and network.contention == "none":
+        fix = 'write contention = "fair"'
+        mistakes.add(("network", "failures"), "have no effect where jobs do not share links", fix=fix)
     if traffic is None:
         return
     if network.contention != "fair":

@@ -25,22 +25,27 @@ def scenario_schema(folders: tuple[Path, ...] = ()) -> Schema:
     """The schema of a scenario file with all plug-ins, those of `folders` too."""
     schema: Schema = Scenario.model_json_schema(ref_template=_DEFINITIONS + "{model}")
     definitions, properties = schema["$defs"], schema["properties"]
-    _explain(schema, Scenario)
+    explain(schema, Scenario)
     for table in tables_below(Scenario):
-        _explain(definitions[table.__name__], table)
+        explain(definitions[table.__name__], table)
     definitions["Pool"]["properties"]["accelerator"] |= {"$ref": None, "anyOf": _ways("accelerators", "Accelerator")}
     job = definitions["TrainingJob"]["properties"]
     job["model"] |= {"discriminator": None, "oneOf": None, "anyOf": _ways("models", "Transformer", "Network")}
     job["law"] |= {"$ref": None, "anyOf": _ways("scaling_laws", "ScalingLaw")}
     del definitions["PluginTable"]
+    whole = {"required": schema.pop("required"), "anyOf": [{"required": ["workload"]}, {"required": ["jobs"]}]}
+    network = definitions["Interconnect"]
+    needed: Schema = {"network": {"required": network.pop("required"), "properties": {}}}
     for kind in KINDS:
         tables = [_plugin(kind, name, folders, definitions) for name in plugins.names(kind, folders)]
-        place = definitions["Interconnect"]["properties"] if kind == "topology" else properties
-        place[kind] |= {"$ref": None, "anyOf": None, "oneOf": tables}
-    schema["anyOf"] = [{"required": ["workload"]}, {"required": ["jobs"]}]
+        place, needs = (network, needed["network"]["properties"]) if kind == "topology" else (schema, needed)
+        needs[kind] = {"required": ["use"], "allOf": [_needs(table) for table in tables]}
+        place["properties"][kind] |= {"$ref": None, "oneOf": None, "anyOf": tables}
     schema["properties"] = {"base": {"type": "string", "description": BASE}} | properties
-    tidy: Schema = _tidy({"$schema": DIALECT} | schema | {"title": "dcsim scenario"})
-    return tidy
+    # Tables merge with those of a base: only a file without one must hold all that is required.
+    schema |= {"if": {"required": ["base"]}, "else": whole | {"properties": needed}}
+    tidied: Schema = tidy({"$schema": DIALECT} | schema | {"title": "dcsim scenario"})
+    return tidied
 
 
 def _ways(presets_of: str, *tables: str) -> list[Schema]:
@@ -61,17 +66,23 @@ def _plugin(kind: Kind, name: str, folders: tuple[Path, ...], definitions: Schem
         inner = schema.pop("$defs", {})
         definitions |= {f"{prefix}{model}": definition for model, definition in inner.items()}
     for table in tables_below(cls):
-        _explain(definitions[f"{prefix}{table.__name__}"], table)
+        explain(definitions[f"{prefix}{table.__name__}"], table)
     schema = {
         "title": name,
         "description": description(cls),
         "type": "object",
         "properties": {"use": {"const": name}} | written,
-        "required": ["use", *(k.name for k in keys if k.required)],
+        "required": [k.name for k in keys if k.required],
         "additionalProperties": False,
     }
-    _explain(schema, cls)
+    explain(schema, cls)
     return schema
+
+
+def _needs(plugin: Schema) -> Schema:
+    """What a table must hold if it names a plug-in, taken out of the plug-in's schema."""
+    named = {"properties": {"use": plugin["properties"]["use"]}, "required": ["use"]}
+    return {"if": named, "then": {"required": plugin.pop("required")}}
 
 
 def _key(key: Key, prefix: str) -> Schema:
@@ -80,20 +91,20 @@ def _key(key: Key, prefix: str) -> Schema:
     return schema if key.required else schema | {"default": key.written(key.default)}
 
 
-def _explain(schema: Schema, cls: type[Any]) -> None:
+def explain(schema: Schema, cls: type[Any]) -> None:
     """Put the meanings of a class's keys into its schema."""
     for name, text in key_docs(cls).items():
         if name in schema["properties"]:
             schema["properties"][name]["description"] = text
 
 
-def _tidy(node: Any) -> Any:
+def tidy(node: Any) -> Any:
     """The same schema without null, which TOML does not have, and with units in defaults."""
     if isinstance(node, list | tuple):
-        return [_tidy(n) for n in node]
+        return [tidy(n) for n in node]
     if not isinstance(node, dict):
         return node
-    node = _without_null({k: _tidy(v) for k, v in node.items() if v is not None})
+    node = _without_null({k: tidy(v) for k, v in node.items() if v is not None})
     dimension = _DIMENSIONS.get(node.get("title", ""))
     if dimension is not None and isinstance(node.get("default"), float):
         node["default"] = dimension.format(node["default"])

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from dcsim.scenario.facts import Count, Facts, Name, Provenance
+from dcsim.scenario.network_failure import NetworkFailure
 from dcsim.scenario.training import TrainingJob
 from dcsim.units import (
     Bytes,
@@ -164,6 +165,8 @@ class Interconnect(Facts):
     """`none`: every gang sends as fast as its NICs; `fair`: gangs that span nodes share links max-min fairly."""
     traffic: Traffic | None = None
     """What gangs of the workload send. Without it, they load no links and are not slowed down."""
+    failures: tuple[NetworkFailure, ...] = ()
+    """Links and switches that fail while jobs run; with contention `fair`."""
 
 
 class Estimates(Facts):

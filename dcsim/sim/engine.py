@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
@@ -15,11 +15,11 @@ from dcsim.errors import PolicyError, Problem, ScenarioError
 from dcsim.eventlog.log import EventLog
 from dcsim.eventlog.schema import CANCEL, COMPLETE, FAIL
 from dcsim.plugins import faults_named
-from dcsim.policies.backfill import BackfillQueue
 from dcsim.policies.conservative import ConservativeQueue
 from dcsim.policies.ordered import GeneralQueue, OrderedScheduler, Queue, SkipQueue, strict_queue
 from dcsim.policies.placements import Placement
 from dcsim.policies.preemption import PreemptiveQueue
+from dcsim.policies.shallow_backfill import backfill_queue
 from dcsim.policies.view import Request
 from dcsim.scenario.jobs import JobTable
 from dcsim.scenario.spec import Scenario
@@ -28,6 +28,7 @@ from dcsim.sim.clock import Callbacks
 from dcsim.sim.facts import JobFacts, requested_times
 from dcsim.sim.fleet import Fleet, fleet_for
 from dcsim.sim.gangs import Gangs
+from dcsim.sim.parts import Part, have_fail
 from dcsim.sim.rng import stream
 from dcsim.sim.speeds import Contention, Speeds
 from dcsim.sim.view import WorldView
@@ -38,7 +39,7 @@ ALWAYS = (True,)  # for schedulers that decide at every instant, whether jobs wa
 QUEUES: dict[str, Callable[[Any, Any], Any]] = {
     "none": strict_queue,
     "skip": SkipQueue,
-    "reserve_head": BackfillQueue,
+    "reserve_head": backfill_queue,
     "reserve_all": ConservativeQueue,
 }
 
@@ -121,11 +122,13 @@ class Engine:
         self._told = road.Told(queue.decide, started, ended, not self._always and not self._unfit)
         self._world.on_end = ended
         self._world.on_wait = queue.push
+        self._world.on_return = getattr(queue, "again", queue.push)
         self._world.on_rate = getattr(queue, "rerated", self._world.on_rate)
 
-    def contend(self, links: Contention) -> None:
-        """From now on gangs share links; before the run, where there are speeds."""
+    def contend(self, links: Contention, parts: Sequence[Part] = ()) -> None:
+        """From now on gangs share links, of which `parts` fail; before the run, where there are speeds."""
         self._world.neighbours.links = links
+        have_fail(self._world, parts, self._scenario.seed)
 
     def run(self, progress: Callable[[Progress], None] | None = None) -> Outcome:
         """Simulate to the end, or to the horizon; `progress` is called now and then."""

@@ -10,6 +10,8 @@ from dcsim.scenario.loaded import Loaded
 from dcsim.scenario.plugin_tables import build, with_files
 from dcsim.scenario.spec import PluginTable
 from dcsim.sim.links import refuse_other_hosts
+from dcsim.sim.parts import Part
+from dcsim.topologies._parts import UnknownPartError, parts
 from dcsim.topologies._routes import Links, compiled, graph_of
 
 TABLE = ("network", "topology")
@@ -61,3 +63,22 @@ def _in_its_file(problem: Problem, table: PluginTable, path: str, loaded: Loaded
         return problem
     file, line = loaded.place((*TABLE, problem.key.partition("[")[0]) if problem.key else TABLE)
     return replace(problem, file=file, line=line, key=".".join([*TABLE, *([problem.key] if problem.key else [])]))
+
+
+def failing_parts(loaded: Loaded, links: Links) -> list[Part]:
+    """Every link and switch that the scenario has fail; ScenarioError with all words that name none."""
+    failures = () if loaded.scenario.network is None else loaded.scenario.network.failures
+    found: dict[tuple[int, str], Part] = {}
+    problems = []
+    for table, facts in enumerate(failures):
+        for number, word in enumerate(facts.parts):
+            key = ("network", "failures", table, "parts", number)
+            try:
+                found |= {(table, name): Part(name, of, table, facts) for name, of in parts(links, word).items()}
+            except UnknownPartError as hint:
+                file, line = loaded.place(key)
+                what = "no link or switch of that name"
+                problems.append(Problem(file, ".".join(map(str, key)), what, f"'{word}'", fix=str(hint), line=line))
+    if problems:
+        raise ScenarioError(problems)
+    return list(found.values())

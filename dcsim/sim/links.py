@@ -1,25 +1,37 @@
 """Gangs that share the links of an interconnect: who sends over what, and what max-min fairness leaves each.
 
 A gang that spans nodes sends around a ring of its nodes: one flow a hop, at most as fast as the NICs that its step time
-was computed with. The slowest flow holds the ring up, so its share of that speed is the gang's.
+was computed with. The slowest flow holds the ring up, so its share of that speed is the gang's. Where links fail, flows
+are slower or take other ways; a gang for which there is none has share 0.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.errors import Problem, ScenarioError
-from dcsim.kernels.fairshare import NONE, Ints, change, idle_flows, lay, slowest
+from dcsim.kernels.fairshare import (
+    NONE,
+    Ints,
+    change,
+    idle_flows,
+    lay,
+    resize,
+    running_over,
+    slowest,
+    with_longer_paths,
+)
 from dcsim.kernels.routes import hops_to
 from dcsim.performance.placed import domain_nodes, own_nic_b_per_s, steady
 from dcsim.policies.decisions import Allocation
 from dcsim.scenario.spec import Pool
+from dcsim.sim.parts import Part
 from dcsim.topologies._routes import Links
 
 NOBODY = np.empty(0, np.int64)
@@ -27,10 +39,12 @@ NOBODY = np.empty(0, np.int64)
 
 @dataclass
 class Sender:
-    """A gang that sends: its flows, what each would carry alone, B/s, and the share that the slowest gets of it."""
+    """A gang that sends: from where to where, shape (hops, 2), what each flow would carry alone, B/s, its flows, and
+    the share that the slowest gets of that. Without a way for one of them it has no flows, and share 0."""
 
-    flows: Ints
+    hops: Ints
     demand_b_per_s: float
+    flows: Ints = field(default_factory=NOBODY.copy)
     share: float = 1.0
 
 
@@ -54,41 +68,111 @@ class SharedLinks:
         self._idle = list(range(most))[::-1]
         self._job, self._following = np.full(most, NONE), np.full(most, NONE)  # by flow: its job, and the job's next
         self._senders: dict[int, Sender] = {}
+        self._failed: list[Part] = []  # now
+        self._down, self._up = NOBODY, links  # links over which nothing goes now, and those that there are besides
+        self._detoured: dict[int, None] = {}  # jobs whose ways were looked for while links were down
 
     def join(self, job: int, allocation: Allocation) -> list[int]:
         """A gang begins to send; the other jobs whose shares change, in their order."""
         sends_b_per_s = self._sends(job)
-        pairs, least = self._ring(allocation) if sends_b_per_s else ([], 0)
-        if not pairs:
+        hops, least = self._ring(allocation) if sends_b_per_s else ([], 0)
+        if not hops:
             return []
         demand = least * min(sends_b_per_s, own_nic_b_per_s(self._pools[allocation[0]], max(allocation[2])))
-        numbers = [self._idle.pop() for _ in pairs]
-        flows = np.array(numbers)
-        ends = np.array(pairs)
-        first, link = self._links.routes(ends[:, 0], ends[:, 1], np.full(len(pairs), job))
-        lay(self._flows, flows, first, link, len(self._links.capacity_b_per_s), demand)
-        self._job[flows], self._following[flows] = job, numbers[1:] + numbers[:1]
-        self._senders[job] = Sender(flows, demand)
-        return [other for other in self._shared_anew(change(self._flows, NOBODY, flows)) if other != job]
+        self._senders[job] = Sender(np.array(hops), demand)
+        return [other for other in self._shared_anew(self._begin(job)) if other != job]
 
     def leave(self, job: int) -> list[int]:
         """A job sends no more, if it did; the jobs whose shares change, in their order."""
-        sender = self._senders.pop(job, None)
-        if sender is None:
+        if job not in self._senders:
             return []
-        found = change(self._flows, sender.flows, NOBODY)
-        self._idle += sender.flows.tolist()[::-1]
+        found = self._end(job)
+        del self._senders[job]
+        self._detoured.pop(job, None)
         return self._shared_anew(found)
 
     def share(self, job: int) -> float:
-        """What the links leave a job of what it would send, above 0 and at most 1; 1 for one that sends nothing."""
+        """What the links leave a job of what it would send, from 0, where no way joins its nodes, to 1, also for one
+        that sends nothing."""
         sender = self._senders.get(job)
         return 1.0 if sender is None else sender.share
 
-    def _shared_anew(self, flows: Ints) -> list[int]:
+    def fail(self, part: Part) -> tuple[list[int], list[int]]:
+        """Links fail; the jobs that this stops, which send no more, and the others whose shares change, in order."""
+        self._failed.append(part)
+        if part.left:
+            return [], self._shared_anew(self._resized(part))
+        self._set_down()
+        across: list[int] = np.unique(self._job[running_over(self._flows, part.links)]).tolist()
+        found = [self._end(job) for job in across]
+        if not part.stops:
+            found += [self._begin(job) for job in across]
+        stopped = [job for job in across if not len(self._senders[job].flows)]
+        for job in stopped:
+            del self._senders[job]
+            self._detoured.pop(job, None)
+        return stopped, self._shared_anew(*found)
+
+    def repair(self, part: Part) -> list[int]:
+        """Links work again, and flows that had to go other ways take those that there are now; the jobs whose shares
+        change, in their order."""
+        self._failed.remove(part)
+        if part.left:
+            return self._shared_anew(self._resized(part))
+        self._set_down()
+        again = sorted(self._detoured)
+        self._detoured.clear()
+        found = [self._end(job) for job in again]
+        return self._shared_anew(*found, *[self._begin(job) for job in again])
+
+    def _begin(self, job: int) -> Ints:
+        """Start the flows of a job on what ways there are, none where one hop has none; the flows with new rates."""
+        sender = self._senders[job]
+        if len(self._down):
+            self._detoured[job] = None
+        first, link = self._up.routes(sender.hops[:, 0], sender.hops[:, 1], np.full(len(sender.hops), job))
+        lengths = np.diff(first)
+        if not lengths.all():
+            sender.share = 0.0
+            return NOBODY
+        if lengths.max() >= self._flows.path.shape[1]:  # a detour: with its own link it needs more room
+            self._flows = with_longer_paths(self._flows, 1 + int(lengths.max()))
+        numbers = [self._idle.pop() for _ in lengths]
+        sender.flows = np.array(numbers)
+        lay(self._flows, sender.flows, first, link, len(self._links.capacity_b_per_s), sender.demand_b_per_s)
+        self._job[sender.flows], self._following[sender.flows] = job, numbers[1:] + numbers[:1]
+        return change(self._flows, NOBODY, sender.flows)
+
+    def _end(self, job: int) -> Ints:
+        """Stop the flows of a job; the flows with new rates."""
+        sender = self._senders[job]
+        found = change(self._flows, sender.flows, NOBODY)
+        self._idle += sender.flows.tolist()[::-1]
+        sender.flows = NOBODY
+        return found
+
+    def _set_down(self) -> None:
+        self._down = np.concatenate([NOBODY, *(part.links for part in self._failed if not part.left)])
+        self._up = self._links.without(self._down)
+
+    def _resized(self, part: Part) -> Ints:
+        """Give the links of a part what the worst of their failures leaves them; the flows with new rates."""
+        found = [NOBODY]
+        for link in part.links.tolist():
+            left = min((other.left for other in self._failed if other.left and link in other.links), default=1.0)
+            found.append(resize(self._flows, link, left * float(self._links.capacity_b_per_s[link])))
+        return np.concatenate(found)
+
+    def _running(self, *flows: Ints) -> Ints:
+        """Those of some flows that have not ended since."""
+        found: Ints = np.concatenate([NOBODY, *flows])
+        running: Ints = found[self._flows.rate_b_per_s[found] > 0.0]
+        return running
+
+    def _shared_anew(self, *flows: Ints) -> list[int]:
         """Jobs of these flows whose shares have changed, in their order."""
         changed = []
-        jobs, rates = slowest(self._flows, flows, self._job, self._following)
+        jobs, rates = slowest(self._flows, self._running(*flows), self._job, self._following)
         for job, rate in zip(jobs.tolist(), rates.tolist(), strict=True):
             sender = self._senders[job]
             share = steady(rate / sender.demand_b_per_s)

@@ -19,7 +19,8 @@ from dcsim.policies.actions import Actions
 from dcsim.policies.decisions import Allocation
 from dcsim.policies.placements import one_node
 from dcsim.sim.clock import COMPLETION, REPORT_EVERY, Callbacks
-from dcsim.sim.world import Running, World
+from dcsim.sim.state import Running
+from dcsim.sim.world import World
 
 
 @dataclass(frozen=True)

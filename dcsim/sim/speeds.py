@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from dcsim.policies.decisions import Allocation
+from dcsim.sim.parts import Part
 
 
 class Speeds(Protocol):
@@ -48,7 +49,15 @@ class Contention(Protocol):
         ...
 
     def share(self, job: int) -> float:
-        """Share that a job gets of what it would send, above 0 and at most 1."""
+        """Share that a job gets of what it would send, at most 1; 0 while no way joins its nodes."""
+        ...
+
+    def fail(self, part: Part) -> tuple[list[int], list[int]]:
+        """Links fail; the jobs that this stops, which send no more, and the others whose shares change."""
+        ...
+
+    def repair(self, part: Part) -> list[int]:
+        """Links work again; the jobs whose shares change."""
         ...
 
 
@@ -72,7 +81,7 @@ class Neighbours:
         return near if self.links is None else list(dict.fromkeys(near + self.links.leave(job)))
 
     def around(self, job: int, allocation: Allocation) -> tuple[int, float]:
-        """`crowd` and `share`, as in `Speeds.rate`, of a job that runs there."""
+        """`crowd` and `share`, as in `Speeds.rate`, of a job that runs there; share 0 while no way joins its nodes."""
         return self._crowds.size(allocation), 1.0 if self.links is None else self.links.share(job)
 
     def there(self, allocation: Allocation) -> tuple[int, float]:

@@ -14,20 +14,22 @@ from math import ceil, floor, inf
 @dataclass(frozen=True)
 class Checkpoints:
     """Periodic checkpoints: `interval` s of useful work, then `cost` s; no checkpoints if the interval is infinite
-    and all work is safe."""
+    and all work is safe. At rate 0 a job waits in its place: it does nothing, for ever if nobody changes that."""
 
     interval: float = inf
     cost: float = 0.0
 
     def time_for(self, work: float, rate: float = 1.0) -> float:
         """Time, s, that `work` s of service take at `rate`, checkpoints included."""
+        if rate == 0.0:
+            return inf
         if self.interval == inf or self.cost == 0.0:
             return work / rate
         return work / rate + self.cost * max(0, ceil(work / self.interval) - 1)
 
     def done_after(self, elapsed: float, rate: float = 1.0) -> float:
         """Useful work, s of service, after `elapsed` s at `rate`; the inverse of `time_for`."""
-        if elapsed <= 0.0:
+        if elapsed <= 0.0 or rate == 0.0:
             return 0.0
         if self.interval == inf or self.cost == 0.0:
             return elapsed * rate
@@ -37,7 +39,7 @@ class Checkpoints:
 
     def kept_after(self, elapsed: float, rate: float = 1.0) -> float:
         """Work, s of service, that is safe when the run is cut after `elapsed` s: up to the last checkpoint."""
-        if elapsed <= 0.0:
+        if elapsed <= 0.0 or rate == 0.0:
             return 0.0
         if self.interval == inf:
             return elapsed * rate
@@ -46,7 +48,7 @@ class Checkpoints:
     def at_rate(self, elapsed: float, rate: float, new_rate: float) -> tuple[float, float]:
         """Where a run stands after `elapsed` s, if it goes on at another rate: work that is safe, s of service, and how
         long it would have taken at the new rate to come from there to the same point before the next checkpoint."""
-        if elapsed <= 0.0:
+        if elapsed <= 0.0 or rate == 0.0:
             return 0.0, 0.0
         safe = self.kept_after(elapsed, rate)
         if self.interval == inf:

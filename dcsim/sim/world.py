@@ -5,92 +5,36 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from heapq import heappush
 from math import inf
-from typing import Any, SupportsIndex
+from typing import Any
 
-from dcsim.errors import PolicyError, Problem
-from dcsim.eventlog.log import HALF, KIND_BITS, Recorder
-from dcsim.eventlog.schema import COMPLETE, PREEMPT, RATE, REJECT, RELEASE, SAVE, START
+from dcsim.eventlog.log import HALF, KIND_BITS
+from dcsim.eventlog.schema import (
+    BREAK,
+    COMPLETE,
+    INTERRUPT,
+    NOBODY,
+    PREEMPT,
+    RATE,
+    REJECT,
+    RELEASE,
+    REPAIR,
+    SAVE,
+    START,
+)
 from dcsim.policies.decisions import TIME_SHARED, Allocation
 from dcsim.scenario.spec import Overheads
-from dcsim.sim.clock import COMPLETION, TIMER, Clock, Moment
+from dcsim.sim.clock import COMPLETION, TIMER, Moment
 from dcsim.sim.facts import JobFacts
 from dcsim.sim.fleet import Fleet
-from dcsim.sim.gangs import Gangs
-from dcsim.sim.speeds import Neighbours, Speeds
-from dcsim.sim.work import Checkpoints
+from dcsim.sim.parts import Part
+from dcsim.sim.speeds import Speeds
+from dcsim.sim.state import Running, State
 
 
-class Running(Moment):
-    """One run of a job: its completion event, which also knows where the job is and how far it was at the start.
+class World(State):
+    """A state and what changes it: its own methods are the only writers. Made of the same as `State`."""
 
-    `started_s`: when it took its accelerators; `since_s`: when useful work began at the present rate; `left_s`:
-    service left then; `requested_left_s`: the same by the requested time; `rate`: service per second.
-    """
-
-    __slots__ = ("allocation", "job", "left_s", "rate", "requested_left_s", "since_s", "started_s")
-
-    job: int
-    allocation: Allocation
-    started_s: float
-    since_s: float
-    left_s: float
-    requested_left_s: float
-    rate: float
-
-
-def _nobody(_: object) -> None:
-    """Nobody wants to be told."""
-
-
-class World:
-    """Clock, fleet and the state of every job. Its own methods are the only writers.
-
-    `service_s`: true run times by job, known here and to nobody who decides. `end_kinds`: kind of the last row of
-    each job, or empty where all complete. `speeds`: who says how fast jobs run where; None: all at rate 1.
-    """
-
-    __slots__ = (
-        "_at_wake",
-        "_put_code",
-        "_put_piece",
-        "_put_place",
-        "_put_time",
-        "_queue",
-        "_several",
-        "_shared",
-        "_ticket",
-        "at_end",
-        "checkpoints",
-        "clock",
-        "clocks",
-        "done_s",
-        "end_kinds",
-        "facts",
-        "fleet",
-        "freed",
-        "gangs",
-        "held_s",
-        "job_id",
-        "log",
-        "needs",
-        "neighbours",
-        "occupy",
-        "on_end",
-        "on_rate",
-        "on_wait",
-        "overheads",
-        "plain",
-        "policy",
-        "release",
-        "running",
-        "saving",
-        "service_s",
-        "spare",
-        "speeds",
-        "submitted",
-        "take",
-        "waiting",
-    )
+    __slots__ = ("_at_wake", "at_end")
 
     def __init__(
         self,
@@ -101,44 +45,9 @@ class World:
         overheads: Overheads,
         speeds: Speeds | None = None,
     ) -> None:
-        self.facts = facts
-        self.fleet = fleet
-        self.clock = Clock()
-        self.log = Recorder()
-        self.policy = "scheduler"  # who decides, for errors
-        self.job_id: Callable[[int], str] = str  # what users call a job, for errors
-        self.freed = False  # accelerators were given back since the last scheduling pass
-        self.waiting: dict[int, None] = {}
-        self.running: dict[int, Running] = {}
-        self.saving: dict[int, Running] = {}
-        self.done_s: dict[int, float] = {}  # work kept by jobs that were preempted, s of service
-        self.held_s: dict[int, float] = {}  # time for which they held accelerators, s
-        self.gangs: Gangs | None = None  # the sizes of elastic jobs, if there are any
-        self.submitted = 0
-        self.on_end: Callable[[int], None] | None = None  # told of runs that end, if the queue wants to know
-        self.on_wait: Callable[[int], object] = _nobody  # told of preempted jobs that wait again
-        self.on_rate: Callable[[int], object] = _nobody  # told of placed jobs that go on at another rate
+        super().__init__(facts, service_s, end_kinds, fleet, overheads, speeds)
         self.at_end: list[Callable[[Any], None]] = [self.ended]
-        self._at_wake: list[Callable[[Any], None]] = [_nobody]
-        self._queue, self._ticket = self.clock.queue, self.clock.ticket
-        self._put_time, self._put_code = self.log.put_time, self.log.put_code
-        self._put_place, self._put_piece = self.log.put_place, self.log.put_piece
-        self.occupy = [pool.occupy for pool in fleet.pools]
-        self.take = [pool.take for pool in fleet.pools]
-        self.release = [pool.release for pool in fleet.pools]
-        self.spare: list[Running] = []
-        self._several = len(fleet.pools) > 1
-        self.service_s = service_s
-        self.end_kinds = end_kinds
-        self.overheads = overheads
-        self.checkpoints = Checkpoints(overheads.checkpoint_interval or inf, overheads.checkpoint)
-        self.speeds = speeds
-        self.clocks = list(fleet.clocks)  # core clocks as shares of the nominal ones
-        self.neighbours = Neighbours(speeds.shared_nics if speeds else ())
-        self.plain = overheads == Overheads() and speeds is None
-        needs = [fleet.need(request) for request in facts.requests]
-        self.needs: list[Any] = [needs[kind] for kind in facts.request_class] if fleet.shared else facts.accelerators
-        self._shared = 0.0  # accelerators of time-shared jobs, weighted by rate
+        self._at_wake: list[Callable[[Any], None]] = [self._woken]
 
     def submit(self, first: int, last: int) -> None:
         """Jobs `first <= job < last` begin to wait."""
@@ -169,30 +78,6 @@ class World:
         self.spare.append(run)
         if self.speeds is not None:
             self._rerate(self.neighbours.leave(job, allocation), "a neighbour is gone")
-
-    def idle(self) -> bool:
-        """Whether nobody waits, runs or saves."""
-        return not (self.waiting or self.running or self.saving)
-
-    def ended_jobs(self) -> int:
-        """Number of jobs that were submitted and have ended for good."""
-        return self.submitted - len(self.waiting) - len(self.running) - len(self.saving)
-
-    def useful_s(self, run: Running) -> float:
-        """Useful work of a run at the present rate so far, s of service, checkpointed or not."""
-        return min(self.checkpoints.done_after(self.clock.now - run.since_s, run.rate), run.left_s)
-
-    def rate_there(self, job: int, allocation: Allocation) -> float:
-        """Rate at which a job would run on an allocation if it started there now."""
-        if self.speeds is None or allocation[0] == TIME_SHARED:
-            return 1.0
-        return self.speeds.rate(job, allocation, self.clocks[allocation[0]], *self.neighbours.there(allocation))
-
-    def requested_end_s(self, run: Running) -> float:
-        """When the run would end if the job took as long as requested, s; it may lie in the past."""
-        if self.plain and run.rate == 1.0:
-            return run.since_s + run.requested_left_s
-        return run.since_s + self.checkpoints.time_for(max(run.requested_left_s, 0.0), run.rate)
 
     def start(self, job: int, allocation: Allocation, reason: str = "", rate: float = 1.0) -> None:
         """A waiting job takes its accelerators; PolicyError where it does not wait or they are not free."""
@@ -272,19 +157,11 @@ class World:
 
     def preempt(self, job: int, reason: str = "") -> None:
         """A running job stops, keeps the work of its last checkpoint and waits again, at once or when it has saved."""
-        run = self.running.pop(job, None)
+        run = self.running.get(job)
         if run is None:
             raise self._illegal(f"preemption of {self._named(job)}, which is {self._state(job)}")
-        now = self.clock.now
-        self.clock.void(run)
-        useful = self.useful_s(run)
-        kept = min(self.checkpoints.kept_after(now - run.since_s, run.rate), useful)
-        self.done_s[job] = self.service_s[job] - run.left_s + kept
-        self.held_s[job] = self.held_s.get(job, 0.0) + now - run.started_s
-        if self.gangs is not None:
-            self.gangs.wait_again(job)
         saves = self.overheads.preemption > 0.0
-        self.log.row(now, SAVE if saves else PREEMPT, job, useful - kept, reason)
+        self._stop(run, SAVE if saves else PREEMPT, reason)
         if saves:
             self._save(run)
         else:
@@ -292,6 +169,22 @@ class World:
             self.waiting[job] = None
         if self.speeds is not None:
             self._rerate(self.neighbours.leave(job, run.allocation), "a neighbour is gone")
+
+    def _stop(self, run: Running, kind: int, reason: str) -> None:
+        """A run is cut: only work that is safe is kept; without periodic checkpoints, a failure leaves none of it."""
+        job, now = run.job, self.clock.now
+        del self.running[job]
+        self.clock.void(run)
+        useful, before = self.useful_s(run), self.service_s[job] - run.left_s  # at the present rate, and earlier
+        if kind == INTERRUPT and self.checkpoints.interval == inf:
+            kept = self.done_s.get(job, 0.0) - before  # as if the run had not been
+        else:
+            kept = min(self.checkpoints.kept_after(now - run.since_s, run.rate), useful)
+        self.done_s[job] = before + kept
+        self.held_s[job] = self.held_s.get(job, 0.0) + now - run.started_s
+        if self.gangs is not None:
+            self.gangs.wait_again(job)
+        self.log.row(now, kind, job, useful - kept, reason)
 
     def _save(self, run: Running) -> None:
         """Keep the accelerators while the state is saved; `saved` follows."""
@@ -317,6 +210,30 @@ class World:
             raise self._illegal(f"rate {rate:g} for {self._named(job)}: {error}") from None
         self._go_on(old, rate, reason)
 
+    def fail(self, part: Part) -> None:
+        """A link or switch fails: jobs across it stop and wait again, or go on at other rates."""
+        assert self.neighbours.links is not None
+        stopped, changed = self.neighbours.links.fail(part)
+        self.log.row(self.clock.now, BREAK, NOBODY, part.left, part.name)
+        reason, near = f"{part.name} has failed", dict.fromkeys(changed)
+        for job in stopped:
+            run = self.running[job]
+            self._stop(run, INTERRUPT, reason)
+            self._free(run)
+            self.waiting[job] = None
+            near |= dict.fromkeys(self.neighbours.leave(job, run.allocation))
+            if self.on_end is not None:
+                self.on_end(job)
+            self.on_return(job)
+        self._rerate([job for job in near if job in self.running], reason)
+
+    def repair(self, part: Part) -> None:
+        """A link or switch works again: jobs go on at other rates."""
+        assert self.neighbours.links is not None
+        changed = self.neighbours.links.repair(part)
+        self.log.row(self.clock.now, REPAIR, NOBODY, 1.0, part.name)
+        self._rerate(changed, f"{part.name} is repaired")
+
     def set_clock(self, pool: int, share: float, reason: str = "") -> None:
         """The core clock of a pool becomes a share of the nominal one; jobs that run there go on at their new rates."""
         if self.speeds is None or not 0 <= pool < len(self.clocks) or not 0.0 < share < inf:
@@ -334,7 +251,8 @@ class World:
                 self.on_rate(job)
 
     def _rate(self, speeds: Speeds, job: int, allocation: Allocation) -> float:
-        return speeds.rate(job, allocation, self.clocks[allocation[0]], *self.neighbours.around(job, allocation))
+        crowd, share = self.neighbours.around(job, allocation)
+        return speeds.rate(job, allocation, self.clocks[allocation[0]], crowd, share) if share else 0.0
 
     def _go_on(self, old: Running, rate: float, reason: str) -> None:
         """A running job goes on at another rate, in the same place and at the same point between two checkpoints."""
@@ -354,7 +272,11 @@ class World:
         """Ask for a scheduling pass at a later time."""
         if not self.clock.now < time_s < inf:
             raise self._illegal(f"wake-up at {time_s}, which is not a later time")
+        self.wakes += 1
         self.clock.schedule_at(time_s, TIMER, Moment(self.clock, self._at_wake))
+
+    def _woken(self, _: object) -> None:
+        self.wakes -= 1
 
     def _saved(self, run: Running) -> None:
         """A preempted job has saved its state: its accelerators are free and it waits."""
@@ -372,18 +294,3 @@ class World:
         else:
             self.release[run.allocation[0]](run.allocation, self.needs[run.job])
         self.freed = True
-
-    def _state(self, job: int) -> str:
-        if job in self.waiting:
-            return "waiting"
-        if job in self.running:
-            return "time-shared" if self.running[job].allocation.pool == TIME_SHARED else "running"
-        return "saving its state" if job in self.saving else "not waiting: unknown, not yet submitted or ended"
-
-    def _named(self, job: int) -> str:
-        """A job by its number, which policies know, and by its id, which users know."""
-        known = isinstance(job, SupportsIndex) and 0 <= job < self.submitted and self.job_id(job) != str(job)
-        return f"job {job} (id {self.job_id(job)!r})" if known else f"job {job}"
-
-    def _illegal(self, rule: str) -> PolicyError:
-        return PolicyError(Problem(self.policy, f"at {self.clock.now:g} s", f"illegal decision: {rule}"))

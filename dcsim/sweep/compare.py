@@ -63,6 +63,11 @@ class Comparison:
     confidence: float
     rows: tuple[Row, ...]
 
+    @property
+    def seeds_change_nothing(self) -> bool:
+        """Whether the runs of every variant are all alike: then differences are exact, and intervals say nothing."""
+        return all(row.mean.count > 1 and row.mean.half == 0.0 for row in self.rows)
+
     def csv(self) -> str:
         """All numbers in full."""
         out = io.StringIO()
@@ -227,7 +232,8 @@ def _settings(text: str, axes: Sequence[str]) -> dict[str, str]:
     if "=" not in text:
         return {axes[0] if axes else "variant": text.strip()}
     found: dict[str, str] = {}
-    for part in text.split(","):
+    names = "|".join(map(re.escape, axes))
+    for part in re.split(rf",\s*(?=(?:{names})\s*=)", text):  # values may have commas of their own
         key, _, value = part.partition("=")
         found[key.strip()] = value.strip()
     return found

@@ -47,6 +47,7 @@ class Traces:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._kept: dict[str, JobTable] = {}
+        self._asked: dict[str, list[str]] = {}  # which facts each workload asked for
 
     def jobs(self, loaded: Loaded, context: WorkloadContext, read: Callable[[WorkloadContext], JobTable]) -> JobTable:
         """The jobs of a scenario's workload; `read` makes them where they are not kept yet."""
@@ -56,20 +57,22 @@ class Traces:
         name = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:32]
         facts = {"capacity": context.capacity, "start": _text(context.start), "stream": loaded.scenario.seed}
         asked_file = self._folder / f"{name}.json"
-        if asked_file.is_file():
-            asked = json.loads(asked_file.read_text(encoding="utf-8"))
-            found = self._find(_place(name, asked, facts))
+        if name not in self._asked and asked_file.is_file():
+            self._asked[name] = json.loads(asked_file.read_text(encoding="utf-8"))
+        if name in self._asked:
+            found = self._find(_place(name, self._asked[name], facts))
             if found is not None:
                 return found
         seen: set[str] = set()
         jobs = read(Watched.over(context, seen))
-        place = _place(name, sorted(seen), facts)
+        self._asked[name] = sorted(seen)
+        place = _place(name, self._asked[name], facts)
         self._keep(place, jobs)
         if "stream" not in seen:  # drawn anew for every seed: not worth a file
             with contextlib.suppress(EnvironmentFault):  # the disk is full: the table is in memory
                 with whole_folder(self._folder / place) as folder:
                     _write(jobs, folder)
-                write_text(asked_file, json.dumps(sorted(seen)))
+                write_text(asked_file, json.dumps(self._asked[name]))
         return jobs
 
     def _find(self, place: str) -> JobTable | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import networkx as nx
 import numpy as np
@@ -29,6 +30,8 @@ class Links:
     """Place of each node."""
     endpoints: Ints
     """Places of hosts and accelerators."""
+    switches: Ints
+    """Places of switches."""
     begin: Ints
     """Shape (nodes + 1,): links of node v are begin[v] to begin[v + 1]."""
     neighbour: Ints
@@ -50,8 +53,18 @@ class Links:
 
     def name(self, link: int) -> tuple[Node, Node]:
         """The nodes that a link goes from and to."""
-        origin = int(np.searchsorted(self.begin, link, side="right")) - 1
-        return self.nodes[origin], self.nodes[self.neighbour[link]]
+        return self.nodes[self.origin[link]], self.nodes[self.neighbour[link]]
+
+    @cached_property
+    def origin(self) -> Ints:
+        """Shape (links,): where each link begins."""
+        return np.repeat(np.arange(len(self.nodes)), np.diff(self.begin))
+
+    def without(self, links: Ints) -> Links:
+        """The same links, of which these lead nowhere but back to where they begin: no route takes them."""
+        neighbour = self.neighbour.copy()
+        neighbour[links] = self.origin[links]
+        return replace(self, neighbour=neighbour, _known=kernel.nothing_known(len(self.nodes)))
 
 
 def graph_of(params: object) -> nx.Graph:
@@ -79,9 +92,12 @@ def compiled(graph: nx.Graph) -> Links:
     begin = np.concatenate(([0], np.cumsum(np.bincount(origin, minlength=len(nodes)))))
     capacity, latency = (np.concatenate((column, column))[order] for column in values)
     kinds = nx.get_node_attributes(graph, "kind", default="host")
-    endpoints = np.array([number[node] for node in nodes if kinds[node] in ("host", "accelerator")], dtype=np.int64)
+    endpoints, switches = (
+        np.array([number[node] for node in nodes if kinds[node] in some], dtype=np.int64)
+        for some in (("host", "accelerator"), ("switch",))
+    )
     known = kernel.nothing_known(len(nodes))
-    made = Links(nodes, number, endpoints, begin, aim[order], capacity, latency, known)
+    made = Links(nodes, number, endpoints, switches, begin, aim[order], capacity, latency, known)
     apart = np.flatnonzero(kernel.hops_to(0, made.begin, made.neighbour) < 0)
     if len(apart):
         what = f"has no path from {nodes[0]} to {nodes[apart[0]]}"

@@ -49,6 +49,7 @@ def trained(jobs: JobTable, log: EventLog, trainings: Sequence[Training]) -> tup
     last_start = np.full(len(jobs), -1)
     last_start[log.job[starts]] = starts
     changes = log.of_kind(START, RATE)
+    changes = changes[log.value[changes] > 0.0]  # a job that is cut off takes no steps
     rate = np.ones(len(jobs))
     rate[log.job[changes]] = log.value[changes]
     own = np.flatnonzero(jobs.training >= 0).tolist()

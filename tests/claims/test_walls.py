@@ -15,6 +15,7 @@ from dcsim.errors import PolicyError, ScenarioError
 from dcsim.policies.decisions import TIME_SHARED, Allocation, Preempt, Reject, SetRate, Start, WakeAt
 from dcsim.policies.placements import Placement
 from dcsim.scenario.jobs import Names
+from dcsim.scenario.network_failure import NetworkFailure
 from dcsim.scenario.spec import Accelerator, Estimates, Facts, Interconnect, Overheads, Pool, Scenario
 from tests.replay import WHOLE_POOL, final
 from tests.simulate import V100, pools, simulate, table
@@ -314,6 +315,10 @@ NO_CHANGE = {
     "network": "loads links with training jobs, which come from models: see tests/sim/test_links.py",
     "network.topology": "see network",
     "network.contention": "see network",
+    **{
+        f"network.failures{key}": "need links with training jobs: see tests/sim/test_failing_links.py"
+        for key in ("", *(f".{name}" for name in NetworkFailure.model_fields))
+    },
     "network.traffic": "see network, and tests/training/test_trace_traffic.py for its keys",
     "reject_oversize": "turns a rejection into an error: see the test below",
     **{
@@ -327,7 +332,7 @@ NO_CHANGE = {
 def fields_of(facts, prefix=""):
     """All keys of a scenario, with those of tables inside."""
     inner = {"pools": Pool, "accelerator": Accelerator, "overheads": Overheads, "estimates": Estimates}
-    inner["network"] = Interconnect
+    inner |= {"network": Interconnect, "failures": NetworkFailure}
     for name in facts.model_fields:
         yield prefix + name
         if name in ("workload", "speeds", "scheduler", "placement"):

@@ -8,7 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dcsim.kernels.fairshare import Flows, change, finish_times_s, flows, idle_flows, lay, resize, slowest
+from dcsim.kernels.fairshare import (
+    Flows,
+    change,
+    finish_times_s,
+    flows,
+    idle_flows,
+    lay,
+    resize,
+    running_over,
+    slowest,
+    with_longer_paths,
+)
 
 Paths = list[list[int]]
 
@@ -154,6 +165,30 @@ def test_after_any_changes_each_flow_has_a_full_link_on_which_none_is_faster(
         fastest = [max(rate[other] for other in running if link in paths[other]) for link in full]
         assert any(rate[f] >= most * (1 - 1e-9) for most in fastest)
     assert all(rate[f] == 0.0 for f in range(len(paths)) if f not in running)
+
+
+@given(networks(), st.data())
+@settings(max_examples=50, deadline=None)
+def test_with_room_for_longer_paths_all_flows_run_as_before(
+    network: tuple[list[float], Paths], data: st.DataObject
+) -> None:
+    capacity, paths = network
+    made = over(capacity, paths)
+    running = sorted(data.draw(st.sets(st.integers(0, len(paths) - 1))))
+    change(made, numbers(), numbers(*running))
+    larger = with_longer_paths(made, 9)
+    assert larger.path.shape == (len(paths), 9)
+    np.testing.assert_allclose(larger.rate_b_per_s, made.rate_b_per_s, rtol=1e-9)
+    assert with_longer_paths(larger, 2).path.shape == (len(paths), 9)
+    change(larger, numbers(*running), numbers())
+    assert not larger.rate_b_per_s.any()
+
+
+def test_flows_over_a_link_are_those_that_run_and_have_it_on_their_path():
+    made = over([1.0, 1.0, 1.0], [[0, 1], [1], [2], [1, 2]])
+    change(made, numbers(), numbers(0, 1, 2))
+    assert running_over(made, numbers(1)).tolist() == [0, 1]
+    assert running_over(made, numbers(0, 2)).tolist() == [0, 2]
 
 
 def test_the_slowest_flow_of_each_group_is_found_from_any_of_its_flows():

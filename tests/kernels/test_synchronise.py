@@ -41,6 +41,17 @@ def test_zero_scatters_gradients_and_gathers_weights_of_two_bytes():
     assert exposed_s(BARE._replace(sharding=ZERO1)) == pytest.approx(7 / 8 * (4 + 2) * WEIGHTS / 100e9)
 
 
+def test_zero_1_may_sum_gradients_whole_and_then_gathers_weights():
+    # a ring all-reduce of 4 bytes a parameter counts twice; what is summed whole hides as what is scattered
+    plan = BARE._replace(sharding=ZERO1, sum_whole=1.0)
+    assert exposed_s(plan) == pytest.approx(7 / 8 * (2 * 4 + 2) * WEIGHTS / 100e9)
+    gathered = 7 / 8 * 2 * WEIGHTS / 100e9
+    assert exposed_s(plan._replace(overlap_dp=1.0), DEVICE, backward_s=9.0) == pytest.approx(gathered)
+    for sharding in (UNSHARDED, ZERO3):
+        other = BARE._replace(sharding=sharding)
+        assert exposed_s(other._replace(sum_whole=1.0)) == exposed_s(other)
+
+
 def test_zero_3_gathers_twice_and_scatters_once_each_micro_batch():
     once = 7 / 8 * (2 + 2 + 4) * WEIGHTS / 100e9
     assert exposed_s(BARE._replace(sharding=ZERO3)) == pytest.approx(once)

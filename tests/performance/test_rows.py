@@ -107,6 +107,22 @@ def test_at_least_95_percent_of_the_published_rows_can_be_told(shared):
     assert found.ordinary.sum() > 1200
 
 
+@pytest.mark.parametrize(
+    ("change", "hidden", "whole"),
+    [
+        ({}, 1.0, 0.0),
+        ({"framework": "nanotron"}, 0.0, 1.0),
+        ({"framework": "nanotron", "sharding": "none"}, 1.0, 1.0),
+        ({"framework": "Megatron-DeepSpeed", "flash_attention": "n"}, 0.0, 1.0),
+        ({"framework": "Megatron-DeepSpeed", "flash_attention": "n", "precision": "fp16"}, 0.0, 0.0),
+        ({"framework": "Megatron-DeepSpeed", "flash_attention": "n", "pp": "1"}, 0.0, 0.0),
+    ],
+)
+def test_how_a_framework_sums_gradients_is_a_fact_of_its_code(change, hidden, whole):
+    plan = configuration(ROW | change).plan
+    assert (plan.overlap_dp, plan.sum_whole) == (hidden, whole)
+
+
 def test_deepspeed_is_megatron_s_only_where_it_says_so():
     assert framework_family("NGC PyTorch Release 24.01 Deepspeed N8") == "pytorch"
     assert framework_family("Megatron-DeepSpeed", fused=False) == "unfused"

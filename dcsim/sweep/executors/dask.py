@@ -37,7 +37,7 @@ class Dask:
             raise _fault("no Dask scheduler answers", self.address, f"{type(error).__name__}: {error}") from None
         with client:
             task_of = {client.submit(work, task, None, pure=False): task for task in tasks}
-            for future in as_completed(task_of):
+            for future in as_completed(task_of, loop=client.loop):
                 failed = future.status != "finished"
                 outcome = Outcome(error=_why(future), final=False) if failed else future.result()
                 done(task_of.pop(future), outcome)

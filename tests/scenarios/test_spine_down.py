@@ -1,0 +1,81 @@
+"""Two of three spines are down for half an hour: what that costs by hand, rerouted and stopped."""
+
+from __future__ import annotations
+
+import pytest
+
+from dcsim.contract import same
+from dcsim.run import run as run_anew
+from dcsim.scenario.network_failure import NetworkFailure
+from tests.conftest import ROOT
+from tests.scenarios.conftest import Ran
+from tests.scenarios.test_two_jobs import LATER_S, slow_down
+
+DOWN_S, FOR_S, SAVED_S = 1800.0, 1800.0, 600.0
+
+
+def service_s(ran: Ran) -> float:
+    """Of both large jobs."""
+    return 10_000 * ran("spine-down", "network.failures=[]").trained[1].step_time_s
+
+
+def test_jobs_that_are_left_one_spine_are_slower_by_the_closed_form(ran: Ran):
+    alone_s = service_s(ran)
+    assert ran("spine-down", "network.failures=[]").results.end_s[1:].tolist() == pytest.approx(
+        [alone_s, LATER_S + alone_s], rel=1e-9
+    )
+    run = ran("spine-down")
+    costs_s = FOR_S * (1.0 - 1.0 / slow_down(alone_s / 10_000))
+    assert run.results.end_s[1:].tolist() == pytest.approx([alone_s + costs_s, LATER_S + alone_s + costs_s], rel=1e-9)
+    assert (run.summary["network_failures"], run.summary["interruptions"]) == (2, 0)
+
+
+def test_jobs_that_stop_lose_the_work_since_their_checkpoint_besides(ran: Ran):
+    # Checkpoints every 600 s of work: "first" has just saved 1800 s, "second" 1200 s: nothing is lost but the detour.
+    early = ran("spine-down", "network.failures.0.on_failure=stop", "network.failures.0.at=25 min")
+    assert early.results.lost_work_s.tolist() == [0.0, 1500.0 - 2 * SAVED_S, 900.0 - SAVED_S]
+    assert early.results.restarts.tolist() == [0, 1, 1]
+    rerouted = ran("spine-down", "network.failures.0.at=25 min")
+    longer = early.results.end_s - rerouted.results.end_s
+    assert longer.tolist() == pytest.approx([0.0, 300.0, 300.0], rel=1e-9)
+
+
+def test_a_run_that_stops_while_a_job_is_cut_off_tells_its_last_step(ran: Ran):
+    down = ("network.failures.0.parts=['switches']", "network.failures.0.on_failure=stop", "horizon=40 min")
+    run = ran("spine-down", *down)
+    assert run.summary["interruptions"] == 3
+    assert run.trained[1].step_time_s == service_s(ran) / 10_000
+
+
+def test_failures_at_random_come_from_the_seed(ran: Ran):
+    random = ("network.failures=[{parts=['links'],mtbf='10 h',mttr='1 h',on_failure='slow',bandwidth=0.5}]", "seed=4")
+    run = ran("spine-down", *random)
+    assert run.summary["network_failures"] > 5
+    again = run_anew(ROOT / "scenarios" / "spine-down.toml", overrides=random)
+    assert same(run.log, again.log)
+    assert run.results.end_s.tolist() != ran("spine-down", random[0], "seed=5").results.end_s.tolist()
+
+
+RANDOM = {"parts": "['leaf-1']", "mtbf": "'20 min'", "mttr": "'5 min'", "on_failure": "'slow'", "bandwidth": "0.5"}
+TIMED = {"parts": "['leaf-1']", "at": "'20 min'", "duration": "'5 min'"}
+CHANGES = {
+    "parts": (RANDOM, {"parts": "['leaf-2']"}),
+    "mtbf": (RANDOM, {"mtbf": "'15 min'"}),
+    "mttr": (RANDOM, {"mttr": "'10 min'"}),
+    "bandwidth": (RANDOM, {"bandwidth": "0.4"}),
+    "on_failure": (TIMED, {"on_failure": "'slow'", "bandwidth": "0.5"}),
+    "at": (TIMED, {"at": "'25 min'"}),
+    "duration": (TIMED, {"duration": "'10 min'"}),
+}
+
+
+def test_every_key_of_a_failure_is_looked_at_here():
+    assert sorted(CHANGES) == sorted(NetworkFailure.model_fields)
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_a_key_of_a_failure_changes_what_comes_of_the_jobs(ran: Ran, key: str):
+    before, change = CHANGES[key]
+    tables = (", ".join(f"{k} = {v}" for k, v in keys.items()) for keys in (before, before | change))
+    one, other = (ran("spine-down", f"network.failures=[{{{table}}}]").results.end_s.tolist() for table in tables)
+    assert one != other
