@@ -214,8 +214,9 @@ class PreemptiveQueue:
             return victims  # without it the job did not fit
         places = [view.allocation(victim) for victim in victims]
         if allocation.devices or not need[job]:
-            there = allocation[:2]
-            return self._needed_in_parts(job, [v for v, a in zip(victims, places, strict=True) if a[:2] == there])
+            there = {(allocation.pool, node) for node in allocation.nodes}
+            near = [not there.isdisjoint((place.pool, node) for node in place.nodes) for place in places]
+            return self._needed_in_parts(job, [v for v, yes in zip(victims, near, strict=True) if yes])
         pool = view.pools[allocation.pool]
         spare = {n: pool.free_on(n) - c for n, c in zip(allocation.nodes, allocation.counts, strict=True)}
         if not spare:  # no node walls: the pool as a whole is node -1

@@ -22,7 +22,7 @@ from dcsim.policies.placements import Placement
 from dcsim.policies.preemption import PreemptiveQueue
 from dcsim.policies.view import Request
 from dcsim.scenario.jobs import JobTable
-from dcsim.scenario.spec import Scenario
+from dcsim.scenario.spec import Pool, Scenario
 from dcsim.sim import road
 from dcsim.sim.clock import Callbacks
 from dcsim.sim.facts import JobFacts, requested_times
@@ -32,6 +32,7 @@ from dcsim.sim.rng import stream
 from dcsim.sim.speeds import Contention, Speeds
 from dcsim.sim.view import WorldView
 from dcsim.sim.world import World
+from dcsim.units import human_si
 
 ALWAYS = (True,)  # for schedulers that decide at every instant, whether jobs wait or not
 
@@ -204,11 +205,26 @@ def _why_never(fleet: Fleet, request: Request, scenario: Scenario) -> str:
         return "asks for a pool or an accelerator that the scenario does not have"
     if fleet.could_fit(request):
         return ""
-    pools = ", ".join(
-        f"{scenario.pools[n].name} has {fleet.pools[n].nodes} x {fleet.pools[n].width}" for n in request.pools
-    )
-    parts = f" x {request.share:g}, {request.cpus:g} cores and {request.memory_b:g} B" if fleet.shared else ""
-    return f"can never fit: it needs {need}{parts} accelerators, {pools}"
+    asked = f"{need} accelerators" if request.share == 1.0 else f"{request.share:g} of an accelerator"
+    beside = _beside(request.cpus, request.memory_b) if fleet.shared else []
+    on_each = f" with {' and '.join(beside)} on each node" if beside else ""
+    pools = ", ".join(_size(scenario.pools[n], request if fleet.shared else None) for n in request.pools)
+    return f"can never fit: it needs {asked}{on_each}, {pools}"
+
+
+def _beside(cpus: float | None, memory_b: float | None) -> list[str]:
+    """CPU cores and memory in words, where there is a number of them."""
+    cores = [f"{cpus:g} cores"] if cpus else []
+    return [*cores, f"{human_si(memory_b, 'B')} of memory"] if memory_b else cores
+
+
+def _size(pool: Pool, request: Request | None) -> str:
+    """Nodes and accelerators of a pool, with what each node has of the cores and the memory that are asked for."""
+    size = f"{pool.name} has {pool.nodes} x {pool.accelerators_per_node}"
+    if request is None:
+        return size
+    has = _beside(request.cpus and pool.cpus_per_node, request.memory_b and pool.memory_per_node)
+    return f"{size} with {' and '.join(has)} each" if has else size
 
 
 @contextmanager

@@ -76,24 +76,28 @@ def fleet_for(jobs: JobTable, pools: Sequence[Pool], placement: Placement, where
     for fractions, CPU cores or memory of a placement that cannot give them."""
     shared = asks_for_parts(jobs, pools)
     if shared and not placement.shares():
-        what = "jobs of this workload ask for fractions of accelerators, CPU cores or memory: this placement has none"
+        what = "this placement cannot give what jobs ask for: fractions of accelerators, CPU cores, memory, or one node"
         fix = "use 'pack', 'spread', 'random' or 'fgd'"
         raise ScenarioError(Problem(where[0], "placement.use", what, got=f"'{where[1]}'", fix=fix))
     return Fleet(pools, placement, shared)
 
 
 def asks_for_parts(jobs: JobTable, pools: Sequence[Pool]) -> bool:
-    """Whether jobs ask for anything but whole accelerators that the pools have."""
+    """Whether jobs ask for anything that the pools have but whole accelerators, or may not span nodes and would."""
     fractions = jobs.share is not None and bool((jobs.share < 1.0).any())
     cores = jobs.cpus is not None and any(p.cpus_per_node is not None for p in pools)
     memory = jobs.memory_b is not None and any(p.memory_per_node is not None for p in pools)
-    return fractions or cores or memory
+    if fractions or cores or memory:
+        return True
+    narrowest = min(p.accelerators_per_node for p in pools)
+    return jobs.one_node is not None and bool((jobs.accelerators[jobs.one_node > 0] > narrowest).any())
 
 
 def requests(jobs: JobTable, pools: Sequence[Pool]) -> tuple[list[Request], list[int]]:
     """The distinct needs among the jobs, and for each job the number of its needs."""
     columns: dict[str, NDArray[Any]] = {"accelerators": jobs.accelerators}
     optional: dict[str, NDArray[Any] | None] = {"share": jobs.share, "cpus": jobs.cpus, "memory_b": jobs.memory_b}
+    optional |= {"one_node": jobs.one_node}
     optional |= {"pool": jobs.pool.codes, "names": jobs.accelerator_names.codes}
     columns |= {name: column for name, column in optional.items() if column is not None}
     if len(columns) == 1:
@@ -107,7 +111,8 @@ def requests(jobs: JobTable, pools: Sequence[Pool]) -> tuple[list[Request], list
     for row in rows.tolist():
         need: dict[str, Any] = dict(zip(columns, row, strict=True))
         where = allowed(int(need.pop("pool", -1)), int(need.pop("names", -1)))
-        found.append(Request(int(need.pop("accelerators")), pools=where, **need))
+        one_node = bool(need.pop("one_node", False))
+        found.append(Request(int(need.pop("accelerators")), pools=where, one_node=one_node, **need))
     return found, kind.reshape(-1).tolist()
 
 

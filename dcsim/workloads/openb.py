@@ -73,6 +73,7 @@ class Openb(TraceFile):
             memory_b=memory.values * SIZE.factor("MiB"),
             end_state=phase.values,
             accelerator_names=spec.values,
+            one_node=np.ones(len(service_s), np.int8),
         )
 
 
