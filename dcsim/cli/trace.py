@@ -32,6 +32,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--start", metavar="TIME", help="calendar time of the trace's second 0, such as 2020-03-18T04:01:39"
     )
+    parser.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        dest="keys",
+        action="append",
+        default=[],
+        help="another key of the format's [workload] table, such as tenant=a; paths count from here; may be given again",
+    )
     parser.add_argument("--fit", action="store_true", help="print a [workload] table that imitates the trace")
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_plugins(parser)
@@ -71,10 +79,50 @@ def _load(arguments: argparse.Namespace) -> JobTable:
         what = "this workload reads no trace file"
         raise ScenarioError(Problem("command line", "--format", what, got=f"'{arguments.format}'"))
     context = WorkloadContext(Path, partial(stream, 0), arguments.accelerators or 1, arguments.file)
-    jobs: JobTable = loader(path=arguments.file).load(context)
+    jobs: JobTable = _workload(loader, arguments).load(context)
     if len(jobs) < 2 or jobs.submit_s[-1] == jobs.submit_s[0]:
         raise TraceError(Problem(arguments.file, "", "all jobs come at one instant; there is nothing to describe"))
     return jobs
+
+
+def _workload(loader: type[Any], arguments: argparse.Namespace) -> Any:
+    """The loader of the trace with the keys that were set; ScenarioError with every mistake in them."""
+    from dcsim.scenario import overrides
+    from dcsim.scenario.keys import key_docs, keys_of
+    from dcsim.scenario.mistakes import Mistakes, quoted
+    from dcsim.scenario.plugin_tables import Reader
+    from dcsim.scenario.values import frozen, plain
+
+    mistakes = Mistakes(lambda _: (overrides.OPTION.file, None))
+    keys = {key.name: key for key in keys_of(loader)}
+    given: dict[str, Any] = {"path": arguments.file}
+    for change in map(overrides.parse, arguments.keys):
+        path = change.path
+        if len(path) > 1 or path[0] not in keys:
+            mistakes.unknown_key(path, keys)
+        elif path == ("path",):
+            mistakes.add(path, "is the trace file, and was given", got=quoted(arguments.file))
+        else:
+            given[str(path[0])] = plain(frozen(change.value, mistakes, path))
+    for name in [name for name, key in keys.items() if key.required and name not in given]:
+        meaning = key_docs(loader).get(name, "its value")
+        mistakes.add((name,), f"'{arguments.format}' cannot do without this key", fix=f"--set {name}=...: {meaning}")
+    reader = Reader(mistakes, lambda text: _there(text, arguments.file))
+    values = reader.values(loader, given, ())
+    mistakes.stop_if_any()
+    made = reader.made(loader, values or {}, ())
+    mistakes.stop_if_any()
+    return made
+
+
+def _there(text: str, trace: str) -> None:
+    """Raises PathError where a path leads nowhere; of the trace itself its reader says more."""
+    from pathlib import Path
+
+    from dcsim.scenario.paths import PathError
+
+    if text != trace and not Path(text).exists():
+        raise PathError("no such file")
 
 
 def _start(text: str | None, jobs: JobTable) -> datetime | None:
