@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="keys",
         action="append",
         default=[],
-        help="another key of the format's [workload] table, such as tenant=a; paths count from here; may be given again",
+        help="another key of the format's [workload] table, such as limit=1000; may be given again",
     )
     parser.add_argument("--fit", action="store_true", help="print a [workload] table that imitates the trace")
     parser.add_argument("--json", action="store_true", help="print JSON")

@@ -289,7 +289,7 @@ def test_keys_that_a_format_needs_are_set_as_in_a_workload_table(
 
 
 def test_mistakes_in_keys_of_a_format_are_told_at_once(gavel: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    trace, rates = gavel
+    trace, _ = gavel
     assert main(["trace", trace, "--format", "gavel"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("dcsim: error: --set: throughputs: 'gavel' cannot do without this key; --set throughputs=")
