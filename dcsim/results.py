@@ -222,7 +222,9 @@ def read(folder: Path) -> Run:
         scenario = from_toml(path.read_text(encoding="utf-8"))
     with _undamaged(folder / "meta.json") as path:
         meta = json.loads(path.read_text(encoding="utf-8"))
-        told = {key: tuple(v) if isinstance(v, list) else v for key, v in meta.get("source", {}).items()}
+        told: dict[str, Any] = {
+            key: tuple(v) if isinstance(v, list) else v for key, v in meta.get("source", {}).items()
+        }
         source, events, wall_s = Source(**told), int(meta["simpy_events"]), float(meta["simulation_wall_s"])
         told_by_loader = {"warnings": list(meta["warnings"]), "trace": dict(meta["trace"])}
     with _undamaged(folder / "summary.json") as path:

@@ -14,6 +14,8 @@ from dcsim.cli.tables import aligned
 from dcsim.units import human_count, human_time
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dcsim.scenario.jobs import JobTable
 
 
@@ -115,14 +117,15 @@ def _workload(loader: type[Any], arguments: argparse.Namespace) -> Any:
     return made
 
 
-def _there(text: str, trace: str) -> None:
-    """Raises PathError where a path leads nowhere; of the trace itself its reader says more."""
+def _there(text: str, trace: str) -> Path:
+    """A path; PathError where it leads nowhere. Of the trace itself its reader says more."""
     from pathlib import Path
 
     from dcsim.scenario.paths import PathError
 
     if text != trace and not Path(text).exists():
         raise PathError("no such file")
+    return Path(text)
 
 
 def _start(text: str | None, jobs: JobTable) -> datetime | None:

@@ -96,7 +96,7 @@ class Engine:
         self._submit_s, self._placement = jobs.submit_s, placement
         if placement.uses_random:
             placement.stream = stream(scenario.seed, "placement")  # type: ignore[attr-defined]
-        fleet = fleet_for(jobs, scenario.pools, placement, (scenario.name, scenario.placement.use))
+        fleet = fleet_for(jobs, scenario.pools, placement, scenario.placement.use)
         service_s: list[float] = jobs.service_s.tolist()
         facts = JobFacts(jobs, requested_times(jobs, service_s, scenario.estimates, scenario.seed), scenario.pools)
         if placement.uses_tasks:
@@ -184,8 +184,7 @@ class Engine:
         """`reject_oversize = false`: a job that can never fit is an error of the scenario."""
         which = [job for job, kind in enumerate(facts.request_class) if kind in self._unfit]
         raise ScenarioError(
-            Problem(self._scenario.name, "workload", f"job {jobs.job_id(job)} {self._unfit[facts.request_class[job]]}")
-            for job in which
+            Problem("", "workload", f"job {jobs.job_id(job)} {self._unfit[facts.request_class[job]]}") for job in which
         )
 
 
@@ -193,7 +192,7 @@ def _refuse_without_walls(scenario: Scenario, placement: Placement, who: str) ->
     """The log tells a gang's size by its nodes, and links know a gang by them."""
     if placement.ignores_nodes:
         what, got = f"{who} a placement that looks at nodes", f"'{scenario.placement.use}'"
-        raise ScenarioError(Problem(scenario.name, "placement.use", what, got=got, fix="use 'pack' or 'spread'"))
+        raise ScenarioError(Problem("", "placement.use", what, got=got, fix="use 'pack' or 'spread'"))
 
 
 def _why_never(fleet: Fleet, request: Request, scenario: Scenario) -> str:

@@ -71,14 +71,14 @@ class Fleet:
         return [pool.scratch() for pool in self.pools]
 
 
-def fleet_for(jobs: JobTable, pools: Sequence[Pool], placement: Placement, where: tuple[str, str]) -> Fleet:
-    """The fleet these jobs need. `where` is (scenario, placement name), for the ScenarioError raised when jobs ask
-    for fractions, CPU cores or memory of a placement that cannot give them."""
+def fleet_for(jobs: JobTable, pools: Sequence[Pool], placement: Placement, name: str) -> Fleet:
+    """The fleet these jobs need. `name` is that of the placement, for the ScenarioError raised when jobs ask for
+    fractions, CPU cores or memory of a placement that cannot give them."""
     shared = asks_for_parts(jobs, pools)
     if shared and not placement.shares():
         what = "this placement cannot give what jobs ask for: fractions of accelerators, CPU cores, memory, or one node"
         fix = "use 'pack', 'spread', 'random' or 'fgd'"
-        raise ScenarioError(Problem(where[0], "placement.use", what, got=f"'{where[1]}'", fix=fix))
+        raise ScenarioError(Problem("", "placement.use", what, got=f"'{name}'", fix=fix))
     return Fleet(pools, placement, shared)
 
 
