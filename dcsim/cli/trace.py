@@ -43,12 +43,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="another key of the format's [workload] table, such as limit=1000; may be given again",
     )
     parser.add_argument("--fit", action="store_true", help="print a [workload] table that imitates the trace")
+    parser.add_argument(
+        "--pools", action="store_true", help="FILE is a node list of the format: print its [[pools]] tables"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_plugins(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the description, or the table."""
+    """Print the description, or the tables."""
+    if arguments.pools:
+        _print_pools(arguments)
+        return 0
     jobs = _load(arguments)
     start = _start(arguments.start, jobs)
     if arguments.fit:
@@ -64,19 +70,49 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _print_pools(arguments: argparse.Namespace) -> None:
+    from pathlib import Path
+
+    from dcsim import plugins
+    from dcsim.errors import Problem, ScenarioError
+    from dcsim.report.markup import counted
+    from dcsim.scenario.toml_text import inline
+    from dcsim.workloads.reading.stream import Source
+
+    loader: Any = _format(arguments)
+    if not hasattr(loader, "pools"):
+        known = [name for name in plugins.names("workload") if hasattr(plugins.find("workload", name), "pools")]
+        what, got = "is no format with node lists", f"'{arguments.format}'"
+        raise ScenarioError(Problem("command line", "--format", what, got, ", ".join(known)))
+    pools, without = loader.pools(Source(Path(arguments.file), arguments.file))
+    if arguments.json:
+        print(json.dumps(pools, indent=2))
+        return
+    if without:
+        print(f"# left out: {counted(without, 'node')} without accelerators\n")
+    for pool in pools:
+        print("\n".join(["[[pools]]", *(f"{key} = {inline(value)}" for key, value in pool.items()), ""]))
+
+
+def _format(arguments: argparse.Namespace) -> type[Any]:
+    """The loader that the arguments name."""
+    from dcsim import plugins
+    from dcsim.scenario.paths import existing_folder
+
+    folders = tuple(existing_folder(p, "--plugins") for p in arguments.plugins)
+    return plugins.find("workload", arguments.format, folders, ("command line", "--format"))
+
+
 def _load(arguments: argparse.Namespace) -> JobTable:
     """The jobs of the trace; TraceError if they are too few to describe."""
     from functools import partial
     from pathlib import Path
 
-    from dcsim import plugins
     from dcsim.errors import Problem, ScenarioError, TraceError
-    from dcsim.scenario.paths import existing_folder
     from dcsim.sim.rng import stream
     from dcsim.workloads.base import WorkloadContext
 
-    folders = tuple(existing_folder(p, "--plugins") for p in arguments.plugins)
-    loader = plugins.find("workload", arguments.format, folders, ("command line", "--format"))
+    loader = _format(arguments)
     if "path" not in {field.name for field in dataclasses.fields(loader)}:
         what = "this workload reads no trace file"
         raise ScenarioError(Problem("command line", "--format", what, got=f"'{arguments.format}'"))
