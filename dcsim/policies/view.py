@@ -304,6 +304,10 @@ class View(Protocol):
         """Where the scenario's placement would put a waiting job now; None if it does not fit."""
         ...
 
+    def lacking(self, job: int) -> str:
+        """In words, for reasons: what a waiting job that has no place finds too little of, now."""
+        ...
+
     def place_after(self, job: int, leaving: Sequence[int]) -> tuple[Allocation, list[int]] | None:
         """Where a waiting job would go if jobs of `leaving` went, one after another, until it fits; and those jobs.
 

@@ -20,19 +20,18 @@ from dcsim.policies.conservative import ConservativeQueue
 from dcsim.policies.ordered import GeneralQueue, OrderedScheduler, Queue, SkipQueue, strict_queue
 from dcsim.policies.placements import Placement
 from dcsim.policies.preemption import PreemptiveQueue
-from dcsim.policies.view import Request
 from dcsim.scenario.jobs import JobTable
-from dcsim.scenario.spec import Pool, Scenario
+from dcsim.scenario.spec import Scenario
 from dcsim.sim import road
 from dcsim.sim.clock import Callbacks
 from dcsim.sim.facts import JobFacts, requested_times
-from dcsim.sim.fleet import Fleet, fleet_for
+from dcsim.sim.fleet import fleet_for
 from dcsim.sim.gangs import Gangs
+from dcsim.sim.reasons import why_never
 from dcsim.sim.rng import stream
 from dcsim.sim.speeds import Contention, Speeds
 from dcsim.sim.view import WorldView
 from dcsim.sim.world import World
-from dcsim.units import human_si
 
 ALWAYS = (True,)  # for schedulers that decide at every instant, whether jobs wait or not
 
@@ -111,7 +110,7 @@ class Engine:
         self._world = World(facts, service_s, ends, fleet, scenario.overheads, speeds)
         self._world.gangs = gangs
         self._world.policy, self._world.job_id = scenario.scheduler.use, jobs.job_id
-        self._unfit = {n: text for n, r in enumerate(facts.requests) if (text := _why_never(fleet, r, scenario))}
+        self._unfit = {n: text for n, r in enumerate(facts.requests) if (text := why_never(fleet, r, scenario.pools))}
         if self._unfit and not scenario.reject_oversize:
             self._refuse(jobs, facts)
         self._view = WorldView(self._world, stream(scenario.seed, "scheduler"))
@@ -193,37 +192,6 @@ def _refuse_without_walls(scenario: Scenario, placement: Placement, who: str) ->
     if placement.ignores_nodes:
         what, got = f"{who} a placement that looks at nodes", f"'{scenario.placement.use}'"
         raise ScenarioError(Problem("", "placement.use", what, got=got, fix="use 'pack' or 'spread'"))
-
-
-def _why_never(fleet: Fleet, request: Request, scenario: Scenario) -> str:
-    """Why no job with these needs can ever run here, or the empty text."""
-    need = request.accelerators
-    if need < 1 and not fleet.shared:
-        return "asks for no accelerator"
-    if not request.pools:
-        return "asks for a pool or an accelerator that the scenario does not have"
-    if fleet.could_fit(request):
-        return ""
-    asked = f"{need} accelerators" if request.share == 1.0 else f"{request.share:g} of an accelerator"
-    beside = _beside(request.cpus, request.memory_b) if fleet.shared else []
-    on_each = f" with {' and '.join(beside)} on each node" if beside else ""
-    pools = ", ".join(_size(scenario.pools[n], request if fleet.shared else None) for n in request.pools)
-    return f"can never fit: it needs {asked}{on_each}, {pools}"
-
-
-def _beside(cpus: float | None, memory_b: float | None) -> list[str]:
-    """CPU cores and memory in words, where there is a number of them."""
-    cores = [f"{cpus:g} cores"] if cpus else []
-    return [*cores, f"{human_si(memory_b, 'B')} of memory"] if memory_b else cores
-
-
-def _size(pool: Pool, request: Request | None) -> str:
-    """Nodes and accelerators of a pool, with what each node has of the cores and the memory that are asked for."""
-    size = f"{pool.name} has {pool.nodes} x {pool.accelerators_per_node}"
-    if request is None:
-        return size
-    has = _beside(request.cpus and pool.cpus_per_node, request.memory_b and pool.memory_per_node)
-    return f"{size} with {' and '.join(has)} each" if has else size
 
 
 @contextmanager

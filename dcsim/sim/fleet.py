@@ -66,6 +66,11 @@ class Fleet:
         """Whether the job would fit if nothing else ran."""
         return any(self._empty[n].fits(self.need(request)) for n in request.pools)
 
+    def fits_now(self, request: Request) -> bool:
+        """Whether there is room now; the placement is not asked."""
+        pools = [self.pools[n] if self.shared else self.pools[n].scratch() for n in request.pools]
+        return any(pool.fits(self.need(request)) for pool in pools)
+
     def scratch(self) -> list[Counts | SharedNodes]:
         """Copies of the pools' state, for what-if questions."""
         return [pool.scratch() for pool in self.pools]

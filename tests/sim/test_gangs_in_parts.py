@@ -86,11 +86,11 @@ def test_a_gang_takes_the_first_pool_with_room():
     ("need", "columns", "why"),
     [
         (9, {}, "it needs 9 accelerators, a has 2 x 4"),
-        (8, {"cpus": 9.0}, "it needs 8 accelerators with 9 cores on each node, a has 2 x 4 with 8 cores each"),
-        (1, {"cpus": 9.0, "memory_b": 2e9}, "it needs 1 accelerators with 9 cores and 2 GB of memory on each node, "
-         "a has 2 x 4 with 8 cores each"),
-        (1, {"share": 0.5, "cpus": 9.0}, "it needs 0.5 of an accelerator with 9 cores on each node, "
-         "a has 2 x 4 with 8 cores each"),
+        (8, {"cpus": 9.0}, "it needs 8 accelerators with 9 CPU cores on each node, a has 2 x 4 with 8 CPU cores each"),
+        (1, {"cpus": 9.0, "memory_b": 2e9}, "it needs 1 accelerator with 9 CPU cores and 2 GB of memory on each node, "
+         "a has 2 x 4 with 8 CPU cores each"),
+        (1, {"share": 0.5, "cpus": 9.0}, "it needs 0.5 of an accelerator with 9 CPU cores on each node, "
+         "a has 2 x 4 with 8 CPU cores each"),
     ],
 )  # fmt: skip
 def test_a_job_that_can_never_fit_is_told_what_it_lacks(need, columns, why):

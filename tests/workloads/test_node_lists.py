@@ -27,7 +27,7 @@ def test_nodes_that_are_alike_make_one_pool_and_those_without_gpus_none(
     assert main(["trace", str(tmp_path / "nodes.csv"), "--format", "openb", "--pools"]) == 0
     text = capsys.readouterr().out
     assert text.startswith("# left out: 1 node without accelerators")
-    scenario = 'name = "x"\nworkload = { use = "synthetic", jobs = 2 }\n' + text
+    scenario = 'name = "x"\nworkload = { use = "synthetic", preset = "venus-like", jobs = 2 }\n' + text
     (tmp_path / "x.toml").write_text(scenario)
     pools = load(tmp_path / "x.toml").scenario.pools
     told = [(p.name, p.nodes, p.accelerators_per_node, p.cpus_per_node, p.memory_per_node) for p in pools]
