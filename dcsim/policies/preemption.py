@@ -9,7 +9,7 @@ from math import inf, nextafter
 from dcsim.policies.actions import Actions
 from dcsim.policies.decisions import Allocation
 from dcsim.policies.levels import Levels
-from dcsim.policies.ordered import Key, OrderedScheduler
+from dcsim.policies.ordered import Key, OrderedScheduler, key_of
 from dcsim.policies.ranks import Ranks
 from dcsim.policies.room import largest_room
 from dcsim.policies.varied_ranks import VariedRanks
@@ -29,7 +29,7 @@ class PreemptiveQueue:
     """
 
     def __init__(self, scheduler: OrderedScheduler, view: View) -> None:
-        self._key = scheduler.key
+        self._key = key_of(scheduler)
         self._view = view
         self._strict = scheduler.overtake == "none"
         self._grows = scheduler.key_rate > 0.0  # running jobs sink behind waiting ones as time passes
