@@ -106,6 +106,8 @@ class Engine:
             _refuse_without_walls(scenario, placement, "elastic jobs need")
             gangs = Gangs(facts, speeds.sizes)
             fleet.place_largest()
+        if not fleet.shared and not all(request.accelerators for request in facts.requests):
+            fleet.place_nothing()
         ends = [] if jobs.end_state is None else [(COMPLETE, FAIL, CANCEL)[s] for s in jobs.end_state.tolist()]
         self._world = World(facts, service_s, ends, fleet, scenario.overheads, speeds)
         self._world.gangs = gangs

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dcsim.errors import Problem, ScenarioError
 from dcsim.policies.decisions import Allocation
-from dcsim.policies.placements import Placement
+from dcsim.policies.placements import Placement, no_node
 from dcsim.policies.view import Request
 from dcsim.scenario.jobs import JobTable
 from dcsim.scenario.spec import Accelerator, Pool
@@ -49,6 +49,15 @@ class Fleet:
     def place_largest(self) -> None:
         """From now on, elastic jobs are placed on the largest gang that fits."""
         self.place = self._place_largest
+
+    def place_nothing(self) -> None:
+        """From now on, jobs that ask for no accelerator have a place that holds nothing, in the first of their pools.
+
+        For pools of whole accelerators; where nodes are shared in parts, such jobs go on a node.
+        """
+        place = self.place
+        self.best_fit = False  # the plain road would take them to a node
+        self.place = lambda request, pools: place(request, pools) if request.accelerators else no_node(request.pools[0])
 
     def _place_largest(self, request: Request, pools: Any) -> Allocation | None:
         """Where the placement puts the largest gang of the request's sizes that fits; None if none does."""

@@ -13,8 +13,6 @@ from dcsim.units import human_si
 
 def why_never(fleet: Fleet, request: Request, pools: Sequence[Pool]) -> str:
     """Why no job with these needs can ever run in these pools, or the empty text."""
-    if request.accelerators < 1 and not fleet.shared:
-        return "asks for no accelerator"
     if not request.pools:
         return "asks for a pool or an accelerator that the scenario does not have"
     if fleet.could_fit(request):
