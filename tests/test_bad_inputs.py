@@ -218,6 +218,17 @@ def test_b26_times_are_finite_and_not_negative(here: Room, column: str, value: s
     here.refuses().refused(f"jobs.csv:5: {column}:", "row 4", f"'{value}'", "bad rows in this file: 2")
 
 
+@pytest.mark.parametrize("column", ["submit_s", "service_s", "requested_s"])
+def test_times_beyond_all_sense_are_refused(here: Room, column: str):
+    row = {"job_id": "b", "submit_s": "5", "accelerators": "1", "service_s": "9", "requested_s": "9"}
+    here.jobs(",".join(row) + "\na,0,1,1e12,1e12\n" + ",".join((row | {column: "1.1e12"}).values()) + "\n")
+    here.refuses().refused("of job 'b' is out of range (got 1.1e+12 s, expected at most 1e+12 s)")
+    here.jobs(",".join(row) + "\na,0,1,1e12,1e12\n")
+    assert here.run("--set", "horizon=1e12 s").code == 0
+    said = here.run("--set", "horizon=1e300 y")
+    said.refused('--set: horizon: must be <= 1e+12 s (got "1e300 y")')
+
+
 def test_b27_two_jobs_of_one_id_are_named_with_both_rows(here: Room):
     here.jobs(JOBS + "b,30,1,10\n")
     here.refuses().refused("jobs.csv:5: job_id:", "row 4", "row 2 (line 3)", "'b'")
