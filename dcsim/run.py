@@ -211,6 +211,12 @@ def run(
         source = load(source, **options)
     elif isinstance(source, Scenario):
         source = Loaded.of(source, **options)
+    with source.placing():
+        return _run(source, progress, traces)
+
+
+def _run(source: Loaded, progress: Callable[[Progress], None] | None, traces: Traces | None) -> Run:
+    """Simulate a loaded scenario; see `run`."""
     begun = time.perf_counter()
     scenario = source.scenario
     trainings = trainings_of(source)

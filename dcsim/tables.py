@@ -19,7 +19,7 @@ from dcsim.run import Run
 from dcsim.scenario.jobs import JobTable, Names
 from dcsim.training.told import Trained
 
-ASKED = ("priority", "cpus", "memory_b", "training")
+ASKED = ("priority", "cpus", "memory_b", "training", "one_node")
 ASKED_NAMES = {"requested_pool": "pool", "accelerator_names": "accelerator_names", "model": "model"}
 """Column of jobs.parquet and field of JobTable."""
 TRAINED = ("steps", "step_time_s", "samples_per_s", "tokens_per_s", "mfu", "device_memory_b")

@@ -180,6 +180,7 @@ class Teller:
         rooms = self._rooms(begin)
         line = Line(self.waits, wait, self.by_submission)
         need = float(self.demand[job])
+        one_node = self.jobs.one_node is not None and bool(self.jobs.one_node[job])
         mine = [rooms[n] for n in allowed_pools(self.scenario, self.jobs, job)]
         changes = self._changes(begin, end)
         last = np.flatnonzero(np.diff(self.times[begin : end + 1])) + begin  # last rows of the instants
@@ -188,7 +189,7 @@ class Teller:
                 self._apply(rooms, *changes.pop()[1:])
             kind: Kind = "short"
             if any(room.free >= need for room in mine):
-                kind = "behind" if any(room.fits(need) for room in mine) else "fragmented"
+                kind = "behind" if any(room.fits(need, one_node) for room in mine) else "fragmented"
             yield Moment(self.times[row], self.times[following], kind, found(mine), line.at(row))
 
     def _rooms(self, row: int) -> list[Room]:

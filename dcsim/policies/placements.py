@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache
+from itertools import chain
 from typing import ClassVar
 
 import numpy as np
@@ -36,7 +38,7 @@ class Placement:
         raise NotImplementedError
 
     def place_shared(self, request: Request, pools: SharedPoolsView) -> Allocation | None:
-        """The same when jobs ask for fractions of accelerators, CPU cores or memory: the job goes on one node."""
+        """The same when jobs of the workload ask for fractions of accelerators, CPU cores or memory."""
         raise NotImplementedError
 
     def expect(self, tasks: Sequence[tuple[Request, int]], pools: int) -> None:
@@ -63,6 +65,47 @@ def on_devices(
         devices = devices[[choose(pool.milli[node, devices])]]
     taken = tuple(devices[: request.accelerators].tolist())
     return Allocation(at, (node,), (request.accelerators,), taken, request.share)
+
+
+OneOf = Callable[[NDArray[np.intp], Request, SharedPoolsView], Allocation]
+"""The node that a placement takes of several, by their numbers, on each of which the request fits, and its devices."""
+
+
+def in_parts(
+    request: Request, pools: SharedPoolsView, one_of: OneOf, order: Sequence[int] | None = None
+) -> Allocation | None:
+    """Where a job goes on nodes that are shared in parts: on one node where it fits on one, else as a gang in the
+    first pool, in `order` or the scenario's, with room for it; None if nowhere."""
+    nodes = pools.fitting(request)
+    if len(nodes):
+        return one_of(nodes, request, pools)
+    if request.one_node:
+        return None
+    for number in request.pools if order is None else order:
+        if request.accelerators > pools[number].width:
+            found = _gang_in_parts(number, request, pools, one_of)
+            if found is not None:
+                return found
+    return None
+
+
+def _gang_in_parts(number: int, request: Request, pools: SharedPoolsView, one_of: OneOf) -> Allocation | None:
+    """The shape of `gang`; each of the nodes gives the cores and the memory that the request wants on each."""
+    width = pools[number].width
+    whole, rest = divmod(request.accelerators, width)
+    on_each = replace(request, accelerators=width, pools=(number,))
+    empty = pools.fitting(on_each)[:whole]
+    if len(empty) < whole:
+        return None
+    parts = [on_devices(node, on_each, pools, lambda _: 0) for node in empty.tolist()]
+    if rest:
+        last = replace(on_each, accelerators=rest)
+        beside = np.setdiff1d(pools.fitting(last), empty)
+        if not len(beside):
+            return None
+        parts.append(one_of(beside, last, pools))
+    nodes, counts, devices = (tuple(chain.from_iterable(column)) for column in list(zip(*parts, strict=True))[1:4])
+    return Allocation(number, nodes, counts, devices)
 
 
 @lru_cache(maxsize=1 << 16)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dcsim.errors import Problem, ScenarioError
 from dcsim.scenario.mistakes import Where
+from dcsim.scenario.overrides import key_path
 from dcsim.scenario.paths import PathError, data_folder, existing_folder, resolve
 
 if TYPE_CHECKING:
@@ -59,6 +61,21 @@ class Loaded:
     def place(self, path: KeyPath) -> tuple[str, int | None]:
         """File and line of a key, for error texts."""
         return (self.file, None) if self.where is None else self.where(path)
+
+    @contextmanager
+    def placing(self) -> Iterator[None]:
+        """Gives the mistakes in the scenario that are found while it runs the file and the line of their keys."""
+        try:
+            yield
+        except ScenarioError as error:
+            raise ScenarioError(self._placed(problem) for problem in error.problems) from error
+
+    def _placed(self, problem: Problem) -> Problem:
+        path = key_path(problem.key)
+        if problem.line is not None or problem.file not in ("", self.file) or path is None:
+            return problem
+        file, line = self.place(path)
+        return replace(problem, file=file, line=line)
 
     def resolve(self, text: str, key: str = "") -> Path:
         """The file or folder that a path of the scenario names; ScenarioError names file, key and value."""

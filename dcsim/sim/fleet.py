@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dcsim.errors import Problem, ScenarioError
 from dcsim.policies.decisions import Allocation
-from dcsim.policies.placements import Placement
+from dcsim.policies.placements import Placement, no_node
 from dcsim.policies.view import Request
 from dcsim.scenario.jobs import JobTable
 from dcsim.scenario.spec import Accelerator, Pool
@@ -50,6 +50,15 @@ class Fleet:
         """From now on, elastic jobs are placed on the largest gang that fits."""
         self.place = self._place_largest
 
+    def place_nothing(self) -> None:
+        """From now on, jobs that ask for no accelerator have a place that holds nothing, in the first of their pools.
+
+        For pools of whole accelerators; where nodes are shared in parts, such jobs go on a node.
+        """
+        place = self.place
+        self.best_fit = False  # the plain road would take them to a node
+        self.place = lambda request, pools: place(request, pools) if request.accelerators else no_node(request.pools[0])
+
     def _place_largest(self, request: Request, pools: Any) -> Allocation | None:
         """Where the placement puts the largest gang of the request's sizes that fits; None if none does."""
         for size in request.sizes:
@@ -66,34 +75,43 @@ class Fleet:
         """Whether the job would fit if nothing else ran."""
         return any(self._empty[n].fits(self.need(request)) for n in request.pools)
 
+    def fits_now(self, request: Request) -> bool:
+        """Whether there is room now; the placement is not asked."""
+        pools = [self.pools[n] if self.shared else self.pools[n].scratch() for n in request.pools]
+        return any(pool.fits(self.need(request)) for pool in pools)
+
     def scratch(self) -> list[Counts | SharedNodes]:
         """Copies of the pools' state, for what-if questions."""
         return [pool.scratch() for pool in self.pools]
 
 
-def fleet_for(jobs: JobTable, pools: Sequence[Pool], placement: Placement, where: tuple[str, str]) -> Fleet:
-    """The fleet these jobs need. `where` is (scenario, placement name), for the ScenarioError raised when jobs ask
-    for fractions, CPU cores or memory of a placement that cannot give them."""
+def fleet_for(jobs: JobTable, pools: Sequence[Pool], placement: Placement, name: str) -> Fleet:
+    """The fleet these jobs need. `name` is that of the placement, for the ScenarioError raised when jobs ask for
+    fractions, CPU cores or memory of a placement that cannot give them."""
     shared = asks_for_parts(jobs, pools)
     if shared and not placement.shares():
-        what = "jobs of this workload ask for fractions of accelerators, CPU cores or memory: this placement has none"
+        what = "this placement cannot give what jobs ask for: fractions of accelerators, CPU cores, memory, or one node"
         fix = "use 'pack', 'spread', 'random' or 'fgd'"
-        raise ScenarioError(Problem(where[0], "placement.use", what, got=f"'{where[1]}'", fix=fix))
+        raise ScenarioError(Problem("", "placement.use", what, got=f"'{name}'", fix=fix))
     return Fleet(pools, placement, shared)
 
 
 def asks_for_parts(jobs: JobTable, pools: Sequence[Pool]) -> bool:
-    """Whether jobs ask for anything but whole accelerators that the pools have."""
+    """Whether jobs ask for anything that the pools have but whole accelerators, or may not span nodes and would."""
     fractions = jobs.share is not None and bool((jobs.share < 1.0).any())
     cores = jobs.cpus is not None and any(p.cpus_per_node is not None for p in pools)
     memory = jobs.memory_b is not None and any(p.memory_per_node is not None for p in pools)
-    return fractions or cores or memory
+    if fractions or cores or memory:
+        return True
+    narrowest = min(p.accelerators_per_node for p in pools)
+    return jobs.one_node is not None and bool((jobs.accelerators[jobs.one_node > 0] > narrowest).any())
 
 
 def requests(jobs: JobTable, pools: Sequence[Pool]) -> tuple[list[Request], list[int]]:
     """The distinct needs among the jobs, and for each job the number of its needs."""
     columns: dict[str, NDArray[Any]] = {"accelerators": jobs.accelerators}
     optional: dict[str, NDArray[Any] | None] = {"share": jobs.share, "cpus": jobs.cpus, "memory_b": jobs.memory_b}
+    optional |= {"one_node": jobs.one_node}
     optional |= {"pool": jobs.pool.codes, "names": jobs.accelerator_names.codes}
     columns |= {name: column for name, column in optional.items() if column is not None}
     if len(columns) == 1:
@@ -107,7 +125,8 @@ def requests(jobs: JobTable, pools: Sequence[Pool]) -> tuple[list[Request], list
     for row in rows.tolist():
         need: dict[str, Any] = dict(zip(columns, row, strict=True))
         where = allowed(int(need.pop("pool", -1)), int(need.pop("names", -1)))
-        found.append(Request(int(need.pop("accelerators")), pools=where, **need))
+        one_node = bool(need.pop("one_node", False))
+        found.append(Request(int(need.pop("accelerators")), pools=where, one_node=one_node, **need))
     return found, kind.reshape(-1).tolist()
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from dcsim.policies.decisions import Allocation
 from dcsim.policies.view import JobView, PoolView, Request
+from dcsim.sim.reasons import lacking
 from dcsim.sim.world import World
 
 
@@ -95,6 +96,10 @@ class WorldView:
     def request(self, job: int) -> Request:
         """What one job needs."""
         return self._requests[self._classes[job]]
+
+    def lacking(self, job: int) -> str:
+        """What a waiting job that has no place finds too little of."""
+        return lacking(self._world.fleet, self._requests[self._classes[job]])
 
     def place_after(self, job: int, leaving: Sequence[int]) -> tuple[Allocation, list[int]] | None:
         """Where it would go once enough jobs of `leaving` had gone, and those; the world is as before afterwards."""
