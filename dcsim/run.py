@@ -144,14 +144,17 @@ def _connected(loaded: Loaded, jobs: JobTable, placement: Placement) -> SharedLi
             what, fix = "needs a network to look at", "write a table [network]"
             raise ScenarioError(Problem(loaded.file, "placement.use", what, loaded.scenario.placement.use, fix=fix))
         return None
-    from dcsim.sim.links import SharedLinks, blocks, refuse_other_hosts, senders  # loads networkx and Numba
+    if placement.uses_links and network.contention == "none":
+        what, fix = "needs links that are contended", "write network.contention = 'fair'"
+        raise ScenarioError(Problem(loaded.file, "placement.use", what, loaded.scenario.placement.use, fix=fix))
+    from dcsim.sim.links import SharedLinks, blocks, grid, refuse_other_hosts, senders  # loads networkx and Numba
     from dcsim.topologies._routes import compiled, graph_of
 
     topology = build("topology", network.topology, loaded)
     links = compiled(graph_of(with_files(topology, "topology", loaded)))
     refuse_other_hosts(links, pools, loaded.file)
     if placement.uses_network:
-        placement.blocks = blocks(links, pools)
+        placement.blocks, placement.grid = blocks(links, pools), grid(topology, pools)
     return SharedLinks(links, pools, senders(jobs.training)) if network.contention == "fair" else None
 
 

@@ -18,8 +18,10 @@ from dcsim.kernels.fairshare import NONE, Ints, change, idle_flows
 from dcsim.kernels.routes import hops_to
 from dcsim.performance.placed import domain_nodes, own_nic_b_per_s, steady
 from dcsim.policies.decisions import Allocation
+from dcsim.policies.grids import Grid
 from dcsim.scenario.spec import Pool
 from dcsim.topologies._routes import Links
+from dcsim.topologies.torus import Torus, wrapped_axes
 
 NOBODY = np.empty(0, np.int64)
 
@@ -56,9 +58,33 @@ class SharedLinks:
 
     def join(self, job: int, allocation: Allocation) -> list[int]:
         """A gang begins to send; the other jobs whose shares change, in their order."""
+        flows, demand = self._laid(job, allocation)
+        if not len(flows):
+            return []
+        for flow in flows.tolist():
+            self._job[flow] = job
+        self._senders[job] = Sender(flows, demand)
+        return [other for other in self._shared_anew(change(self._flows, NOBODY, flows)) if other != job]
+
+    def share_there(self, job: int, allocation: Allocation) -> float:
+        """Share of the bandwidth of its NICs that a job which does not run would get there now; changes nothing."""
+        flows, demand = self._laid(job, allocation)
+        if not len(flows):
+            return 1.0
+        before = self._flows.rate_b_per_s.copy()
+        change(self._flows, NOBODY, flows)
+        share = steady(float(self._flows.rate_b_per_s[flows].min()) / demand)
+        change(self._flows, flows, NOBODY)
+        self._flows.rate_b_per_s[:] = before  # found anew they would be the same to rounding only
+        self._idle += flows.tolist()[::-1]
+        return share
+
+    def _laid(self, job: int, allocation: Allocation) -> tuple[Ints, float]:
+        """Flows that a gang would send, with their paths written, and what each would carry alone, B/s; none if it
+        sends nothing."""
         pairs, least = self._ring(allocation) if self._sends(job) else ([], 0)
         if not pairs:
-            return []
+            return NOBODY, 0.0
         demand = least * own_nic_b_per_s(self._pools[allocation[0]], max(allocation[2]))
         flows = np.array([self._idle.pop() for _ in pairs])
         ends = np.array(pairs)
@@ -69,10 +95,7 @@ class SharedLinks:
             path = self._flows.path[flow]
             path[:] = NONE
             path[: end - begin], path[end - begin] = link[begin:end], own
-        for flow in flows.tolist():
-            self._job[flow] = job
-        self._senders[job] = Sender(flows, demand)
-        return [other for other in self._shared_anew(change(self._flows, NOBODY, flows)) if other != job]
+        return flows, demand
 
     def leave(self, job: int) -> list[int]:
         """A job sends no more, if it did; the jobs whose shares change, in their order."""
@@ -136,6 +159,13 @@ def blocks(links: Links, pools: Sequence[Pool]) -> list[list[Ints]]:
     levels = [_chained(apart <= reach) for reach in np.unique(apart)[1:-1].tolist()]
     bounds = pairwise(_first_hosts(pools))
     return [[np.unique(level[a:b], return_inverse=True)[1] for level in levels] for a, b in bounds]
+
+
+def grid(topology: object, pools: Sequence[Pool]) -> Grid | None:
+    """The torus whose places are the nodes of the pools, as `Placement.grid`; None for other topologies."""
+    if not isinstance(topology, Torus):
+        return None
+    return Grid(topology.sides, wrapped_axes(topology.sides, topology.wrap), tuple(_first_hosts(pools)[:-1]))
 
 
 def _chained(near: NDArray[np.bool_]) -> Ints:

@@ -16,6 +16,7 @@ from dcsim.sim.clock import COMPLETION, TIMER, Clock, Moment
 from dcsim.sim.facts import JobFacts
 from dcsim.sim.fleet import Fleet
 from dcsim.sim.gangs import Gangs
+from dcsim.sim.places import Places
 from dcsim.sim.speeds import Neighbours, Speeds
 from dcsim.sim.work import Checkpoints
 
@@ -79,6 +80,7 @@ class World:
         "on_rate",
         "on_wait",
         "overheads",
+        "places",
         "plain",
         "policy",
         "release",
@@ -135,6 +137,7 @@ class World:
         self.speeds = speeds
         self.clocks = list(fleet.clocks)  # core clocks as shares of the nominal ones
         self.neighbours = Neighbours(speeds.shared_nics if speeds else ())
+        self.places = Places(facts, fleet, self.clock, self.neighbours.share_there, self._ask_again)
         self.plain = overheads == Overheads() and speeds is None
         needs = [fleet.need(request) for request in facts.requests]
         self.needs: list[Any] = [needs[kind] for kind in facts.request_class] if fleet.shared else facts.accelerators
@@ -241,8 +244,7 @@ class World:
 
     def start_if_fits(self, job: int) -> bool:
         """Start a waiting job where the placement puts it; false, and nothing is done, if that is nowhere."""
-        facts = self.facts
-        allocation = self.fleet.place(facts.requests[facts.request_class[job]], self.fleet.pools)
+        allocation = self.places.place(job)
         if allocation is None:
             return False
         self.start(job, allocation)
@@ -281,6 +283,7 @@ class World:
         kept = min(self.checkpoints.kept_after(now - run.since_s, run.rate), useful)
         self.done_s[job] = self.service_s[job] - run.left_s + kept
         self.held_s[job] = self.held_s.get(job, 0.0) + now - run.started_s
+        self.places.forget(job)
         if self.gangs is not None:
             self.gangs.wait_again(job)
         saves = self.overheads.preemption > 0.0
@@ -355,6 +358,10 @@ class World:
         if not self.clock.now < time_s < inf:
             raise self._illegal(f"wake-up at {time_s}, which is not a later time")
         self.clock.schedule_at(time_s, TIMER, Moment(self.clock, self._at_wake))
+
+    def _ask_again(self, job: int) -> None:
+        """A job takes places now that it did not before: to queues that is as if somebody had gone."""
+        self.freed |= job in self.waiting
 
     def _saved(self, run: Running) -> None:
         """A preempted job has saved its state: its accelerators are free and it waits."""

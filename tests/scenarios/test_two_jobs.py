@@ -46,7 +46,8 @@ def test_without_contention_each_takes_its_own_time(ran: Ran):
     assert run.results.end_s[1:].tolist() == pytest.approx([service_s, LATER_S + service_s], rel=1e-9)
 
 
-def test_a_leaf_for_each_job_mends_it(ran: Ran):
-    run = ran("two-jobs-one-spine", "placement.use=topology_aware")
+@pytest.mark.parametrize("placement", ["topology_aware", "locality", "least_contention"])
+def test_a_leaf_for_each_job_mends_it(ran: Ran, placement: str):
+    run = ran("two-jobs-one-spine", f"placement.use={placement}")
     alone = ran("two-jobs-one-spine", "network.contention=none")
     assert run.results.end_s.tolist() == alone.results.end_s.tolist()
