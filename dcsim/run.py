@@ -154,7 +154,7 @@ def _connected(loaded: Loaded, jobs: JobTable, placement: Placement) -> SharedLi
     links = compiled(graph_of(with_files(topology, "topology", loaded)))
     refuse_other_hosts(links, pools, loaded.file)
     if placement.uses_network:
-        placement.blocks, placement.grid = blocks(links, pools), grid(topology, pools)
+        placement.blocks, placement.grid = blocks(links, pools), grid(topology, links, pools)
     return SharedLinks(links, pools, senders(jobs.training)) if network.contention == "fair" else None
 
 

@@ -38,14 +38,15 @@ class Sender:
 class SharedLinks:
     """The links of a scenario while it runs: `sim.speeds.Contention` by max-min fair shares.
 
-    `sends(job)`: whether anybody knows what a job would send. Nodes of the pools, in order, are the endpoints of
-    `links`.
+    `sends(job)`: whether anybody knows what a job would send. The endpoints of `links` are the nodes of the pools, in
+    order, or their accelerators: then a gang sends on a rail for each accelerator that it has on all its nodes.
     """
 
     def __init__(self, links: Links, pools: Sequence[Pool], sends: Callable[[int], bool]) -> None:
         self._links, self._pools, self._sends = links, pools, sends
         self._hosts: list[int] = links.endpoints.tolist()
-        self._first_host = _first_hosts(pools)
+        self._rails = _rails(links, pools)
+        self._first_host = _first_hosts(pools, self._rails)
         self._together = [domain_nodes(pool) for pool in pools]
         # A gang has an accelerator on each of its nodes, so there are never more flows than accelerators.
         most = sum(pool.nodes * pool.accelerators_per_node for pool in pools)
@@ -123,49 +124,73 @@ class SharedLinks:
         return changed
 
     def _ring(self, allocation: Allocation) -> tuple[list[tuple[int, int]], int]:
-        """The hops of a gang's ring that leave a scale-up domain, from host to host, and the fewest accelerators of the
-        gang on a node. Domains that span nodes send from each node of one to a node of the next."""
+        """The hops of a gang's ring that leave a scale-up domain, from host to host, and the NICs that send over each.
+
+        These are as many as the fewest accelerators of the gang on a node, but one on a rail. Domains that span nodes
+        send from each node of one to a node of the next. Which accelerators a gang has is not known: its rails are the
+        first ones.
+        """
         pool, nodes, counts = allocation[:3]
-        together, first = self._together[pool], self._first_host[pool]
+        together, first, rails = self._together[pool], self._first_host[pool], self._rails[pool]
+        used = min(*counts, rails)
         domains: dict[int, list[int]] = {}
         for node in sorted(nodes):
-            domains.setdefault(node // together, []).append(self._hosts[first + node])
+            host = first + node * rails
+            domains.setdefault(node // together, []).extend(self._hosts[host : host + used])
         if len(domains) < 2:
             return [], 0
         stops = list(domains.values())
         hops = zip(stops, [*stops[1:], stops[0]], strict=True)
-        return [pair for here, there in hops for pair in zip(here, there, strict=False)], min(counts)
+        return [pair for here, there in hops for pair in zip(here, there, strict=False)], min(counts) // used
 
 
-def _first_hosts(pools: Sequence[Pool]) -> list[int]:
-    """The place among the endpoints of each pool's first node, and the number of all nodes."""
-    return [0, *accumulate(pool.nodes for pool in pools)]
+def _rails(links: Links, pools: Sequence[Pool]) -> list[int]:
+    """How many endpoints a node of each pool has: one, or one for each of its accelerators."""
+    nodes = sum(pool.nodes for pool in pools)
+    return [1 if len(links.endpoints) == nodes else pool.accelerators_per_node for pool in pools]
+
+
+def _first_hosts(pools: Sequence[Pool], rails: Sequence[int]) -> list[int]:
+    """The place among the endpoints of each pool's first node, and the number of all that nodes have."""
+    return [0, *accumulate(pool.nodes * each for pool, each in zip(pools, rails, strict=True))]
 
 
 def refuse_other_hosts(links: Links, pools: Sequence[Pool], file: str) -> None:
-    """ScenarioError where the endpoints of a graph are not as many as the nodes of the pools."""
-    nodes, hosts = _first_hosts(pools)[-1], len(links.endpoints)
-    if nodes != hosts:
-        what = "the hosts of the graph are the nodes of the pools"
+    """ScenarioError where a graph has neither as many endpoints as the pools have nodes, nor as accelerators."""
+    hosts, accelerators = len(links.endpoints), _first_hosts(pools, _rails(links, pools))[-1]
+    nodes = sum(pool.nodes for pool in pools)
+    if hosts not in (nodes, accelerators):
+        what = "the hosts of the graph are the nodes of the pools, or their accelerators"
         fix = "change the topology or pools.nodes"
-        raise ScenarioError(Problem(file, "network.topology", what, f"{hosts} hosts", f"{nodes} nodes", fix=fix))
+        expected = f"{nodes} nodes or {accelerators} accelerators"
+        raise ScenarioError(Problem(file, "network.topology", what, f"{hosts} hosts", expected, fix=fix))
 
 
 def blocks(links: Links, pools: Sequence[Pool]) -> list[list[Ints]]:
     """Blocks of nodes that are near each other, as `Placement.blocks`: at level k, chains of hosts joined by at most
-    the k-th smallest distance. In trees and Clos networks these are the hosts under one switch."""
-    hosts = links.endpoints
+    the k-th smallest distance. In trees and Clos networks these are the hosts under one switch; where each accelerator
+    is on a rail of its own, distances are those of the first rail."""
+    rails = _rails(links, pools)
+    starts = zip(_first_hosts(pools, rails), pools, rails, strict=False)
+    hosts = links.endpoints[np.concatenate([first + np.arange(pool.nodes) * each for first, pool, each in starts])]
     apart = np.array([hops_to(host, links.begin, links.neighbour)[hosts] for host in hosts.tolist()], np.int16)
     levels = [_chained(apart <= reach) for reach in np.unique(apart)[1:-1].tolist()]
-    bounds = pairwise(_first_hosts(pools))
+    bounds = pairwise(accumulate((pool.nodes for pool in pools), initial=0))
     return [[np.unique(level[a:b], return_inverse=True)[1] for level in levels] for a, b in bounds]
 
 
-def grid(topology: object, pools: Sequence[Pool]) -> Grid | None:
-    """The torus whose places are the nodes of the pools, as `Placement.grid`; None for other topologies."""
+def grid(topology: object, links: Links, pools: Sequence[Pool]) -> Grid | None:
+    """The torus whose places are the nodes of the pools, as `Placement.grid`; None for other topologies.
+
+    Where its places are accelerators, a node is a row of them along the last axis; None where that does not go up.
+    """
     if not isinstance(topology, Torus):
         return None
-    return Grid(topology.sides, wrapped_axes(topology.sides, topology.wrap), tuple(_first_hosts(pools)[:-1]))
+    rails, wraps = _rails(links, pools), wrapped_axes(topology.sides, topology.wrap)
+    if len(set(rails)) > 1 or topology.sides[-1] % rails[0]:
+        return None
+    first = accumulate((pool.nodes for pool in pools[:-1]), initial=0)
+    return Grid((*topology.sides[:-1], topology.sides[-1] // rails[0]), wraps, tuple(first))
 
 
 def _chained(near: NDArray[np.bool_]) -> Ints:

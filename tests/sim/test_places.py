@@ -227,7 +227,7 @@ def on_torus(placement, sides: tuple[int, ...], wrap: str = "always"):
     params, nodes = torus.Torus(sides, 100.0, 0.0, wrap), math.prod(sides)
     of = tuple(p.model_copy(update={"nodes": nodes}) for p in pools((nodes, 1)))
     compact = compiled(torus.build(params))
-    placement.blocks, placement.grid = blocks(compact, of), grid(params, of)
+    placement.blocks, placement.grid = blocks(compact, of), grid(params, compact, of)
     return placement, of, compact
 
 
