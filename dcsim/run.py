@@ -33,7 +33,7 @@ from dcsim.workloads.base import WorkloadContext
 
 if TYPE_CHECKING:
     from dcsim.performance.training import Training
-    from dcsim.sim.links import SharedLinks
+    from dcsim.sim.speeds import Contention
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def speeds_of(loaded: Loaded, jobs: JobTable, trainings: Sequence[Training]) -> 
     return kept_away(jobs, scenario.pools, trace), Rates(jobs, scenario.pools, trainings, trace)
 
 
-def _connected(loaded: Loaded, jobs: JobTable, placement: Placement) -> SharedLinks | None:
+def _connected(loaded: Loaded, jobs: JobTable, speeds: Rates | None, placement: Placement) -> Contention | None:
     """The links of the scenario's network where jobs share them; tells the placement where nodes are."""
     network, pools = loaded.scenario.network, loaded.scenario.pools
     if network is None:
@@ -148,6 +148,7 @@ def _connected(loaded: Loaded, jobs: JobTable, placement: Placement) -> SharedLi
         what, fix = "needs links that are contended", "write network.contention = 'fair'"
         raise ScenarioError(Problem(loaded.file, "placement.use", what, loaded.scenario.placement.use, fix=fix))
     from dcsim.sim.links import SharedLinks, blocks, grid, refuse_other_hosts, senders  # loads networkx and Numba
+    from dcsim.sim.turns import Turns
     from dcsim.topologies._routes import compiled, graph_of
 
     topology = build("topology", network.topology, loaded)
@@ -155,7 +156,10 @@ def _connected(loaded: Loaded, jobs: JobTable, placement: Placement) -> SharedLi
     refuse_other_hosts(links, pools, loaded.file)
     if placement.uses_network:
         placement.blocks, placement.grid = blocks(links, pools), grid(topology, links, pools)
-    return SharedLinks(links, pools, senders(jobs.training)) if network.contention == "fair" else None
+    if network.contention == "none":
+        return None
+    shared = SharedLinks(links, pools, senders(jobs.training))
+    return Turns(shared, speeds.phase) if placement.interleave and speeds is not None else shared
 
 
 def run(
@@ -176,7 +180,7 @@ def run(
     jobs, speeds = speeds_of(source, load_jobs(source, trainings), trainings)
     scheduler = build("scheduler", scenario.scheduler, source)
     placement = build("placement", scenario.placement, source)
-    links = _connected(source, jobs, placement)
+    links = _connected(source, jobs, speeds, placement)
     engine = Engine(scenario, jobs, scheduler, placement, speeds=speeds)
     if links is not None:
         engine.contend(links)

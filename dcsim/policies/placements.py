@@ -23,7 +23,7 @@ class Placement:
     say `uses_random`. `uses_tasks`: the engine calls `expect` before the run. `blocks` is set for classes that say
     `uses_network`: for each pool, for each level of switches from the lowest up, the number of the block of each node,
     shape (nodes,); nodes of a block are under one switch. So is `grid`, where the network is a torus. `uses_links`:
-    where gangs share links, `place_by_share` is asked.
+    where gangs share links, `place_by_share` is asked. `interleave`: jobs that meet there take turns where they can.
     """
 
     ignores_nodes: ClassVar[bool] = False
@@ -32,6 +32,7 @@ class Placement:
     uses_network: ClassVar[bool] = False
     uses_links: ClassVar[bool] = False
     best_fit: ClassVar[bool] = False
+    interleave: bool = False
     blocks: Sequence[Sequence[NDArray[np.int64]]] = ()
     grid: Grid | None = None
 

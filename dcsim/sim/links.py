@@ -80,16 +80,32 @@ class SharedLinks:
         self._idle += flows.tolist()[::-1]
         return share
 
-    def _laid(self, job: int, allocation: Allocation) -> tuple[Ints, float]:
-        """Flows that a gang would send, with their paths written, and what each would carry alone, B/s; none if it
-        sends nothing."""
-        pairs, least = self._ring(allocation) if self._sends(job) else ([], 0)
+    def loads(self, job: int, allocation: Allocation) -> tuple[dict[int, float], float]:
+        """What a job would send over each link there with all of its NICs, B/s, and the share of that which it would
+        get alone; no links and 1 if it sends nothing."""
+        _, link, demand = self._sent(job, allocation)
+        numbers, counts = np.unique(link, return_counts=True)
+        loads = dict(zip(numbers.tolist(), (counts * demand).tolist(), strict=True))
+        return loads, steady(min([1.0, *(self.capacity_b_per_s(link) / load for link, load in loads.items())]))
+
+    def capacity_b_per_s(self, link: int) -> float:
+        """Capacity of a link, B/s."""
+        return float(self._links.capacity_b_per_s[link])
+
+    def _sent(self, job: int, allocation: Allocation) -> tuple[Ints, Ints, float]:
+        """Paths of the flows that a gang would send, as `Links.routes`, and what each would carry alone, B/s; none if
+        it sends nothing."""
+        pairs, nics = self._ring(allocation) if self._sends(job) else ([], 0)
         if not pairs:
-            return NOBODY, 0.0
-        demand = least * own_nic_b_per_s(self._pools[allocation[0]], max(allocation[2]))
-        flows = np.array([self._idle.pop() for _ in pairs])
+            return np.zeros(1, np.int64), NOBODY, 0.0
+        demand = nics * own_nic_b_per_s(self._pools[allocation[0]], max(allocation[2]))
         ends = np.array(pairs)
-        first, link = self._links.routes(ends[:, 0], ends[:, 1], np.full(len(pairs), job))
+        return *self._links.routes(ends[:, 0], ends[:, 1], np.full(len(pairs), job)), demand
+
+    def _laid(self, job: int, allocation: Allocation) -> tuple[Ints, float]:
+        """Flows that a gang would send, with their paths written, and what each would carry alone, B/s."""
+        first, link, demand = self._sent(job, allocation)
+        flows = np.array([self._idle.pop() for _ in first[1:]], np.int64)
         for flow, begin, end in zip(flows.tolist(), first[:-1].tolist(), first[1:].tolist(), strict=True):
             own = len(self._links.capacity_b_per_s) + flow
             self._flows.capacity_b_per_s[own] = demand

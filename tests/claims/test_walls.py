@@ -323,6 +323,7 @@ NO_CHANGE = {
     "network": "loads links with training jobs, which come from models: see tests/sim/test_links.py",
     "network.topology": "see network",
     "network.contention": "see network",
+    "placement.least_contention.interleave": "lets training jobs take turns on links: see tests/sim/test_turns.py",
     "reject_oversize": "turns a rejection into an error: see the test below",
     **{
         f"pools.accelerator.{field}": "a fact of the device; only the placement `weighted` asks for any, its peak rate"

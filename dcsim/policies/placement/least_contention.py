@@ -24,6 +24,9 @@ class LeastContention(NetworkPlacement):
     """
 
     uses_links: ClassVar[bool] = True
+    interleave: bool = False
+    """Whether jobs are shifted in time so that those whose sending phases fit around a circle do not slow each other
+    down (CASSINI, NSDI 2024); then such places count as free ones."""
 
     @property
     def selective(self) -> bool:
