@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 STEPS = 72
-"""Parts of the shortest period that times are rounded to: 5 degrees, the precision of the paper."""
+"""Parts of the shortest period that times are rounded to, phases up: periods within 0.7 % of each other are one."""
 LONGEST = 1 << 16
 """Parts of the common circle: jobs whose periods have none so short take no turns."""
 ROUNDING = 1e-9
@@ -29,7 +29,7 @@ def shifts_s(phases: Sequence[Phase], links: Sequence[tuple[float, Mapping[int, 
     links: capacity, B/s, and what each job, by its place in `phases`, sends over it in its phase, B/s. On a circle as
     long as the least common multiple of the periods, jobs take, one after another, the first shift at which they fit
     beside those before. That finds shifts if there are any for two jobs, and for jobs of one period of which no two fit
-    on the one link together; elsewhere it may miss some. Source: Rajasekaran et al., CASSINI, NSDI 2024, section 3.
+    on the one link together; elsewhere it may miss some. Source of the circle: Rajasekaran et al., CASSINI, NSDI 2024.
     """
     step_s = min(phase.period_s for phase in phases) / STEPS
     periods = [round(phase.period_s / step_s) for phase in phases]

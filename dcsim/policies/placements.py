@@ -72,9 +72,10 @@ class Placement:
         """Whether a gang may find no place though enough nodes are free."""
         return False
 
-    def waits(self) -> bool:
+    @classmethod
+    def waits(cls) -> bool:
         """Whether the placement may pass a job over to wait for a better place."""
-        return type(self).place_late is not Placement.place_late
+        return cls.place_late is not Placement.place_late
 
     def asks_by_job(self) -> bool:
         """Whether two jobs with the same needs may find different places at one moment."""

@@ -33,7 +33,7 @@ def test_two_jobs_fit_if_and_only_if_their_phases_fill_no_more_than_the_common_d
 
 
 def test_forty_and_sixty_milliseconds_have_a_circle_of_a_hundred_and_twenty():
-    # The paper's example of two periods: they meet every 20 ms, so phases of 10 ms each fit, and 12 beside 10 do not.
+    # In each other's circles they begin every 20 ms, so phases of 10 ms each fit, and 12 beside 10 do not.
     assert shifts_s([Phase(0.040, 0.010), Phase(0.060, 0.010)], ONE_LINK) == pytest.approx([0.0, 0.010])
     assert shifts_s([Phase(0.040, 0.012), Phase(0.060, 0.010)], ONE_LINK) is None
 

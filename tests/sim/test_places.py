@@ -157,6 +157,23 @@ def crowded(seed: int):
     return table(np.cumsum(random.exponential(0.8, 80)), service, random.integers(1, 13, 80), service, [0, 1] * 40)
 
 
+class Elastic(ByShare):
+    """Job 4 may have two accelerators or one."""
+
+    sizes = {4: (2, 1)}  # noqa: RUF012
+
+
+def test_an_elastic_job_takes_the_largest_size_that_has_a_near_place():
+    jobs = table([0, 0, 0, 0, 4], [7, 3, 5, 100, 10], [1, 1, 1, 1, 2])
+    for placement, start_s, nodes in ((Locality(FOREVER), 4, [1]), (TopologyAware(), 4, [1])):
+        run = simulate(jobs, 4, 1, "fifo", under(placement, [0, 0, 1, 1]), speeds=Elastic())
+        assert (run.start_s[4], places(run)[-1]) == (start_s, (4, nodes))
+    later = table([0, 0, 0, 0, 6], [7, 3, 5, 100, 10], [1, 1, 1, 1, 2])
+    for placement, nodes in ((Locality(FOREVER), [1]), (TopologyAware(), [1, 2])):
+        run = simulate(later, 4, 1, "fifo", under(placement, [0, 0, 1, 1]), speeds=Elastic())
+        assert (run.start_s[4], places(run)[-1]) == (6, (4, nodes))
+
+
 LEAVES, PODS = np.arange(16) // 2, np.arange(16) // 4
 
 
