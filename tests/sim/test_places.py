@@ -285,6 +285,20 @@ def test_every_scheduler_can_cut_a_torus_in_slices(scheduler):
         assert math.prod(side) <= {5: 6, 7: 8, 10: 12, 11: 12}.get(int(need[job]), int(need[job]))
 
 
+@pytest.mark.parametrize("scheduler", ["srtf", "least_attained_service"])
+def test_a_preempting_job_gets_its_box_whoever_need_not_go_stays(scheduler):
+    # Boxes of nodes of two, in which a remainder leaves an accelerator free, and gangs smaller than their box: a victim
+    # that only touches these must go all the same.
+    for seed, placement in itertools.product((0, 2, 4), (TopologyAware(), Locality(1.0))):
+        placement.blocks, placement.grid = [[np.arange(8) // 2]] * 2, Grid((4, 4), (bool(seed), False), (0, 8))
+        random = np.random.default_rng(seed)
+        service = random.exponential(6, 60)
+        arrivals, needs = np.cumsum(random.exponential(0.8, 60)), random.integers(1, 13, 60)
+        jobs = table(arrivals, service, needs, service * random.uniform(0.5, 2, 60))
+        run = simulate(jobs, 0, 0, scheduler, placement, pools=pools((8, 2), (8, 1)))
+        assert not np.isnan(run.end_s).any()
+
+
 def test_slices_of_a_torus_do_not_slow_each_other_down():
     # 8 x 8 in four quarters: routes stay inside, so each ring has what it has alone.
     placement, of, compact = on_torus(TopologyAware(), (8, 8))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import ClassVar
 
 from dcsim.policies.decisions import Allocation
@@ -11,7 +12,7 @@ from dcsim.policies.near import NetworkPlacement
 from dcsim.policies.view import PoolView, Request
 
 MOST = 128
-"""Different places that are asked about at most: each costs a max-min filling of what its flows touch."""
+"""Places that are looked at at most: each costs a max-min filling of what its flows touch."""
 
 
 @dataclass
@@ -42,9 +43,9 @@ class LeastContention(NetworkPlacement):
     ) -> Allocation | None:
         """The place with the largest share."""
         found: dict[Allocation, float] = {}
-        for place in self.candidates(request, pools, nearest=self.selective, turns=True):
+        for place in islice(self.candidates(request, pools, nearest=self.selective, turns=True), MOST):
             if place not in found:
                 found[place] = share(place)
-            if found[place] >= 1.0 or len(found) == MOST:
+            if found[place] >= 1.0:
                 break
         return max(found, key=found.__getitem__, default=None)
