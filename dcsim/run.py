@@ -34,7 +34,7 @@ from dcsim.workloads.base import WorkloadContext
 
 if TYPE_CHECKING:
     from dcsim.performance.training import Training
-    from dcsim.sim.links import SharedLinks
+    from dcsim.sim.speeds import Contention
 
 
 @dataclass(frozen=True)
@@ -175,24 +175,30 @@ def _interconnect(loaded: Loaded) -> None:
         failing_parts(loaded, links)
 
 
-def _connected(loaded: Loaded, jobs: JobTable, placement: Placement) -> tuple[SharedLinks, list[Part]] | None:
+def _connected(
+    loaded: Loaded, jobs: JobTable, speeds: Rates | None, placement: Placement
+) -> tuple[Contention, list[Part]] | None:
     """The links of the scenario's network where jobs share them, and what of it can fail; tells the placement where
     nodes are."""
     network, pools = loaded.scenario.network, loaded.scenario.pools
     if network is None and not placement.uses_network:
         return None
-    from dcsim.sim.interconnect import failing_parts, interconnect
-    from dcsim.sim.links import SharedLinks, blocks, senders
+    from dcsim.sim.interconnect import failing_parts, interconnect  # loads networkx and Numba
+    from dcsim.sim.links import SharedLinks, blocks, grid, senders
+    from dcsim.sim.turns import Turns
 
     links = interconnect(loaded, placement)
     if links is None or network is None:
         return None
     if placement.uses_network:
         placement.blocks = blocks(links, pools)
+        placement.grid = grid(build("topology", network.topology, loaded), links, pools)
     if network.contention == "none":
         return None
     sends = senders(jobs.training, network.traffic.bandwidth if network.traffic else 0.0)
-    return SharedLinks(links, pools, sends), failing_parts(loaded, links)
+    shared = SharedLinks(links, pools, sends)
+    turns = Turns(shared, speeds.phase) if placement.interleave and speeds is not None else shared
+    return turns, failing_parts(loaded, links)
 
 
 def run(
@@ -217,7 +223,7 @@ def run(
     jobs, speeds = speeds_of(source, load_jobs(source, trainings, traces), trainings)
     scheduler = build("scheduler", scenario.scheduler, source)
     placement = build("placement", scenario.placement, source)
-    connected = _connected(source, jobs, placement)
+    connected = _connected(source, jobs, speeds, placement)
     engine = Engine(scenario, jobs, scheduler, placement, speeds=speeds)
     if connected is not None:
         engine.contend(*connected)

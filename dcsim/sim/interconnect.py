@@ -21,13 +21,15 @@ def interconnect(loaded: Loaded, placement: Placement) -> Links | None:
     """The links of the scenario's network, None where it has none.
 
     ScenarioError for a graph that cannot be, for hosts that are not the nodes of the pools, and for a placement that
-    needs a network, or that contention cannot follow.
+    needs a network or contention, or that contention cannot follow.
     """
     network, problems, links = loaded.scenario.network, [], None
     if network is None and placement.uses_network:
         problems.append(_unfit(loaded, "needs a network to look at", "write a table [network]"))
     if network is not None and network.contention == "fair" and placement.ignores_nodes:
         problems.append(_unfit(loaded, "contention needs a placement that looks at nodes", "use 'pack' or 'spread'"))
+    if network is not None and network.contention == "none" and placement.uses_links:
+        problems.append(_unfit(loaded, "needs links that are contended", "write network.contention = 'fair'"))
     if network is not None:
         try:
             links = _links(network.topology, loaded)

@@ -30,9 +30,11 @@ from dcsim.kernels.fairshare import (
 from dcsim.kernels.routes import hops_to
 from dcsim.performance.placed import domain_nodes, own_nic_b_per_s, steady
 from dcsim.policies.decisions import Allocation
+from dcsim.policies.grids import Grid
 from dcsim.scenario.spec import Pool
 from dcsim.sim.parts import Part
 from dcsim.topologies._routes import Links
+from dcsim.topologies.torus import Torus, wrapped_axes
 
 NOBODY = np.empty(0, np.int64)
 
@@ -52,13 +54,15 @@ class SharedLinks:
     """The links of a scenario while it runs: `sim.speeds.Contention` by max-min fair shares.
 
     `sends(job)`: what each accelerator of a job would send, B/s: inf for as much as its NICs carry, 0 where nobody
-    knows. Nodes of the pools, in order, are the endpoints of `links`.
+    knows. The endpoints of `links` are the nodes of the pools, in order, or their accelerators: then a gang sends on a
+    rail for each accelerator that it has on all its nodes.
     """
 
     def __init__(self, links: Links, pools: Sequence[Pool], sends: Callable[[int], float]) -> None:
         self._links, self._pools, self._sends = links, pools, sends
         self._hosts: list[int] = links.endpoints.tolist()
-        self._first_host = _first_hosts(pools)
+        self._rails = _rails(links, pools)
+        self._first_host = _first_hosts(pools, self._rails)
         self._together = [domain_nodes(pool) for pool in pools]
         # A gang has an accelerator on each of its nodes, so there are never more flows than accelerators.
         most = sum(pool.nodes * pool.accelerators_per_node for pool in pools)
@@ -74,13 +78,51 @@ class SharedLinks:
 
     def join(self, job: int, allocation: Allocation) -> list[int]:
         """A gang begins to send; the other jobs whose shares change, in their order."""
-        sends_b_per_s = self._sends(job)
-        hops, least = self._ring(allocation) if sends_b_per_s else ([], 0)
-        if not hops:
+        sender = self._sender(job, allocation)
+        if sender is None:
             return []
-        demand = least * min(sends_b_per_s, own_nic_b_per_s(self._pools[allocation[0]], max(allocation[2])))
-        self._senders[job] = Sender(np.array(hops), demand)
+        self._senders[job] = sender
         return [other for other in self._shared_anew(self._begin(job)) if other != job]
+
+    def share_there(self, job: int, allocation: Allocation) -> float:
+        """Share of what it would send that a job which does not run would get there now, 0 where no way joins its
+        nodes, 1 if it sends nothing; changes nothing."""
+        sender = self._sender(job, allocation)
+        if sender is None:
+            return 1.0
+        before = self._flows.rate_b_per_s.copy()
+        flows = self._laid(job, sender)
+        if not len(flows):
+            return 0.0
+        change(self._flows, NOBODY, flows)
+        share = steady(float(self._flows.rate_b_per_s[flows].min()) / sender.demand_b_per_s)
+        change(self._flows, flows, NOBODY)
+        self._flows.rate_b_per_s[:] = before  # found anew they would be the same to rounding only
+        self._idle += flows.tolist()[::-1]
+        return share
+
+    def crossed(self, job: int) -> Ints:
+        """Links over which the flows of a running job go now, each as often as flows cross it."""
+        sender = self._senders.get(job)
+        path = self._flows.path[sender.flows if sender else NOBODY]
+        crossed: Ints = path[(path != NONE) & (path < len(self._links.capacity_b_per_s))]
+        return crossed
+
+    def loads(self, job: int, allocation: Allocation) -> tuple[dict[int, float], float]:
+        """What a job, which runs there or does not run, would send over each link if nothing were in its way, B/s, and
+        the share of that which it would get alone; no links if it sends nothing or no way joins its nodes."""
+        sender, link = self._senders.get(job), self.crossed(job)
+        if sender is None and (sender := self._sender(job, allocation)) is not None:
+            first, there = self._ways(job, sender.hops)
+            link = there if np.diff(first).all() else NOBODY
+        numbers, counts = np.unique(link, return_counts=True)
+        demand = sender.demand_b_per_s if sender else 0.0
+        loads = dict(zip(numbers.tolist(), (counts * demand).tolist(), strict=True))
+        return loads, steady(min([1.0, *(self.capacity_b_per_s(link) / load for link, load in loads.items())]))
+
+    def capacity_b_per_s(self, link: int) -> float:
+        """Capacity of a link now, B/s, less what a failure takes of it."""
+        return float(self._flows.capacity_b_per_s[link])
 
     def leave(self, job: int) -> list[int]:
         """A job sends no more, if it did; the jobs whose shares change, in their order."""
@@ -130,18 +172,37 @@ class SharedLinks:
         sender = self._senders[job]
         if len(self._down):
             self._detoured[job] = None
-        first, link = self._up.routes(sender.hops[:, 0], sender.hops[:, 1], np.full(len(sender.hops), job))
+        sender.flows = self._laid(job, sender)
+        if not len(sender.flows):
+            sender.share = 0.0
+            return NOBODY
+        self._job[sender.flows], self._following[sender.flows] = job, np.roll(sender.flows, -1)
+        return change(self._flows, NOBODY, sender.flows)
+
+    def _laid(self, job: int, sender: Sender) -> Ints:
+        """Flows for a gang, which do not run yet, their paths written; none where one hop has no way."""
+        first, link = self._ways(job, sender.hops)
         lengths = np.diff(first)
         if not lengths.all():
-            sender.share = 0.0
             return NOBODY
         if lengths.max() >= self._flows.path.shape[1]:  # a detour: with its own link it needs more room
             self._flows = with_longer_paths(self._flows, 1 + int(lengths.max()))
-        numbers = [self._idle.pop() for _ in lengths]
-        sender.flows = np.array(numbers)
-        lay(self._flows, sender.flows, first, link, len(self._links.capacity_b_per_s), sender.demand_b_per_s)
-        self._job[sender.flows], self._following[sender.flows] = job, numbers[1:] + numbers[:1]
-        return change(self._flows, NOBODY, sender.flows)
+        flows = np.array([self._idle.pop() for _ in lengths])
+        lay(self._flows, flows, first, link, len(self._links.capacity_b_per_s), sender.demand_b_per_s)
+        return flows
+
+    def _ways(self, job: int, hops: Ints) -> tuple[Ints, Ints]:
+        """Paths over what is not down now, as `Links.routes`; without links where there is no way."""
+        return self._up.routes(hops[:, 0], hops[:, 1], np.full(len(hops), job))
+
+    def _sender(self, job: int, allocation: Allocation) -> Sender | None:
+        """A gang that would send there, None if it sends nothing."""
+        sends_b_per_s = self._sends(job)
+        hops, nics = self._ring(allocation) if sends_b_per_s else ([], 0)
+        if not hops:
+            return None
+        own = own_nic_b_per_s(self._pools[allocation[0]], max(allocation[2]))
+        return Sender(np.array(hops), nics * min(sends_b_per_s, own))
 
     def _end(self, job: int) -> Ints:
         """Stop the flows of a job; the flows with new rates."""
@@ -182,42 +243,73 @@ class SharedLinks:
         return changed
 
     def _ring(self, allocation: Allocation) -> tuple[list[tuple[int, int]], int]:
-        """The hops of a gang's ring that leave a scale-up domain, from host to host, and the fewest accelerators of the
-        gang on a node. Domains that span nodes send from each node of one to a node of the next."""
+        """The hops of a gang's ring that leave a scale-up domain, from host to host, and the NICs that send over each.
+
+        These are as many as the fewest accelerators of the gang on a node, but one on a rail. Domains that span nodes
+        send from each node of one to a node of the next. Which accelerators a gang has is not known: its rails are the
+        first ones.
+        """
         pool, nodes, counts = allocation[:3]
-        together, first = self._together[pool], self._first_host[pool]
+        together, first, rails = self._together[pool], self._first_host[pool], self._rails[pool]
+        used = min(*counts, rails)
         domains: dict[int, list[int]] = {}
         for node in sorted(nodes):
-            domains.setdefault(node // together, []).append(self._hosts[first + node])
+            host = first + node * rails
+            domains.setdefault(node // together, []).extend(self._hosts[host : host + used])
         if len(domains) < 2:
             return [], 0
         stops = list(domains.values())
         hops = zip(stops, [*stops[1:], stops[0]], strict=True)
-        return [pair for here, there in hops for pair in zip(here, there, strict=False)], min(counts)
+        return [pair for here, there in hops for pair in zip(here, there, strict=False)], min(counts) // used
 
 
-def _first_hosts(pools: Sequence[Pool]) -> list[int]:
-    """The place among the endpoints of each pool's first node, and the number of all nodes."""
-    return [0, *accumulate(pool.nodes for pool in pools)]
+def _rails(links: Links, pools: Sequence[Pool]) -> list[int]:
+    """How many endpoints a node of each pool has: one, or one for each of its accelerators."""
+    nodes = sum(pool.nodes for pool in pools)
+    return [1 if len(links.endpoints) == nodes else pool.accelerators_per_node for pool in pools]
+
+
+def _first_hosts(pools: Sequence[Pool], rails: Sequence[int]) -> list[int]:
+    """The place among the endpoints of each pool's first node, and the number of all that nodes have."""
+    return [0, *accumulate(pool.nodes * each for pool, each in zip(pools, rails, strict=True))]
 
 
 def refuse_other_hosts(links: Links, pools: Sequence[Pool], file: str) -> None:
-    """ScenarioError where the endpoints of a graph are not as many as the nodes of the pools."""
-    nodes, hosts = _first_hosts(pools)[-1], len(links.endpoints)
-    if nodes != hosts:
-        what = "the hosts of the graph are the nodes of the pools"
+    """ScenarioError where a graph has neither as many endpoints as the pools have nodes, nor as accelerators."""
+    hosts, accelerators = len(links.endpoints), _first_hosts(pools, _rails(links, pools))[-1]
+    nodes = sum(pool.nodes for pool in pools)
+    if hosts not in (nodes, accelerators):
+        what = "the hosts of the graph are the nodes of the pools, or their accelerators"
         fix = "change the topology or pools.nodes"
-        raise ScenarioError(Problem(file, "network.topology", what, f"{hosts} hosts", f"{nodes} nodes", fix=fix))
+        expected = f"{nodes} nodes or {accelerators} accelerators"
+        raise ScenarioError(Problem(file, "network.topology", what, f"{hosts} hosts", expected, fix=fix))
 
 
 def blocks(links: Links, pools: Sequence[Pool]) -> list[list[Ints]]:
     """Blocks of nodes that are near each other, as `Placement.blocks`: at level k, chains of hosts joined by at most
-    the k-th smallest distance. In trees and Clos networks these are the hosts under one switch."""
-    hosts = links.endpoints
+    the k-th smallest distance. In trees and Clos networks these are the hosts under one switch; where each accelerator
+    is on a rail of its own, distances are those of the first rail."""
+    rails = _rails(links, pools)
+    starts = zip(_first_hosts(pools, rails), pools, rails, strict=False)
+    hosts = links.endpoints[np.concatenate([first + np.arange(pool.nodes) * each for first, pool, each in starts])]
     apart = np.array([hops_to(host, links.begin, links.neighbour)[hosts] for host in hosts.tolist()], np.int16)
     levels = [_chained(apart <= reach) for reach in np.unique(apart)[1:-1].tolist()]
-    bounds = pairwise(_first_hosts(pools))
+    bounds = pairwise(accumulate((pool.nodes for pool in pools), initial=0))
     return [[np.unique(level[a:b], return_inverse=True)[1] for level in levels] for a, b in bounds]
+
+
+def grid(topology: object, links: Links, pools: Sequence[Pool]) -> Grid | None:
+    """The torus whose places are the nodes of the pools, as `Placement.grid`; None for other topologies.
+
+    Where its places are accelerators, a node is a row of them along the last axis; None where that does not go up.
+    """
+    if not isinstance(topology, Torus):
+        return None
+    rails, wraps = _rails(links, pools), wrapped_axes(topology.sides, topology.wrap)
+    if len(set(rails)) > 1 or topology.sides[-1] % rails[0]:
+        return None
+    first = accumulate((pool.nodes for pool in pools[:-1]), initial=0)
+    return Grid((*topology.sides[:-1], topology.sides[-1] // rails[0]), wraps, tuple(first))
 
 
 def _chained(near: NDArray[np.bool_]) -> Ints:
