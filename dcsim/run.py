@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dcsim.errors import Problem, ScenarioError, TraceError
 from dcsim.eventlog.log import EventLog
+from dcsim.metrics.contention import slowdowns
 from dcsim.metrics.jobs import JobResults, job_results
-from dcsim.metrics.summary import summary
+from dcsim.metrics.summary import spread, summary
 from dcsim.metrics.timeline import Timeline, timeline
 from dcsim.plugins import faults_named
 from dcsim.policies.placements import Placement
@@ -22,18 +24,20 @@ from dcsim.scenario.jobs import JobTable
 from dcsim.scenario.load import load
 from dcsim.scenario.loaded import Loaded, Source
 from dcsim.scenario.plugin_tables import build, with_files
-from dcsim.scenario.spec import PluginTable, Scenario
-from dcsim.sim.engine import Engine, Progress
+from dcsim.scenario.spec import PluginTable, Pool, Scenario
+from dcsim.sim.engine import Engine, Outcome, Progress
 from dcsim.sim.rng import stream
 from dcsim.speeds.base import SpeedContext
 from dcsim.training.jobs import training_table
 from dcsim.training.rates import Rates, kept_away
-from dcsim.training.told import Trained, trained
+from dcsim.training.told import Trained, sent_b, trained
 from dcsim.workloads.base import WorkloadContext
 
 if TYPE_CHECKING:
     from dcsim.performance.training import Training
     from dcsim.sim.links import SharedLinks
+    from dcsim.sim.traffic import Traffic
+    from dcsim.topologies._routes import Links
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,26 @@ class Run:
     @cached_property
     def summary(self) -> dict[str, Any]:
         """Scalars by name, units in the names."""
-        return summary(self.jobs, self.results, self.timeline, self.log, capacity(self.scenario))
+        found = summary(self.jobs, self.results, self.timeline, self.log, capacity(self.scenario))
+        if not self.scenario.shares_links:
+            return found
+        told = [one.contention_slowdown for one in self.trained]
+        return found | spread("contention_slowdown", np.array(told, float))
+
+    @cached_property
+    def interconnect(self) -> Links | None:
+        """The graph that joins the nodes of the pools, built anew; ScenarioError where that cannot be done any more."""
+        return None if self.scenario.network is None else _interconnect(Loaded.again(self.scenario, self.source))
+
+    def traffic(self, slots_s: NDArray[np.float64]) -> Traffic | None:
+        """What links and switches carried; None where links are not shared. `slots_s`: see `sim.traffic.traffic`."""
+        if self.interconnect is None or not self.scenario.shares_links:
+            return None
+        from dcsim.sim.links import SharedLinks, senders
+        from dcsim.sim.traffic import traffic
+
+        shared = SharedLinks(self.interconnect, self.scenario.pools, senders(self.jobs.training))
+        return traffic(self.log, shared, sent_b(self.trained, self.log, len(self.jobs)), slots_s)
 
 
 def capacity(scenario: Scenario) -> int:
@@ -145,14 +168,32 @@ def _connected(loaded: Loaded, jobs: JobTable, placement: Placement) -> SharedLi
             raise ScenarioError(Problem(loaded.file, "placement.use", what, loaded.scenario.placement.use, fix=fix))
         return None
     from dcsim.sim.links import SharedLinks, blocks, refuse_other_hosts, senders  # loads networkx and Numba
-    from dcsim.topologies._routes import compiled, graph_of
 
-    topology = build("topology", network.topology, loaded)
-    links = compiled(graph_of(with_files(topology, "topology", loaded)))
+    links = _interconnect(loaded)
     refuse_other_hosts(links, pools, loaded.file)
     if placement.uses_network:
         placement.blocks = blocks(links, pools)
-    return SharedLinks(links, pools, senders(jobs.training)) if network.contention == "fair" else None
+    return SharedLinks(links, pools, senders(jobs.training)) if loaded.scenario.shares_links else None
+
+
+def _interconnect(loaded: Loaded) -> Links:
+    """The graph of the scenario's network as arrays."""
+    from dcsim.topologies._routes import compiled, graph_of
+
+    assert loaded.scenario.network is not None
+    topology = build("topology", loaded.scenario.network.topology, loaded)
+    return compiled(graph_of(with_files(topology, "topology", loaded)))
+
+
+def _slowdowns(
+    run: Outcome, jobs: JobTable, pools: Sequence[Pool], rates: Rates, links: SharedLinks
+) -> NDArray[np.float64]:
+    """By how much contention slowed each training job down, shape (jobs,); see `metrics.contention.slowdowns`."""
+    from dcsim.sim.alone import rates_alone
+
+    own = np.zeros(len(jobs), bool) if jobs.training is None else jobs.training >= 0
+    alone = rates_alone(run.log, own, rates, [pool.clock for pool in pools], links.idle())
+    return slowdowns(run.log, alone, len(jobs), run.end_s)
 
 
 def run(
@@ -181,5 +222,6 @@ def run(
     if speeds is not None and speeds.sizes:  # elastic jobs have the size on which they started
         jobs = replace(jobs, accelerators=np.array(outcome.world.facts.accelerators, np.int32))
     wall_s = time.perf_counter() - begun
-    told = trained(jobs, outcome.log, trainings)
+    slowdown = None if links is None or speeds is None else _slowdowns(outcome, jobs, scenario.pools, speeds, links)
+    told = trained(jobs, outcome.log, trainings, slowdown)
     return Run(scenario, jobs, outcome.log, outcome.end_s, outcome.events, wall_s, source.source, told)

@@ -41,7 +41,7 @@ class SharedLinks:
     """
 
     def __init__(self, links: Links, pools: Sequence[Pool], sends: Callable[[int], bool]) -> None:
-        self._links, self._pools, self._sends = links, pools, sends
+        self.graph, self._pools, self._sends = links, pools, sends
         self._hosts: list[int] = links.endpoints.tolist()
         self._first_host = _first_hosts(pools)
         self._together = [domain_nodes(pool) for pool in pools]
@@ -56,15 +56,13 @@ class SharedLinks:
 
     def join(self, job: int, allocation: Allocation) -> list[int]:
         """A gang begins to send; the other jobs whose shares change, in their order."""
-        pairs, least = self._ring(allocation) if self._sends(job) else ([], 0)
-        if not pairs:
+        first, link, least = self.ways(job, allocation)
+        if not least:
             return []
         demand = least * own_nic_b_per_s(self._pools[allocation[0]], max(allocation[2]))
-        flows = np.array([self._idle.pop() for _ in pairs])
-        ends = np.array(pairs)
-        first, link = self._links.routes(ends[:, 0], ends[:, 1], np.full(len(pairs), job))
+        flows = np.array([self._idle.pop() for _ in first[1:]])
         for flow, begin, end in zip(flows.tolist(), first[:-1].tolist(), first[1:].tolist(), strict=True):
-            own = len(self._links.capacity_b_per_s) + flow
+            own = len(self.graph.capacity_b_per_s) + flow
             self._flows.capacity_b_per_s[own] = demand
             path = self._flows.path[flow]
             path[:] = NONE
@@ -87,6 +85,20 @@ class SharedLinks:
         """What the links leave a job of the bandwidth of its NICs, above 0 and at most 1; 1 for one that sends none."""
         sender = self._senders.get(job)
         return 1.0 if sender is None else sender.share
+
+    def ways(self, job: int, allocation: Allocation) -> tuple[Ints, Ints, int]:
+        """Paths of a gang's flows, as `Links.routes` gives them, and the number of accelerators that send over each
+        flow; none, and 0, for a gang that sends nothing."""
+        pairs, least = self._ring(allocation) if self._sends(job) else ([], 0)
+        if not pairs:
+            return np.zeros(1, np.int64), NOBODY, 0
+        ends = np.array(pairs)
+        first, link = self.graph.routes(ends[:, 0], ends[:, 1], np.full(len(pairs), job))
+        return first, link, least
+
+    def idle(self) -> SharedLinks:
+        """The same links, on which nobody sends."""
+        return SharedLinks(self.graph, self._pools, self._sends)
 
     def _shared_anew(self, flows: Ints) -> list[int]:
         """Jobs of these flows whose shares have changed, in their order."""

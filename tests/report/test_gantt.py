@@ -7,11 +7,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from dcsim.metrics.cells import held_in_cells
 from dcsim.metrics.runs import stretches
 from dcsim.report.figure import Bars, Cells
 from dcsim.report.figures import figures
 from dcsim.report.lanes import job_bars
-from dcsim.report.occupancy import held_in_cells, occupancy_figure
+from dcsim.report.occupancy import occupancy_figure
 from dcsim.report.waits import longest_waiters, waiting_s
 from dcsim.run import Run
 from tests.report.runs import RUNS, made
