@@ -79,12 +79,12 @@ class Run:
 
     @cached_property
     def interconnect(self) -> Links | None:
-        """The graph that joins the nodes of the pools, built anew; ScenarioError where that cannot be done any more."""
-        return None if self.scenario.network is None else _interconnect(Loaded.again(self.scenario, self.source))
+        """The graph whose links jobs share, built anew; ScenarioError where that cannot be done any more."""
+        return _interconnect(Loaded.again(self.scenario, self.source)) if self.scenario.shares_links else None
 
     def traffic(self, slots_s: NDArray[np.float64]) -> Traffic | None:
         """What links and switches carried; None where links are not shared. `slots_s`: see `sim.traffic.traffic`."""
-        if self.interconnect is None or not self.scenario.shares_links:
+        if self.interconnect is None:
             return None
         from dcsim.sim.links import SharedLinks, senders
         from dcsim.sim.traffic import traffic
@@ -167,22 +167,24 @@ def _connected(loaded: Loaded, jobs: JobTable, placement: Placement) -> SharedLi
             what, fix = "needs a network to look at", "write a table [network]"
             raise ScenarioError(Problem(loaded.file, "placement.use", what, loaded.scenario.placement.use, fix=fix))
         return None
-    from dcsim.sim.links import SharedLinks, blocks, refuse_other_hosts, senders  # loads networkx and Numba
+    from dcsim.sim.links import SharedLinks, blocks, senders  # loads networkx and Numba
 
     links = _interconnect(loaded)
-    refuse_other_hosts(links, pools, loaded.file)
     if placement.uses_network:
         placement.blocks = blocks(links, pools)
     return SharedLinks(links, pools, senders(jobs.training)) if loaded.scenario.shares_links else None
 
 
 def _interconnect(loaded: Loaded) -> Links:
-    """The graph of the scenario's network as arrays."""
+    """The graph of the scenario's network as arrays; its hosts are the nodes of the pools."""
+    from dcsim.sim.links import refuse_other_hosts
     from dcsim.topologies._routes import compiled, graph_of
 
     assert loaded.scenario.network is not None
     topology = build("topology", loaded.scenario.network.topology, loaded)
-    return compiled(graph_of(with_files(topology, "topology", loaded)))
+    links = compiled(graph_of(with_files(topology, "topology", loaded)))
+    refuse_other_hosts(links, loaded.scenario.pools, loaded.file)
+    return links
 
 
 def _slowdowns(

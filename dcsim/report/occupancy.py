@@ -47,7 +47,7 @@ def _node_rows(run: Run, held: Stretches, slots: Floats) -> tuple[Panel, str]:
     shares = np.ones(len(run.jobs)) if run.jobs.share is None else run.jobs.share
     weight = (held.share * shares[held.job])[stretch] * run.log.counts
     share = held_in_cells(held.start_s[stretch], held.end_s[stretch], weight, row, len(sizes), slots)
-    cells = Cells("allocated", slots, np.arange(len(sizes) + 1.0), _percent(share / sizes[:, None]))
+    cells = Cells("% allocated", slots, np.arange(len(sizes) + 1.0), _percent(share / sizes[:, None]))
     what = "the accelerators of a node" if group == 1 else f"the accelerators of {group} nodes"
     return Panel("Node", (cells,), float(len(sizes)), _node_ticks(pools, first, group)), what
 
@@ -74,7 +74,7 @@ def _size_rows(run: Run, held: Stretches, slots: Floats) -> tuple[Panel, str]:
     sizes = size_classes(run.jobs.accelerators)
     weight = run.jobs.demand[held.job] * held.share
     share = held_in_cells(held.start_s, held.end_s, weight, sizes.of_job[held.job], len(sizes), slots)
-    cells = Cells("allocated", slots, np.arange(len(sizes) + 1.0), _percent(share / capacity(run.scenario)))
+    cells = Cells("% allocated", slots, np.arange(len(sizes) + 1.0), _percent(share / capacity(run.scenario)))
     ticks = tuple((i + 0.5, label) for i, label in enumerate(sizes.labels))
     return Panel("Accelerators of the job", (cells,), float(len(sizes)), ticks), "all accelerators"
 

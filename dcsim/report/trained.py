@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from dcsim.report.markup import counted, section, table
+from dcsim.report.tables import DASH
 from dcsim.units import human_count, human_si, human_step
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ MOST_ROWS = 100
 UNBROKEN = "\u00a0"  # a value and its unit stay on one line
 COLUMNS = ("Job", "Bound by", "Model", "Accelerators", "Plan", "Step", "Throughput", "MFU", "Memory a device")
 
+SLOWDOWN = ("Slow-down by contention",)
+
 
 def training_jobs(run: Run) -> str:
     """The table of training jobs as HTML; empty where the scenario has none."""
@@ -25,10 +28,13 @@ def training_jobs(run: Run) -> str:
         f"{bounds(run)}. Each where it ran last, at its last rate. MFU counts the model's FLOPs against the dense "
         "peak; memory is that of the fullest device."
     )
-    shown = [_row(run, told) for told in run.trained[:MOST_ROWS]]
+    if run.scenario.shares_links:
+        caption += " Slow-down: the time for which it ran over that which it takes alone at its places."
+    columns = (*COLUMNS, *(SLOWDOWN if run.scenario.shares_links else ()))
+    shown = [_row(run, told)[: len(columns)] for told in run.trained[:MOST_ROWS]]
     if len(run.trained) > MOST_ROWS:
         caption += f" The first {MOST_ROWS} of {human_count(len(run.trained))}; jobs.parquet has all."
-    return section("Training jobs", caption, table(COLUMNS, shown, "words"))
+    return section("Training jobs", caption, table(columns, shown, "words"))
 
 
 def bounds(run: Run) -> str:
@@ -70,4 +76,5 @@ def _row(run: Run, told: Trained) -> tuple[str, ...]:
         throughput(told),
         f"{100 * told.mfu:.1f}{UNBROKEN}%",
         human_si(told.device_memory_b, "B").replace(" ", UNBROKEN),
+        DASH if told.contention_slowdown is None else f"{told.contention_slowdown:.2f}",
     )
