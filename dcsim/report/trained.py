@@ -56,11 +56,16 @@ def throughput(told: Trained) -> str:
 def sentences(told: Trained) -> list[str]:
     """What `explain` says of a training job."""
     place = f"in {told.pool}" if told.pool else "in no pool, told for its best place"
+    slowdown = told.contention_slowdown
+    others = (
+        [] if slowdown is None else [f"  others on its links made it run {slowdown:.2f} times as long as alone there"]
+    )
     size, verb = human_si(told.device_memory_b, "B"), "trains" if told.started else "would train"
     return [
         f"it {verb} {told.model} for {human_count(told.steps)} steps, bound by {told.bound}",
         f"  {place}, {counted(told.accelerators, 'accelerator')}: {told.plan}",
         f"  step {human_step(told.step_time_s)}, {throughput(told)}, MFU {100 * told.mfu:.1f} %, {size} a device",
+        *others,
     ]
 
 
