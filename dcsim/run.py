@@ -70,7 +70,7 @@ class Run:
 
     @cached_property
     def summary(self) -> dict[str, Any]:
-        """Scalars by name, units in the names; where links are shared, slow-downs by contention of all training jobs."""
+        """Scalars by name, units in the names; slow-downs by contention only where links are shared."""
         found = summary(self.jobs, self.results, self.timeline, self.log, capacity(self.scenario))
         if not self.scenario.shares_links:
             return found
