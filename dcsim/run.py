@@ -46,7 +46,8 @@ class Run:
 
     `end_s`: simulated time at which the run stopped, s. `simpy_events`: events that SimPy processed. `wall_s`:
     seconds of wall time from loaded scenario to finished event log. `source`: how to run it again. `trained`: what
-    became of the training jobs.
+    became of the training jobs. `slowdown`: by contention, shape (jobs,), NaN for jobs that did not run or send nothing
+    that anybody knows of; None where links are not shared; see `metrics.contention`.
     """
 
     scenario: Scenario
@@ -57,6 +58,7 @@ class Run:
     wall_s: float
     source: Source = field(default_factory=Source)
     trained: tuple[Trained, ...] = ()
+    slowdown: NDArray[np.float64] | None = None
 
     @cached_property
     def results(self) -> JobResults:
@@ -72,10 +74,7 @@ class Run:
     def summary(self) -> dict[str, Any]:
         """Scalars by name, units in the names; slow-downs by contention only where links are shared."""
         found = summary(self.jobs, self.results, self.timeline, self.log, capacity(self.scenario))
-        if not self.scenario.shares_links:
-            return found
-        told = [one.contention_slowdown for one in self.trained]
-        return found | spread("contention_slowdown", np.array(told, float))
+        return found if self.slowdown is None else found | spread("contention_slowdown", self.slowdown)
 
     @cached_property
     def interconnect(self) -> Links | None:
@@ -190,11 +189,11 @@ def _interconnect(loaded: Loaded) -> Links:
 def _slowdowns(
     run: Outcome, jobs: JobTable, pools: Sequence[Pool], rates: Rates, links: SharedLinks
 ) -> NDArray[np.float64]:
-    """By how much contention slowed each training job down, shape (jobs,); see `metrics.contention.slowdowns`."""
+    """By how much contention slowed each job down that may send, shape (jobs,); see `metrics.contention.slowdowns`."""
     from dcsim.sim.alone import rates_alone
 
-    own = np.zeros(len(jobs), bool) if jobs.training is None else jobs.training >= 0
-    alone = rates_alone(run.log, own, rates, [pool.clock for pool in pools], links.idle())
+    sends = np.array([bool(links.sends(job)) for job in range(len(jobs))])
+    alone = rates_alone(run.log, sends, rates, [pool.clock for pool in pools], links.idle())
     return slowdowns(run.log, alone, len(jobs), run.end_s)
 
 
@@ -224,6 +223,6 @@ def run(
     if speeds is not None and speeds.sizes:  # elastic jobs have the size on which they started
         jobs = replace(jobs, accelerators=np.array(outcome.world.facts.accelerators, np.int32))
     wall_s = time.perf_counter() - begun
+    told = trained(jobs, outcome.log, trainings)
     slowdown = None if links is None or speeds is None else _slowdowns(outcome, jobs, scenario.pools, speeds, links)
-    told = trained(jobs, outcome.log, trainings, slowdown)
-    return Run(scenario, jobs, outcome.log, outcome.end_s, outcome.events, wall_s, source.source, told)
+    return Run(scenario, jobs, outcome.log, outcome.end_s, outcome.events, wall_s, source.source, told, slowdown)

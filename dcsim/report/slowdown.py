@@ -1,4 +1,4 @@
-"""By how much contention slowed the training jobs down."""
+"""By how much contention slowed jobs down."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ AXIS = TimeScale.plain("Run time / run time alone at the same place")
 
 def slowdown_figure(run: Run) -> Figure | None:
     """A bar for each job, or the distribution by size if they are many; None where nobody was slowed down."""
-    known = [(told.job, told.contention_slowdown) for told in run.trained if told.contention_slowdown is not None]
-    jobs, slowdown = np.array([job for job, _ in known], np.intp), np.array([value for _, value in known], float)
-    if not len(known) or slowdown.max() < 1.0 + SEEN:
+    if run.slowdown is None:
+        return None
+    jobs = np.flatnonzero(~np.isnan(run.slowdown))
+    slowdown = run.slowdown[jobs]
+    if slowdown.max(initial=1.0) < 1.0 + SEEN:
         return None
     few = len(jobs) <= MOST_BARS
     panel, height, caption = (_bars if few else _distribution)(run, jobs, slowdown)
@@ -47,7 +49,7 @@ def _bars(run: Run, jobs: np.ndarray, slowdown: Floats) -> tuple[Panel, int, str
     )
     ticks = tuple((float(at), job_name(run, job)) for at, job in zip(y, jobs[order].tolist(), strict=True))
     panel = Panel("Job (accelerators)", (bars,), float(len(jobs)), ticks)
-    caption = "Training jobs, those that others slowed down most on top; 1: as if nobody else had sent."
+    caption = "Those that others slowed down most on top; 1: as if nobody else had sent."
     return panel, 120 + 22 * max(len(jobs), 3), caption
 
 
@@ -62,8 +64,6 @@ def _distribution(run: Run, jobs: np.ndarray, slowdown: Floats) -> tuple[Panel, 
             label, np.append(value, slowdown.max()), 100 * np.append(share, 1.0), f"size {number}/{len(sizes)}", 2.0
         )
         marks.append(line)
-    caption = (
-        "Share of the training jobs of a size that were slowed down by so much or less; 1: as if nobody else had sent."
-    )
+    caption = "Share of the jobs of a size that were slowed down by so much or less; 1: as if nobody else had sent."
     panel = Panel("Jobs (%)", tuple(marks), 104.0, legend="Accelerators of the job:")
     return panel, 340, caption

@@ -41,7 +41,7 @@ class SharedLinks:
     """
 
     def __init__(self, links: Links, pools: Sequence[Pool], sends: Callable[[int], bool]) -> None:
-        self.graph, self._pools, self._sends = links, pools, sends
+        self.graph, self._pools, self.sends = links, pools, sends
         self._hosts: list[int] = links.endpoints.tolist()
         self._first_host = _first_hosts(pools)
         self._together = [domain_nodes(pool) for pool in pools]
@@ -89,7 +89,7 @@ class SharedLinks:
     def ways(self, job: int, allocation: Allocation) -> tuple[Ints, Ints, int]:
         """Paths of a gang's flows, as `Links.routes` gives them, and the number of accelerators that send over each
         flow; none, and 0, for a gang that sends nothing."""
-        pairs, least = self._ring(allocation) if self._sends(job) else ([], 0)
+        pairs, least = self._ring(allocation) if self.sends(job) else ([], 0)
         if not pairs:
             return np.zeros(1, np.int64), NOBODY, 0
         ends = np.array(pairs)
@@ -98,7 +98,7 @@ class SharedLinks:
 
     def idle(self) -> SharedLinks:
         """The same links, on which nobody sends."""
-        return SharedLinks(self.graph, self._pools, self._sends)
+        return SharedLinks(self.graph, self._pools, self.sends)
 
     def _shared_anew(self, flows: Ints) -> list[int]:
         """Jobs of these flows whose shares have changed, in their order."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,8 +24,7 @@ class Trained:
 
     `job`: its number. `started`: whether it ever did. `step_time_s`: at its last rate. `tokens_per_s`: None of
     networks. `device_memory_b`: bytes on the fullest accelerator. `nic_b_per_step`: bytes that one accelerator sends
-    over NICs. `mfu`: model FLOP/s over the dense peak at the nominal clock. `contention_slowdown`: see
-    `metrics.contention`; None where links are not shared, or of a job that did not run.
+    over NICs. `mfu`: model FLOP/s over the dense peak at the nominal clock.
     """
 
     job: int
@@ -42,13 +41,10 @@ class Trained:
     device_memory_b: float
     nic_b_per_step: float
     bound: str
-    contention_slowdown: float | None = None
 
 
-def trained(
-    jobs: JobTable, log: EventLog, trainings: Sequence[Training], slowdown: NDArray[np.float64] | None = None
-) -> tuple[Trained, ...]:
-    """All training jobs, in order of submission. `slowdown`: by contention, shape (jobs,), NaN where unknown."""
+def trained(jobs: JobTable, log: EventLog, trainings: Sequence[Training]) -> tuple[Trained, ...]:
+    """All training jobs, in order of submission."""
     if jobs.training is None:
         return ()
     starts = log.of_kind(START)
@@ -56,13 +52,7 @@ def trained(
     last_start[log.job[starts]] = starts
     rate = _last_rates(log, len(jobs))
     own = np.flatnonzero(jobs.training >= 0).tolist()
-    told = [_told(jobs, log, job, int(last_start[job]), trainings, float(rate[job])) for job in own]
-    if slowdown is None:
-        return tuple(told)
-    return tuple(
-        replace(one, contention_slowdown=None if np.isnan(value) else value)
-        for one, value in zip(told, slowdown[own].tolist(), strict=True)
-    )
+    return tuple(_told(jobs, log, job, int(last_start[job]), trainings, float(rate[job])) for job in own)
 
 
 def sent_b(told: Sequence[Trained], log: EventLog, jobs: int) -> NDArray[np.float64]:
