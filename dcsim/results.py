@@ -226,4 +226,5 @@ def read(folder: Path) -> Run:
     told: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in meta.get("source", {}).items()}
     events, wall_s = meta["simpy_events"], meta["simulation_wall_s"]
     trained = tables.read_trained(jobs)
-    return Run(scenario, tables.read_jobs(jobs, meta), log, end_s, events, wall_s, Source(**told), trained)
+    slowdown, table = tables.read_slowdown(jobs), tables.read_jobs(jobs, meta)
+    return Run(scenario, table, log, end_s, events, wall_s, Source(**told), trained, slowdown)

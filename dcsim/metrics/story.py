@@ -208,13 +208,11 @@ class Teller:
         return sorted(both, reverse=True)
 
     def _apply(self, rooms: Sequence[Room], stretch: int, sign: int) -> None:
-        row, job = int(self.held.row[stretch]), int(self.held.job[stretch])
-        pool = int(self.log.pool[row])
+        pool, nodes, counts = self.log.place(int(self.held.row[stretch]))
         if pool < 0:
             return  # time-shared: it has no place
-        piece = slice(int(self.log.offsets[row]), int(self.log.offsets[row + 1]))
-        pieces = list(zip(self.log.nodes[piece].tolist(), self.log.counts[piece].tolist(), strict=True))
-        rooms[pool].change(float(self.demand[job]), pieces, sign)
+        pieces = list(zip(nodes, counts, strict=True))
+        rooms[pool].change(float(self.demand[int(self.held.job[stretch])]), pieces, sign)
 
     def _unseen(self) -> Iterator[str]:
         jobs, pools = self.jobs, self.scenario.pools

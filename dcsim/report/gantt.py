@@ -10,6 +10,7 @@ import numpy as np
 from dcsim.metrics.runs import Stretches
 from dcsim.report.figure import Bars, Figure, Floats, Panel, TimeScale
 from dcsim.report.lanes import Bar, job_bars
+from dcsim.report.markup import shortened
 from dcsim.report.sizes import size_classes
 from dcsim.report.waits import longest_waiters, waiting_s
 from dcsim.units import human_time
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 MOST_BARS = 1500
 MOST_WAITERS = 25
-LONGEST_NAME = 24  # characters of a job id on an axis
 PIXELS = 2000  # gaps below this part of the span are not seen
 
 
@@ -81,7 +81,7 @@ def longest_waits_figure(run: Run, held: Stretches) -> Figure | None:
     count = max(1, int(np.searchsorted(bars, MOST_BARS, side="right")))
     worst, stories = worst[:count], stories[:count]
     marks = (_spans("waiting", "waits", [w for w, _ in stories]), _spans("running", "held", [r for _, r in stories]))
-    ticks = tuple((count - i - 0.5, _name(run, job)) for i, job in enumerate(worst))
+    ticks = tuple((count - i - 0.5, job_name(run, job)) for i, job in enumerate(worst))
     longest_s = max(float(part[-1, 1]) for story in stories for part in story if len(part))
     caption = "The job that waited longest in all is on top. Bars end where the job or the run ended."
     panel = Panel("Job (accelerators)", marks, float(count), ticks)
@@ -117,8 +117,6 @@ def _spans(name: str, color: str, spans: list[Floats]) -> Bars:
     return Bars(name, both[:, 0], length_s, y, np.full(len(y), 0.7), color, notes)
 
 
-def _name(run: Run, job: int) -> str:
-    name = run.jobs.job_id(job)
-    if len(name) > LONGEST_NAME:
-        name = f"{name[: LONGEST_NAME - 1]}…"
-    return f"{name} ({run.jobs.accelerators[job]})"
+def job_name(run: Run, job: int) -> str:
+    """The id of a job, cut short, and its accelerators."""
+    return f"{shortened(run.jobs.job_id(job))} ({run.jobs.accelerators[job]})"

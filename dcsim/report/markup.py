@@ -10,6 +10,8 @@ from typing import Any
 
 from dcsim.units import human_count
 
+LONGEST_NAME = 24  # characters of a name on an axis
+
 # Control characters, lone surrogates and non-characters: illegal in XML, and some of them in HTML.
 _ILLEGAL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
@@ -17,6 +19,11 @@ _ILLEGAL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 def plain(text: str) -> str:
     """The text without characters that a page or an SVG may not hold."""
     return _ILLEGAL.sub("\ufffd", text)
+
+
+def shortened(name: str) -> str:
+    """A name as it stands on an axis: cut where it is too long."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def in_html(text: object) -> str:

@@ -10,6 +10,7 @@ from dcsim.report import tables
 from dcsim.report.figure import Figure
 from dcsim.report.figures import figures
 from dcsim.report.interactive import CONFIG, plot
+from dcsim.report.interconnect import graph_lost
 from dcsim.report.markup import counted, folded, in_html, in_script, section, table
 from dcsim.report.next_steps import Step
 from dcsim.report.sources import sources
@@ -39,6 +40,7 @@ def html(run: Run, next_steps: Sequence[Step] = ()) -> str:
         _cards(run),
         training_jobs(run),
         *(_figure(figure) for figure in shown),
+        _lost(run),
         _rejections(run),
         _fragmentation(run),
         _shares(run),
@@ -96,6 +98,11 @@ def _scripts(shown: Iterable[Figure]) -> list[str]:
         calls.append(f'draw("{figure.key}",{in_script(traces)},{in_script(layout)});')
     draw = DRAW.replace("CONFIG", in_script(CONFIG))
     return [f"<script>{get_plotlyjs()}</script>", "<script>\n" + "\n".join([draw, *calls]) + "\n</script>"]
+
+
+def _lost(run: Run) -> str:
+    why = graph_lost(run)
+    return section("Load of the interconnect", f"No picture, since the graph cannot be built: {why}", "") if why else ""
 
 
 def _rejections(run: Run) -> str:

@@ -9,7 +9,7 @@ from dcsim.policies.placements import Placement
 from dcsim.scenario.loaded import Loaded
 from dcsim.scenario.plugin_tables import build, with_files
 from dcsim.scenario.spec import PluginTable
-from dcsim.sim.links import refuse_other_hosts
+from dcsim.sim.hosts import refuse_other_hosts
 from dcsim.sim.parts import Part
 from dcsim.topologies._parts import UnknownPartError, parts
 from dcsim.topologies._routes import Links, compiled, graph_of
@@ -32,7 +32,7 @@ def interconnect(loaded: Loaded, placement: Placement) -> Links | None:
         problems.append(_unfit(loaded, "needs links that are contended", "write network.contention = 'fair'"))
     if network is not None:
         try:
-            links = _links(network.topology, loaded)
+            links = links_of(loaded)
         except ScenarioError as error:
             problems += error.problems
     if problems:
@@ -46,7 +46,10 @@ def _unfit(loaded: Loaded, what: str, fix: str) -> Problem:
     return Problem(file, "placement.use", what, f"'{loaded.scenario.placement.use}'", fix=fix, line=line)
 
 
-def _links(table: PluginTable, loaded: Loaded) -> Links:
+def links_of(loaded: Loaded) -> Links:
+    """The links of the network that a scenario has; ScenarioError as for `interconnect`."""
+    assert loaded.scenario.network is not None
+    table = loaded.scenario.network.topology
     topology = with_files(build("topology", table, loaded), "topology", loaded)
     try:
         links = compiled(graph_of(topology))

@@ -10,12 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.errors import Problem, ScenarioError
 from dcsim.kernels.fairshare import (
     NONE,
     Ints,
@@ -30,21 +29,31 @@ from dcsim.kernels.fairshare import (
 from dcsim.kernels.routes import hops_to
 from dcsim.performance.placed import domain_nodes, own_nic_b_per_s, steady
 from dcsim.policies.decisions import Allocation
-from dcsim.policies.grids import Grid
 from dcsim.scenario.spec import Pool
+from dcsim.sim.hosts import first_hosts, rails_of
 from dcsim.sim.parts import Part
 from dcsim.topologies._routes import Links
-from dcsim.topologies.torus import Torus, wrapped_axes
 
 NOBODY = np.empty(0, np.int64)
 
 
+class Sending(NamedTuple):
+    """What a gang sends at a moment. `link`: the links that its flows cross, each as often as they do. `accelerators`:
+    that send over each flow. `b_per_s`: what its slowest flow gets of the links, and with it all others."""
+
+    link: Ints
+    accelerators: int
+    b_per_s: float
+
+
 @dataclass
 class Sender:
-    """A gang that sends: from where to where, shape (hops, 2), what each flow would carry alone, B/s, its flows, and
-    the share that the slowest gets of that. Without a way for one of them it has no flows, and share 0."""
+    """A gang that sends: from where to where, shape (hops, 2), the accelerators that send over each hop, what a flow
+    would carry alone, B/s, its flows, and the share that the slowest gets of that. Without a way for one of them it has
+    no flows, and share 0."""
 
     hops: Ints
+    accelerators: int
     demand_b_per_s: float
     flows: Ints = field(default_factory=NOBODY.copy)
     share: float = 1.0
@@ -59,10 +68,10 @@ class SharedLinks:
     """
 
     def __init__(self, links: Links, pools: Sequence[Pool], sends: Callable[[int], float]) -> None:
-        self._links, self._pools, self._sends = links, pools, sends
+        self.graph, self.sends, self._pools = links, sends, pools
         self._hosts: list[int] = links.endpoints.tolist()
-        self._rails = _rails(links, pools)
-        self._first_host = _first_hosts(pools, self._rails)
+        self._rails = rails_of(links, pools)
+        self._first_host = first_hosts(pools, self._rails)
         self._together = [domain_nodes(pool) for pool in pools]
         # A gang has an accelerator on each of its nodes, so there are never more flows than accelerators.
         most = sum(pool.nodes * pool.accelerators_per_node for pool in pools)
@@ -101,23 +110,30 @@ class SharedLinks:
         self._idle += flows.tolist()[::-1]
         return share
 
-    def crossed(self, job: int) -> Ints:
-        """Links over which the flows of a running job go now, each as often as flows cross it."""
+    def sending(self, job: int) -> Sending | None:
+        """What a running job sends now, None if that is nothing or no way joins its nodes."""
         sender = self._senders.get(job)
-        path = self._flows.path[sender.flows if sender else NOBODY]
-        crossed: Ints = path[(path != NONE) & (path < len(self._links.capacity_b_per_s))]
-        return crossed
+        if sender is None or not len(sender.flows):
+            return None
+        return Sending(self._crossed(sender), sender.accelerators, sender.share * sender.demand_b_per_s)
+
+    def idle(self) -> SharedLinks:
+        """The same links, all of them whole, on which nobody sends."""
+        return SharedLinks(self.graph, self._pools, self.sends)
 
     def loads(self, job: int, allocation: Allocation) -> tuple[dict[int, float], float]:
         """What a job, which runs there or does not run, would send over each link if nothing were in its way, B/s, and
         the share of that which it would get alone; no links if it sends nothing or no way joins its nodes."""
-        sender, link = self._senders.get(job), self.crossed(job)
-        if sender is None and (sender := self._sender(job, allocation)) is not None:
+        sender = self._senders.get(job)
+        if sender is not None:
+            link = self._crossed(sender)
+        elif (sender := self._sender(job, allocation)) is not None:
             first, there = self._ways(job, sender.hops)
             link = there if np.diff(first).all() else NOBODY
+        else:
+            return {}, 1.0
         numbers, counts = np.unique(link, return_counts=True)
-        demand = sender.demand_b_per_s if sender else 0.0
-        loads = dict(zip(numbers.tolist(), (counts * demand).tolist(), strict=True))
+        loads = dict(zip(numbers.tolist(), (counts * sender.demand_b_per_s).tolist(), strict=True))
         return loads, steady(min([1.0, *(self.capacity_b_per_s(link) / load for link, load in loads.items())]))
 
     def capacity_b_per_s(self, link: int) -> float:
@@ -188,8 +204,14 @@ class SharedLinks:
         if lengths.max() >= self._flows.path.shape[1]:  # a detour: with its own link it needs more room
             self._flows = with_longer_paths(self._flows, 1 + int(lengths.max()))
         flows = np.array([self._idle.pop() for _ in lengths])
-        lay(self._flows, flows, first, link, len(self._links.capacity_b_per_s), sender.demand_b_per_s)
+        lay(self._flows, flows, first, link, len(self.graph.capacity_b_per_s), sender.demand_b_per_s)
         return flows
+
+    def _crossed(self, sender: Sender) -> Ints:
+        """Links over which flows go now, each as often as flows cross it."""
+        path = self._flows.path[sender.flows]
+        crossed: Ints = path[(path != NONE) & (path < len(self.graph.capacity_b_per_s))]
+        return crossed
 
     def _ways(self, job: int, hops: Ints) -> tuple[Ints, Ints]:
         """Paths over what is not down now, as `Links.routes`; without links where there is no way."""
@@ -197,12 +219,12 @@ class SharedLinks:
 
     def _sender(self, job: int, allocation: Allocation) -> Sender | None:
         """A gang that would send there, None if it sends nothing."""
-        sends_b_per_s = self._sends(job)
+        sends_b_per_s = self.sends(job)
         hops, nics = self._ring(allocation) if sends_b_per_s else ([], 0)
         if not hops:
             return None
         own = own_nic_b_per_s(self._pools[allocation[0]], max(allocation[2]))
-        return Sender(np.array(hops), nics * min(sends_b_per_s, own))
+        return Sender(np.array(hops), nics, nics * min(sends_b_per_s, own))
 
     def _end(self, job: int) -> Ints:
         """Stop the flows of a job; the flows with new rates."""
@@ -214,14 +236,14 @@ class SharedLinks:
 
     def _set_down(self) -> None:
         self._down = np.concatenate([NOBODY, *(part.links for part in self._failed if not part.left)])
-        self._up = self._links.without(self._down)
+        self._up = self.graph.without(self._down)
 
     def _resized(self, part: Part) -> Ints:
         """Give the links of a part what the worst of their failures leaves them; the flows with new rates."""
         found = [NOBODY]
         for link in part.links.tolist():
             left = min((other.left for other in self._failed if other.left and link in other.links), default=1.0)
-            found.append(resize(self._flows, link, left * float(self._links.capacity_b_per_s[link])))
+            found.append(resize(self._flows, link, left * float(self.graph.capacity_b_per_s[link])))
         return np.concatenate(found)
 
     def _running(self, *flows: Ints) -> Ints:
@@ -261,67 +283,6 @@ class SharedLinks:
         stops = list(domains.values())
         hops = zip(stops, [*stops[1:], stops[0]], strict=True)
         return [pair for here, there in hops for pair in zip(here, there, strict=False)], min(counts) // used
-
-
-def _rails(links: Links, pools: Sequence[Pool]) -> list[int]:
-    """How many endpoints a node of each pool has: one, or one for each of its accelerators."""
-    nodes = sum(pool.nodes for pool in pools)
-    return [1 if len(links.endpoints) == nodes else pool.accelerators_per_node for pool in pools]
-
-
-def _first_hosts(pools: Sequence[Pool], rails: Sequence[int]) -> list[int]:
-    """The place among the endpoints of each pool's first node, and the number of all that nodes have."""
-    return [0, *accumulate(pool.nodes * each for pool, each in zip(pools, rails, strict=True))]
-
-
-def refuse_other_hosts(links: Links, pools: Sequence[Pool], file: str) -> None:
-    """ScenarioError where a graph has neither as many endpoints as the pools have nodes, nor as accelerators."""
-    hosts, accelerators = len(links.endpoints), _first_hosts(pools, _rails(links, pools))[-1]
-    nodes = sum(pool.nodes for pool in pools)
-    if hosts not in (nodes, accelerators):
-        what = "the hosts of the graph are the nodes of the pools, or their accelerators"
-        fix = "change the topology or pools.nodes"
-        expected = f"{nodes} nodes or {accelerators} accelerators"
-        raise ScenarioError(Problem(file, "network.topology", what, f"{hosts} hosts", expected, fix=fix))
-
-
-def blocks(links: Links, pools: Sequence[Pool]) -> list[list[Ints]]:
-    """Blocks of nodes that are near each other, as `Placement.blocks`: at level k, chains of hosts joined by at most
-    the k-th smallest distance. In trees and Clos networks these are the hosts under one switch; where each accelerator
-    is on a rail of its own, distances are those of the first rail."""
-    rails = _rails(links, pools)
-    starts = zip(_first_hosts(pools, rails), pools, rails, strict=False)
-    hosts = links.endpoints[np.concatenate([first + np.arange(pool.nodes) * each for first, pool, each in starts])]
-    apart = np.array([hops_to(host, links.begin, links.neighbour)[hosts] for host in hosts.tolist()], np.int16)
-    levels = [_chained(apart <= reach) for reach in np.unique(apart)[1:-1].tolist()]
-    bounds = pairwise(accumulate((pool.nodes for pool in pools), initial=0))
-    return [[np.unique(level[a:b], return_inverse=True)[1] for level in levels] for a, b in bounds]
-
-
-def grid(topology: object, links: Links, pools: Sequence[Pool]) -> Grid | None:
-    """The torus whose places are the nodes of the pools, as `Placement.grid`; None for other topologies.
-
-    Where its places are accelerators, a node is a row of them along the last axis; None where that does not go up.
-    """
-    if not isinstance(topology, Torus):
-        return None
-    rails, wraps = _rails(links, pools), wrapped_axes(topology.sides, topology.wrap)
-    if len(set(rails)) > 1 or topology.sides[-1] % rails[0]:
-        return None
-    first = accumulate((pool.nodes for pool in pools[:-1]), initial=0)
-    return Grid((*topology.sides[:-1], topology.sides[-1] // rails[0]), wraps, tuple(first))
-
-
-def _chained(near: NDArray[np.bool_]) -> Ints:
-    """The number of the connected component of each row of a symmetric matrix."""
-    label, found = np.full(len(near), NONE), 0
-    for row in range(len(near)):
-        fresh = np.array([row] if label[row] == NONE else [], np.int64)
-        while len(fresh):
-            label[fresh] = found
-            fresh = np.flatnonzero(near[fresh].any(axis=0) & (label == NONE))
-            found += not len(fresh)
-    return label
 
 
 def _longest(links: Links) -> int:

@@ -233,7 +233,7 @@ class World(State):
         """A link or switch works again: jobs go on at other rates."""
         assert self.neighbours.links is not None
         changed = self.neighbours.links.repair(part)
-        self.log.row(self.clock.now, REPAIR, NOBODY, 1.0, part.name)
+        self.log.row(self.clock.now, REPAIR, NOBODY, part.left, part.name)
         self._rerate(changed, f"{part.name} is repaired")
 
     def set_clock(self, pool: int, share: float, reason: str = "") -> None:

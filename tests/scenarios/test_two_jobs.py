@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from dcsim.performance.devices import device_row
@@ -60,6 +61,30 @@ def test_a_leaf_for_each_job_mends_it(ran: Ran, placement: str):
     run = ran("two-jobs-one-spine", f"placement.use={placement}")
     alone = ran("two-jobs-one-spine", "network.contention=none")
     assert run.results.end_s.tolist() == alone.results.end_s.tolist()
+
+
+def test_the_report_of_contention_is_the_closed_form(ran: Ran):
+    # Both take as long by the clock, and the second ends alone: time taken over time alone.
+    run = ran("two-jobs-one-spine")
+    service_s = 10_000 * run.trained[2].step_time_s
+    taken_s = run.results.end_s - run.results.start_s
+    assert run.slowdown is not None
+    assert run.slowdown.tolist() == pytest.approx([1.0, *(taken_s[1:] / service_s)], rel=1e-9)
+    assert run.summary["contention_slowdown_max"] == pytest.approx(taken_s[1] / service_s, rel=1e-9)
+
+
+def test_the_uplink_of_the_middle_leaf_carries_the_gradients_of_both_jobs(ran: Ran):
+    # Around a ring of four nodes, 2 (n - 1)/n of its gradients leave each of a node's eight accelerators in a step, of
+    # 10,000 steps, whatever the others do; half of the first job's nodes and half of the second's are on leaf 1.
+    run = ran("two-jobs-one-spine")
+    graph, found = run.interconnect, run.traffic(np.array([0.0, run.end_s]))
+    assert graph is not None
+    assert found is not None
+    one_job_b = 10_000 * 8 * 2 * 3 / 4 * GRADIENTS_B
+    carried = {graph.name(link): carried_b for link, carried_b in enumerate(found.carried_b.tolist())}
+    for leaf, jobs in ((0, 1), (1, 2), (2, 1)):
+        cable = ("leaf", leaf), ("spine", 0)
+        assert [carried[cable], carried[cable[::-1]]] == pytest.approx([jobs * one_job_b] * 2, rel=1e-9)
 
 
 # Five nodes each: whatever the placement, one leaf has nodes of both, and both rings use its uplink.

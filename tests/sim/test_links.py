@@ -13,7 +13,8 @@ from dcsim.policies.decisions import Allocation, Preempt, Start
 from dcsim.policies.grids import Grid
 from dcsim.policies.placement.topology_aware import TopologyAware
 from dcsim.scenario.spec import Accelerator, Pool
-from dcsim.sim.links import SharedLinks, blocks, grid, refuse_other_hosts
+from dcsim.sim.hosts import blocks, grid, refuse_other_hosts
+from dcsim.sim.links import SharedLinks
 from dcsim.topologies import fat_tree, rail_optimized, torus
 from dcsim.topologies._routes import Links, compiled
 from dcsim.topologies.leaf_spine import LeafSpine, build

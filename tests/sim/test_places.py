@@ -18,7 +18,8 @@ from dcsim.policies.grids import Grid
 from dcsim.policies.placement.least_contention import LeastContention
 from dcsim.policies.placement.locality import Locality
 from dcsim.policies.placement.topology_aware import TopologyAware
-from dcsim.sim.links import SharedLinks, blocks, grid
+from dcsim.sim.hosts import blocks, grid
+from dcsim.sim.links import SharedLinks
 from dcsim.topologies import torus
 from dcsim.topologies._routes import compiled
 from dcsim.topologies.leaf_spine import build
