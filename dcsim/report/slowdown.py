@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MOST_BARS = 25  # jobs that get a bar each
 MOST_STEPS = 500  # of a line
 SEEN = 1e-3  # a slow-down below this is not seen
+ALONE = "1: as if nobody else had sent and no link had failed."
 AXIS = TimeScale.plain("Run time / run time alone at the same place")
 
 
@@ -49,7 +50,7 @@ def _bars(run: Run, jobs: np.ndarray, slowdown: Floats) -> tuple[Panel, int, str
     )
     ticks = tuple((float(at), job_name(run, job)) for at, job in zip(y, jobs[order].tolist(), strict=True))
     panel = Panel("Job (accelerators)", (bars,), float(len(jobs)), ticks)
-    caption = "Those that others slowed down most on top; 1: as if nobody else had sent."
+    caption = f"Those that others slowed down most on top; {ALONE}"
     return panel, 120 + 22 * max(len(jobs), 3), caption
 
 
@@ -64,6 +65,6 @@ def _distribution(run: Run, jobs: np.ndarray, slowdown: Floats) -> tuple[Panel, 
             label, np.append(value, slowdown.max()), 100 * np.append(share, 1.0), f"size {number}/{len(sizes)}", 2.0
         )
         marks.append(line)
-    caption = "Share of the jobs of a size that were slowed down by so much or less; 1: as if nobody else had sent."
+    caption = f"Share of the jobs of a size that were slowed down by so much or less; {ALONE}"
     panel = Panel("Jobs (%)", tuple(marks), 104.0, legend="Accelerators of the job:")
     return panel, 340, caption

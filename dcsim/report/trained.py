@@ -59,7 +59,8 @@ def sentences(run: Run, told: Trained) -> list[str]:
     """What `explain` says of a training job."""
     place = f"in {told.pool}" if told.pool else "in no pool, told for its best place"
     slower = _slowdown(run, told)
-    others = [] if slower == DASH else [f"  others on its links made it run {slower} times as long as alone there"]
+    why = "others on its links" + (" and their failures" if run.summary["network_failures"] else "")
+    others = [] if slower == DASH else [f"  {why} made it run {slower} times as long as alone there"]
     size, verb = human_si(told.device_memory_b, "B"), "trains" if told.started else "would train"
     return [
         f"it {verb} {told.model} for {human_count(told.steps)} steps, bound by {told.bound}",

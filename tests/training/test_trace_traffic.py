@@ -98,6 +98,13 @@ def test_the_report_draws_them_and_names_them(here: Path):
     assert "what jobs of the trace sent" in found["topology"].caption
 
 
+def test_gangs_of_a_trace_take_no_turns(here: Path):
+    use = '[placement]\nuse = "least_contention"\ninterleave = {}\n'
+    turns, none = (ran(here, POOL, CSV, network(), use.format(word)) for word in ("true", "false"))
+    assert end_s(turns) == end_s(none)
+    assert turns.summary["contention_slowdown_max"] > 1.1
+
+
 def test_gangs_that_leave_each_other_room_or_meet_nowhere_are_not_slowed_down(here: Path):
     assert end_s(ran(here, POOL, CSV, network("2 GB/s"))) == [1000.0, 1100.0]
     rows = ["job_id,submit_s,accelerators,service_s", "first,0,4,1000", "second,100,4,1000", "single,0,1,50"]
