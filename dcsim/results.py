@@ -232,11 +232,12 @@ def read(folder: Path) -> Run:
     with _undamaged(folder / "jobs.parquet") as path:
         table = pq.read_table(path)
         jobs, trained = tables.read_jobs(table, told_by_loader), tables.read_trained(table)
+        slowdown = tables.read_slowdown(table)
     with _undamaged(folder / "events.parquet") as path:
         log = tables.read_log(pq.read_table(path))
         if len(log) and not 0 <= log.job.min() <= log.job.max() < len(jobs):
             raise ScenarioError(Problem("", "", "is of another run than jobs.parquet", fix="run the scenario again"))
-    return Run(scenario, jobs, log, end_s, events, wall_s, source, trained)
+    return Run(scenario, jobs, log, end_s, events, wall_s, source, trained, slowdown)
 
 
 @contextmanager

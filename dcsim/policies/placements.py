@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.policies.decisions import Allocation
+from dcsim.policies.grids import Grid
 from dcsim.policies.view import PoolView, Request, SharedPoolsView
 
 
@@ -23,15 +24,19 @@ class Placement:
     whole, without node walls. `random` is set by the engine to the placement's own random stream for classes that
     say `uses_random`. `uses_tasks`: the engine calls `expect` before the run. `blocks` is set for classes that say
     `uses_network`: for each pool, for each level of switches from the lowest up, the number of the block of each node,
-    shape (nodes,); nodes of a block are under one switch.
+    shape (nodes,); nodes of a block are under one switch. So is `grid`, where the network is a torus. `uses_links`:
+    where gangs share links, `place_by_share` is asked. `interleave`: jobs that meet there take turns where they can.
     """
 
     ignores_nodes: ClassVar[bool] = False
     uses_random: ClassVar[bool] = False
     uses_tasks: ClassVar[bool] = False
     uses_network: ClassVar[bool] = False
+    uses_links: ClassVar[bool] = False
     best_fit: ClassVar[bool] = False
+    interleave: bool = False
     blocks: Sequence[Sequence[NDArray[np.int64]]] = ()
+    grid: Grid | None = None
 
     def place(self, request: Request, pools: Sequence[PoolView]) -> Allocation | None:
         """Where to put a job with these needs; None if nowhere now. Only pools of `request.pools` are legal."""
@@ -47,6 +52,36 @@ class Placement:
         The only word of the future that a placement gets: not when jobs come or how long they run.
         """
         raise NotImplementedError
+
+    def place_late(self, request: Request, pools: Sequence[PoolView]) -> Allocation | None:
+        """The same for a job that has been passed over for `patience_s`, since `place` wants to wait for better."""
+        raise NotImplementedError
+
+    def place_by_share(
+        self, request: Request, pools: Sequence[PoolView], share: Callable[[Allocation], float]
+    ) -> Allocation | None:
+        """The same where gangs share links: `share(place)` is what these would leave the job of what it sends
+        there, from 0, where no way joins its nodes now, to 1."""
+        raise NotImplementedError
+
+    @property
+    def patience_s(self) -> float:
+        """How long jobs wait for what `place` wants before `place_late` is asked, s; for placements that have both."""
+        return 0.0
+
+    @property
+    def selective(self) -> bool:
+        """Whether a gang may find no place though enough nodes are free."""
+        return False
+
+    @classmethod
+    def waits(cls) -> bool:
+        """Whether the placement may pass a job over to wait for a better place."""
+        return cls.place_late is not Placement.place_late
+
+    def asks_by_job(self) -> bool:
+        """Whether two jobs with the same needs may find different places at one moment."""
+        return self.waits() or self.uses_links
 
     def shares(self) -> bool:
         """Whether the placement can place jobs that ask for fractions, CPU cores or memory."""

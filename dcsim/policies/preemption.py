@@ -221,7 +221,10 @@ class PreemptiveQueue:
         if allocation.devices or not need[job]:
             there = {(allocation.pool, node) for node in allocation.nodes}
             near = [not there.isdisjoint((place.pool, node) for node in place.nodes) for place in places]
-            return self._needed_in_parts(job, [v for v, yes in zip(victims, near, strict=True) if yes])
+            return self._needed_by_asking(job, [v for v, yes in zip(victims, near, strict=True) if yes])
+        if allocation.nodes and not view.by_node:
+            beside = [v for v, a in zip(victims, places, strict=True) if a.pool == allocation.pool]
+            return self._needed_by_asking(job, beside)
         pool = view.pools[allocation.pool]
         spare = {n: pool.free_on(n) - c for n, c in zip(allocation.nodes, allocation.counts, strict=True)}
         if not spare:  # no node walls: the pool as a whole is node -1
@@ -244,8 +247,9 @@ class PreemptiveQueue:
                 stopped.append(victim)
         return stopped[::-1]
 
-    def _needed_in_parts(self, job: int, victims: list[int]) -> list[int]:
-        """The same where nodes are shared in parts: whoever need not go for the job to fit does not."""
+    def _needed_by_asking(self, job: int, victims: list[int]) -> list[int]:
+        """The same where nodes are shared in parts, or a placement wants more than as many free nodes as it takes:
+        whoever need not go for the job to fit does not."""
         saving = self._view.saving()
         for victim in reversed(victims):
             others = [v for v in victims if v != victim]

@@ -58,6 +58,14 @@ class Loaded:
         source = Source(data=str(data_path or here), plugins=tuple(map(str, folders)))
         return Loaded(scenario, scenario.name, here, data_path, folders, source=source)
 
+    @staticmethod
+    def again(scenario: Scenario, source: Source) -> Loaded:
+        """The scenario of a finished run, where it came from: its paths are looked up as they were then."""
+        file = source.scenario or scenario.name
+        folder = Path(source.scenario).parent if source.scenario else Path(source.data or Path.cwd())
+        data = None if source.data is None else Path(source.data)
+        return Loaded(scenario, file, folder, data, tuple(map(Path, source.plugins)), source=source)
+
     def place(self, path: KeyPath) -> tuple[str, int | None]:
         """File and line of a key, for error texts."""
         return (self.file, None) if self.where is None else self.where(path)

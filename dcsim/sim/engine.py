@@ -91,8 +91,8 @@ class Engine:
         speeds: Speeds | None = None,
     ) -> None:
         self._scenario = scenario
-        # The plain road does not check what a placement says: it is for dcsim's own.
-        self._roads = plain_road and type(placement).__module__.startswith("dcsim.")
+        # The plain road does not check what a placement says, and asks it by needs: it is for dcsim's own of this sort.
+        self._roads = plain_road and type(placement).__module__.startswith("dcsim.") and not placement.asks_by_job()
         self._submit_s, self._placement = jobs.submit_s, placement
         if placement.uses_random:
             placement.stream = stream(scenario.seed, "placement")  # type: ignore[attr-defined]

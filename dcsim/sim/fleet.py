@@ -36,19 +36,25 @@ class Fleet:
         self.pools: list[Any] = (
             SharedPools([_shared(p) for p in pools]) if shared else [_whole(p, placement) for p in pools]
         )
-        self._place: Callable[[Request, Any], Allocation | None] = placement.place_shared if shared else placement.place
-        self.place: Callable[[Request, Any], Allocation | None] = self._place
+        self.place: Callable[[Request, Any], Allocation | None] = placement.place_shared if shared else placement.place
+        # None where the placement never waits for better, and where it does not look at links.
+        self.place_late = placement.place_late if placement.waits() else None
+        self.place_by_share = placement.place_by_share if placement.uses_links else None
+        self.patience_s = placement.patience_s
         # Whether a job of up to a node's accelerators goes on the fullest node of the one pool: see Placement.
         self.best_fit = placement.best_fit and not shared and len(pools) == 1
-        # Whether gangs have the one shape that dcsim's own placements with node walls give them.
-        self.by_node = type(placement).__module__.startswith("dcsim.") and not placement.ignores_nodes
+        # Whether gangs have the one shape that dcsim's own placements with node walls give them, wherever it fits.
+        own = type(placement).__module__.startswith("dcsim.")
+        self.by_node = own and not (placement.ignores_nodes or placement.selective)
         self.capacity = sum(p.nodes * p.width for p in self.pools)
         self.clocks = [p.clock for p in pools]
         self._empty: list[Any] = [pool.scratch() for pool in self.pools]
 
     def place_largest(self) -> None:
         """From now on, elastic jobs are placed on the largest gang that fits."""
-        self.place = self._place_largest
+        self.place = _largest(self.place)
+        self.place_late = self.place_late and _largest(self.place_late)
+        self.place_by_share = self.place_by_share and _largest(self.place_by_share)
 
     def place_nothing(self) -> None:
         """From now on, jobs that ask for no accelerator have a place that holds nothing, in the first of their pools.
@@ -58,14 +64,6 @@ class Fleet:
         place = self.place
         self.best_fit = False  # the plain road would take them to a node
         self.place = lambda request, pools: place(request, pools) if request.accelerators else no_node(request.pools[0])
-
-    def _place_largest(self, request: Request, pools: Any) -> Allocation | None:
-        """Where the placement puts the largest gang of the request's sizes that fits; None if none does."""
-        for size in request.sizes:
-            found = self._place(replace(request, accelerators=size, sizes=()), pools)
-            if found is not None:
-                return found
-        return None if request.sizes else self._place(request, pools)
 
     def need(self, request: Request) -> int | Request:
         """What the pools want to know of a job's needs."""
@@ -83,6 +81,20 @@ class Fleet:
     def scratch(self) -> list[Counts | SharedNodes]:
         """Copies of the pools' state, for what-if questions."""
         return [pool.scratch() for pool in self.pools]
+
+
+def _largest(place: Callable[..., Allocation | None]) -> Callable[..., Allocation | None]:
+    """The same placement, which puts the largest gang of a request's sizes that fits; None if none does."""
+
+    def placed(request: Request, *more: Any) -> Allocation | None:
+        """Where the largest gang goes."""
+        for size in request.sizes:
+            found = place(replace(request, accelerators=size, sizes=()), *more)
+            if found is not None:
+                return found
+        return None if request.sizes else place(request, *more)
+
+    return placed
 
 
 def fleet_for(jobs: JobTable, pools: Sequence[Pool], placement: Placement, name: str) -> Fleet:
