@@ -52,18 +52,21 @@ class Fleet:
 
     def place_largest(self) -> None:
         """From now on, elastic jobs are placed on the largest gang that fits."""
-        self.place = _largest(self.place)
-        self.place_late = self.place_late and _largest(self.place_late)
-        self.place_by_share = self.place_by_share and _largest(self.place_by_share)
+        self._place_by(_largest)
 
     def place_nothing(self) -> None:
         """From now on, jobs that ask for no accelerator have a place that holds nothing, in the first of their pools.
 
         For pools of whole accelerators; where nodes are shared in parts, such jobs go on a node.
         """
-        place = self.place
         self.best_fit = False  # the plain road would take them to a node
-        self.place = lambda request, pools: place(request, pools) if request.accelerators else no_node(request.pools[0])
+        self._place_by(_nothing_for_none)
+
+    def _place_by(self, rule: Callable[[Callable[..., Allocation | None]], Callable[..., Allocation | None]]) -> None:
+        """Put a rule before every way to ask the placement."""
+        self.place = rule(self.place)
+        self.place_late = self.place_late and rule(self.place_late)
+        self.place_by_share = self.place_by_share and rule(self.place_by_share)
 
     def need(self, request: Request) -> int | Request:
         """What the pools want to know of a job's needs."""
@@ -93,6 +96,16 @@ def _largest(place: Callable[..., Allocation | None]) -> Callable[..., Allocatio
             if found is not None:
                 return found
         return None if request.sizes else place(request, *more)
+
+    return placed
+
+
+def _nothing_for_none(place: Callable[..., Allocation | None]) -> Callable[..., Allocation | None]:
+    """The same placement, which gives jobs without accelerators a place that holds nothing."""
+
+    def placed(request: Request, *more: Any) -> Allocation | None:
+        """Where the job goes."""
+        return place(request, *more) if request.accelerators else no_node(request.pools[0])
 
     return placed
 
