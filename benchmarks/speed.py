@@ -215,6 +215,13 @@ def sweep(arguments: argparse.Namespace) -> dict[str, Any]:
     return sweep(arguments)
 
 
+def kills(arguments: argparse.Namespace) -> dict[str, Any]:
+    """A sweep whose workers and parents are killed at random moments (`benchmarks/sweep_speed.py`)."""
+    from benchmarks.sweep_speed import kills  # as above
+
+    return kills(arguments)
+
+
 def _command_s(words: list[str]) -> float:
     before = os.times()
     subprocess.run([sys.executable, "-m", "dcsim", *words], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
@@ -231,7 +238,7 @@ def main() -> None:
     """Parse, measure, print; the last line is one JSON object."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
     kinds = parser.add_subparsers(dest="kind", required=True)
-    for work in (replay, flow, scale, commands, one, step_time, network, contention, sweep):
+    for work in (replay, flow, scale, commands, one, step_time, network, contention, sweep, kills):
         sub = kinds.add_parser(work.__name__.replace("_", "-"), help=(work.__doc__ or "").splitlines()[0])
         sub.set_defaults(work=work)
         sub.add_argument("--rounds", type=int, default=3)
@@ -239,6 +246,8 @@ def main() -> None:
             sub.add_argument("--data", required=work is replay, help="folder of the traces")
         if work in (flow, one):
             sub.add_argument("--jobs", type=int, default=200_000)
+        if work is kills:
+            sub.add_argument("--kills", type=int, default=20)
         if work is contention:
             sub.add_argument("--jobs", type=int, default=10_000)
         if work in (scale, one):

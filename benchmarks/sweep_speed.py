@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
+import random
 import shutil
+import signal
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -89,6 +94,49 @@ def sweep(arguments: argparse.Namespace) -> dict[str, Any]:
         figures["thousand_runs_s"] = round(wall_s(thousand, folder / "out", 2)[0], 2)
         figures["resume_s"] = round(min(wall_s(thousand, folder / "out", 2)[0] for _ in range(2)), 2)
     return figures
+
+
+def kills(arguments: argparse.Namespace) -> dict[str, Any]:
+    """kill -9 at random moments, workers and parents in turn, in a 200-run sweep that is started again each time."""
+    draw = random.Random(arguments.rounds)
+    with tempfile.TemporaryDirectory() as text:
+        folder = Path(text)
+        experiment = written(folder, 200, 4000)
+        whole, _ = wall_s(experiment, folder / "alone", 2)
+        command = [
+            sys.executable,
+            "-m",
+            "dcsim",
+            "sweep",
+            str(experiment),
+            "--out",
+            str(folder / "out"),
+            "--workers",
+            "2",
+        ]
+        killed = {"worker": 0, "parent": 0}
+        while sum(killed.values()) < arguments.kills:
+            parent = subprocess.Popen([*command, "--quiet"])
+            time.sleep(draw.uniform(0.3, 0.3 + 2.0 * whole / arguments.kills))
+            found = subprocess.run(["pgrep", "-P", str(parent.pid)], capture_output=True, text=True, check=False).stdout
+            for kind, pids in (("worker", [int(pid) for pid in found.split()]), ("parent", [parent.pid])):
+                if pids and parent.poll() is None and sum(killed.values()) < arguments.kills:
+                    os.kill(draw.choice(pids), signal.SIGKILL)
+                    killed[kind] += 1
+                    time.sleep(draw.uniform(0.0, 0.5))
+            if parent.wait() == 0:
+                shutil.rmtree(folder / "out")  # it was done: begin again
+        subprocess.run([*command, "--quiet"], check=True)
+        same = [
+            (folder / "alone" / "speed" / name).read_bytes() == (folder / "out" / "speed" / name).read_bytes()
+            for name in ("table.csv", "table.parquet")
+        ]
+    return {
+        "runs": 200,
+        "whole_s": round(whole, 2),
+        **{f"{k}s_killed": n for k, n in killed.items()},
+        "same": all(same),
+    }
 
 
 def _best(experiment: Path, folder: Path, workers: int, rounds: int) -> float:

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from dcsim.scenario.load import load
     from dcsim.scenario.loaded import Loaded
     from dcsim.scenario.spec import Scenario
+    from dcsim.sweep.optimize import optimize
     from dcsim.sweep.run import sweep
+    from dcsim.sweep.sensitivity import sensitivity
 
 # Where each public name lives; imported when first used, so that `import dcsim` costs nothing.
 _WHERE = {
@@ -45,10 +47,12 @@ _WHERE = {
     "TraceError": "errors",
     "estimate": "performance.estimate",
     "load": "scenario.load",
+    "optimize": "sweep.optimize",
     "plan": "performance.planner",
     "read": "results",
     "run": "run",
     "save": "results",
+    "sensitivity": "sweep.sensitivity",
     "sweep": "sweep.run",
 }
 
@@ -64,10 +68,12 @@ __all__ = [
     "TraceError",
     "estimate",
     "load",
+    "optimize",
     "plan",
     "read",
     "run",
     "save",
+    "sensitivity",
     "sweep",
 ]
 

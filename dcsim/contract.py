@@ -83,7 +83,7 @@ def _trial(cls: type[Any], kind: str, placement: str | None, seed: int, file: st
         return
     ended = len(first.log.of_kind(COMPLETE, REJECT))
     if ended != len(jobs):
-        yield Problem(file, where, f"{len(jobs) - ended} jobs never end")
+        yield Problem(file, where, f"jobs that never end: {len(jobs) - ended}")
     if not same(first.log, second.log):
         yield Problem(
             file, where, "decides otherwise when run again", fix="draw only from view.random, never iterate over sets"

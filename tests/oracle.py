@@ -97,11 +97,12 @@ class Cluster:
 class Oracle:
     """One run. `scheduler` is the name of one of its rules below."""
 
-    def __init__(self, jobs, nodes, width, scheduler, placement, preempts=False):
+    def __init__(self, jobs, nodes, width, scheduler, placement, preempts=False, depth=None):
         self.jobs = [Job(number, *job) for number, job in enumerate(jobs)]
         self.cluster = Cluster(nodes, width, placement)
         self.scheduler = scheduler
         self.rule = getattr(self, "preemptive" if preempts else scheduler)
+        self.depth = depth  # of backfill; None: all that wait
         self.now = 0
 
     def run(self):
@@ -183,7 +184,7 @@ class Oracle:
             return
         head = waiting[0]
         reserved = self.reservation(head)
-        for job in waiting[1:]:
+        for job in waiting[1 : None if self.depth is None else 1 + self.depth]:
             place = self.cluster.find(job.need)
             if place is None:
                 continue
@@ -282,6 +283,6 @@ class Oracle:
         return stopped[::-1]
 
 
-def simulate(jobs, nodes, width, scheduler, placement, preempts=False):
+def simulate(jobs, nodes, width, scheduler, placement, preempts=False, depth=None):
     """All jobs after a run: see `Oracle`."""
-    return Oracle(jobs, nodes, width, scheduler, placement, preempts).run()
+    return Oracle(jobs, nodes, width, scheduler, placement, preempts, depth).run()

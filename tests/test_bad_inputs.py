@@ -187,19 +187,28 @@ def test_b24_a_bad_run_time_is_named_with_its_row(here: Room, value: str, shown:
     here.refuses().refused("jobs.csv:5018: service_s:", "row 5017", shown)
 
 
+@pytest.mark.parametrize("name", ["small.toml", "jobs.csv"])
+def test_a_named_pipe_is_refused_and_not_waited_for(here: Room, name: str):
+    (here.folder / name).unlink()
+    os.mkfifo(here.folder / name)
+    here.refuses().refused(f"{name}: is a pipe")
+
+
 def test_b25_submissions_that_fall_back_are_sorted_with_one_note(here: Room):
     here.jobs(HEADER + "a,20,8,10\nb,0,8,10\nc,10,8,10\n")
     said = here.run()
     assert said.code == 0
     assert [line for line in said.err.splitlines() if "note" in line] == said.err.splitlines()
-    assert "fall back in 1 places, first at job 'b'" in said.err
+    assert "rows that fall behind the time of the row before: 1, first job 'b'" in said.err
     assert list(here.states()) == ["b", "c", "a"]
     assert here.run("--quiet").err == ""
 
 
 def test_b25_under_strict_they_are_a_mistake(here: Room):
     here.jobs(HEADER + "a,20,8,10\nb,0,8,10\n")
-    here.refuses("--set", "workload.strict=true").refused("jobs.csv", "fall back in 1 places")
+    here.refuses("--set", "workload.strict=true").refused(
+        "jobs.csv", "rows that fall behind the time of the row before: 1"
+    )
 
 
 @pytest.mark.parametrize("value", ["-1", "nan", "NaN", "inf", "-inf", "1e999"])

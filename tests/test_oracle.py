@@ -35,13 +35,15 @@ def gang_lists(draw, times):
     return nodes, width, sorted(jobs, key=lambda job: job[0])
 
 
-def times_differ(case, scheduler, placement, preempts=False):
+def times_differ(case, scheduler, placement, preempts=False, depth=None):
     """Jobs whose first start or end the two do not agree on, as (job, start, start, end, end)."""
     nodes, width, jobs = case
     submit, need, service, requested, priority = (list(column) for column in zip(*jobs, strict=True))
     policy = plugins.find("scheduler", scheduler)(preempts=True) if scheduler == "priority" and preempts else scheduler
+    if depth is not None:
+        policy = plugins.find("scheduler", scheduler)(depth=depth)
     run = simulate(table(submit, service, need, requested, priority), nodes, width, policy, placement)
-    reference = oracle.simulate(jobs, nodes, width, scheduler, placement, preempts)
+    reference = oracle.simulate(jobs, nodes, width, scheduler, placement, preempts, depth)
     return [
         (job.number, job.first_start, start, job.last_end, end)
         for job, start, end in zip(reference, run.start_s, run.end_s, strict=True)
@@ -55,6 +57,13 @@ def times_differ(case, scheduler, placement, preempts=False):
 @settings(max_examples=60, deadline=None, derandomize=True)
 def test_times_equal_the_reference_exactly(scheduler, placement, case):
     assert times_differ(case, scheduler, placement) == []
+
+
+@pytest.mark.parametrize("placement", PLACEMENTS)
+@given(case=st.one_of(gang_lists(WHOLE), gang_lists(ANY)), depth=st.sampled_from([1, 2, 5, 100]))
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_times_of_backfill_with_a_depth_equal_the_reference_exactly(placement, case, depth):
+    assert times_differ(case, "easy", placement, depth=depth) == []
 
 
 @pytest.mark.parametrize("placement", PLACEMENTS)

@@ -26,6 +26,7 @@ from dcsim.run import Run, run
 from dcsim.scenario import presets
 from dcsim.scenario.load import load
 from dcsim.scenario.write import digest
+from dcsim.sim.engine import Progress
 from tests.conftest import ROOT
 
 SCENARIOS = ROOT / "scenarios"
@@ -346,10 +347,31 @@ def test_a_terminal_sees_progress_in_one_line_that_is_gone_at_the_end(tmp_path: 
     assert main(["run", str(SCENARIOS / "quickstart.toml"), "--out", str(tmp_path), "--no-report"]) == 0
     first, *lines = terminal.getvalue().split("\r")
     assert first == ""
-    assert re.match(r"\S+ \w+ simulated \| [\d,]+ of 11,129 jobs done \(\d+%\), [\d,]+ waiting \| [\d,]+ ev", lines[0])
+    shape = r"\d+% of 11,129 jobs, [\d.]+ \w+ left, [\d.]+( k)? waiting, at [\d.]+ \w+, [\d.]+ k events/s *"
+    assert re.fullmatch(shape, lines[0])
     assert all(len(line) < 80 and "\n" not in line for line in lines)
     assert "writing results" in lines[-3]
     assert lines[-2].strip() == lines[-1] == ""
+
+
+def test_a_resolved_scenario_says_with_which_data_folder_it_runs_again(
+    quickstart: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    words = ["run", str(quickstart / "scenario.toml"), "--out", str(tmp_path), "--no-report", "--quiet"]
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert said.endswith(f"; the run read it with --data {SCENARIOS}\n")
+    assert main([*words, "--data", said.split()[-1]]) == 0
+    assert only(tmp_path).name == quickstart.name
+
+
+@pytest.mark.parametrize("meta", ["[]", "{", '{"source": 3}', '{"source": {"scenario": null, "data": 7}}', "[" * 99999])
+def test_a_meta_json_that_is_none_tells_nothing(meta: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    scenario = tmp_path / "scenario.toml"
+    scenario.write_text((SCENARIOS / "quickstart.toml").read_text())
+    (tmp_path / "meta.json").write_text(meta)
+    assert main(["validate", str(scenario)]) == 2
+    assert capsys.readouterr().err.endswith(f"; looked in {tmp_path}; --data DIR names a data folder\n")
 
 
 def test_a_pipe_sees_progress_as_plain_lines(
@@ -360,7 +382,27 @@ def test_a_pipe_sees_progress_as_plain_lines(
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) > 1
     assert all(re.fullmatch(r"dcsim: [\x20-\x7e]+", line) for line in lines)
-    assert re.search(r"events/s \| [\d.]+ \w+ left$", lines[0])
+    assert re.search(r"[\d.]+ \w+ left, .* events/s$", lines[0])
+
+
+def test_the_line_of_progress_fits_a_terminal_of_80_columns():
+    now = Progress(700 * 86400.0, 816_000, 1_000_000, 123_456, 4_000_000)
+    text = progress.line(now, 60.0, progress.Moment(50.0, 815_000, 2_890_000))
+    # 1,000 jobs in 10 s, 184,000 left: 1,840 s.
+    assert text == "82% of 1,000,000 jobs, 30.7 min left, 123 k waiting, at 700 d, 111 k events/s"
+    assert len(text) < 80
+
+
+def test_the_time_left_follows_from_the_speed_of_the_last_ten_seconds(monkeypatch: pytest.MonkeyPatch):
+    now, terminal = [0.0], Terminal()
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(sys, "stderr", terminal)
+    reporter = progress.Reporter(quiet=False)
+    for second in range(1, 31):  # 100 jobs a second for 10 s, then 10 a second: 1,200 of 2,000
+        now[0] = float(second)
+        ended = 100 * min(second, 10) + 10 * max(second - 10, 0)
+        reporter(Progress(0.0, ended, 2000, 0, 0))
+    assert "60% of 2,000 jobs, 80 s left, " in terminal.getvalue().split("\r")[-1]
 
 
 def test_the_default_folder_for_results_is_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -18,7 +18,8 @@ def answer(run: Run, place: Path, report: bool) -> str:
     rows = [
         ("jobs", _jobs(s)),
         ("waited", _waited(s)),
-        ("wait", _times(s, "wait_s")),
+        ("still waiting", _waiting(s)),
+        ("wait if started" if s["jobs_waiting_at_end"] else "wait", _times(s, "wait_s")),
         ("completion time", _times(s, "jct_s")),
         ("utilisation", _use(s)),
         ("training jobs", _trained(run)),
@@ -53,9 +54,16 @@ def _jobs(s: dict[str, Any]) -> str:
 
 
 def _waited(s: dict[str, Any]) -> str:
-    started = s["jobs"] - s["jobs_rejected"]
-    share = s["jobs_waited"] / started if started else 0.0
+    came = s["jobs_submitted"] - s["jobs_rejected"]
+    share = s["jobs_waited"] / came if came else 0.0
     return f"{_count(s['jobs_waited'], 'job')} ({share:.1%}); at most {human_count(s['queue_jobs_max'])} at once"
+
+
+def _waiting(s: dict[str, Any]) -> str:
+    if not s["jobs_waiting_at_end"]:
+        return ""
+    longest = human_time(s["waiting_at_end_s_max"])
+    return f"{_count(s['jobs_waiting_at_end'], 'job')} at the horizon, not started; the longest for {longest}"
 
 
 def _times(s: dict[str, Any], name: str) -> str:

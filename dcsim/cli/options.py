@@ -6,7 +6,10 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dcsim.cli.progress import SweepReporter
     from dcsim.scenario import Loaded
+    from dcsim.sweep.maker import Making
+    from dcsim.sweep.prepared import Basis
 
 
 def add_scenario(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +41,47 @@ def add_plugins(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="folder with plug-ins of your own, whose code is run; may be given again",
     )
+
+
+def add_making(parser: argparse.ArgumentParser) -> None:
+    """Declare EXPERIMENT, what changes its base, and how its runs are made."""
+    parser.add_argument("experiment", metavar="EXPERIMENT", help="experiment file (TOML)")
+    add_changes(parser)
+    parser.add_argument("--out", metavar="DIR", default="results", help="folder for results (default: results)")
+    parser.add_argument("--workers", metavar="N", type=int, help="worker processes (default: one a core; 0: none)")
+    parser.add_argument("--dask", metavar="ADDRESS", help="run on the workers of a Dask scheduler")
+    parser.add_argument(
+        "--keep-runs", action="store_true", help="leave the whole folder of each run, not its summary only"
+    )
+    parser.add_argument("--quiet", "-q", action="store_true", help="print nothing but errors")
+
+
+def refuse_workers(arguments: argparse.Namespace) -> None:
+    """ScenarioError where the arguments of `add_making` contradict each other."""
+    from dcsim.errors import Problem, ScenarioError
+
+    if arguments.dask and arguments.workers is not None:
+        raise ScenarioError(Problem("--dask", "", "does not go with --workers"))
+    if arguments.workers is not None and not 0 <= arguments.workers <= 4096:
+        raise ScenarioError(Problem("--workers", "", "out of range", str(arguments.workers), "0 to 4096"))
+
+
+def read_experiment(arguments: argparse.Namespace) -> Basis:
+    """The experiment that the arguments of `add_making` name."""
+    from dcsim.sweep.prepared import read_basis
+
+    refuse_workers(arguments)
+    return read_basis(
+        arguments.experiment, data=arguments.data, overrides=arguments.overrides, plugins=arguments.plugins
+    )
+
+
+def making(arguments: argparse.Namespace, reporter: SweepReporter) -> Making:
+    """How the arguments of `add_making` have runs made."""
+    from dcsim.sweep.maker import Making
+
+    workers, dask, keep = arguments.workers, arguments.dask, arguments.keep_runs
+    return Making(workers=workers, dask=dask, keep_runs=keep, progress=reporter, told=reporter.note)
 
 
 def load_scenario(arguments: argparse.Namespace) -> Loaded:

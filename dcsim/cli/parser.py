@@ -22,6 +22,9 @@ COMMANDS = {
     "run": "simulate a scenario and write its results",
     "sweep": "run an experiment: many scenarios, one table",
     "compare": "variants of a sweep against one another, with confidence intervals",
+    "sweep-report": "make the HTML page of a finished sweep: lines, bars, heat maps, what is best, all means",
+    "optimize": "search an experiment for the best point, or the front of several objectives",
+    "sensitivity": "which swept keys the outputs of an experiment depend on",
     "validate": "check a scenario without running it",
     "list": "presets and plug-ins, with sources and grades",
     "trace": "describe a job trace, or fit a synthetic workload to it",
@@ -38,7 +41,7 @@ COMMANDS = {
 
 def load_command(name: str) -> Command:
     """The module of one command."""
-    module: Command = importlib.import_module(f"dcsim.cli.{name}")
+    module: Command = importlib.import_module(f"dcsim.cli.{name.replace('-', '_')}")
     return module
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from typing import TYPE_CHECKING, Self
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple, Self
 
-from dcsim.units import human_count, human_time
+from dcsim.units import human_count, human_si, human_time
 
 if TYPE_CHECKING:
     from dcsim.sim.engine import Progress
-    from dcsim.sweep.run import Progress as SweepProgress
+    from dcsim.sweep.maker import Progress as SweepProgress
 
 EVERY_S = 0.2  # wall time between two updates on a terminal
 PLAIN_EVERY_S = 10.0  # and elsewhere
+RECENT_S = 10.0  # wall time whose speed tells the time left: simulations slow down as queues grow
 
 
 class Shown:
@@ -35,13 +37,17 @@ class Shown:
             sys.stderr.write("\r" + " " * self._width + "\r")
             sys.stderr.flush()
 
-    def due(self) -> float | None:
-        """Wall time since the beginning, s, where the next line is due; None where the last one is a moment ago."""
+    def wall_s(self) -> float:
+        """Wall time since the beginning, s."""
+        return time.monotonic() - self._begun
+
+    def due(self) -> bool:
+        """Whether the next line is due: the last one was not shown a moment ago."""
         now = time.monotonic()
         if self._quiet or now - self._shown < (EVERY_S if self._terminal else PLAIN_EVERY_S):
-            return None
+            return False
         self._shown = now
-        return now - self._begun
+        return True
 
     def say(self, text: str) -> None:
         """Show a text in the place of the last one; on a terminal only, or when it is a line of progress."""
@@ -51,53 +57,80 @@ class Shown:
             text = text[: shutil.get_terminal_size().columns - 1]  # a line that wraps could not be written over
             sys.stderr.write("\r" + text.ljust(self._width))
             self._width = len(text)
-        elif time.monotonic() - self._begun >= PLAIN_EVERY_S:
+        elif self.wall_s() >= PLAIN_EVERY_S:
             sys.stderr.write(f"dcsim: {text}\n")
         sys.stderr.flush()
 
 
+class Moment(NamedTuple):
+    """How many jobs had ended, and how many events had happened, after so much wall time, s."""
+
+    wall_s: float
+    ended: int
+    events: int
+
+
 class Reporter(Shown):
-    """Shows simulated time, jobs done, events/s and time left. Call it with a `Progress`."""
+    """Shows the share of jobs done, time left, jobs waiting, simulated time and events/s. Call it with a `Progress`."""
+
+    def __init__(self, quiet: bool) -> None:
+        super().__init__(quiet)
+        self._recent = deque([Moment(0.0, 0, 0)])
 
     def __call__(self, progress: Progress) -> None:
         """Show it, unless the last one was shown a moment ago."""
-        elapsed_s = self.due()
-        if elapsed_s is not None:
-            self.say(line(progress, elapsed_s))
+        wall_s, recent = self.wall_s(), self._recent
+        recent.append(Moment(wall_s, progress.ended, progress.events))
+        while len(recent) > 2 and recent[1].wall_s <= wall_s - RECENT_S:
+            recent.popleft()
+        if self.due():
+            self.say(line(progress, wall_s, recent[0]))
 
 
 class SweepReporter(Shown):
-    """Shows how many runs are done, failed and left, and until when."""
+    """Shows how many runs, or `things`, are done, failed and left, and until when."""
+
+    def __init__(self, quiet: bool, things: str = "runs") -> None:
+        super().__init__(quiet)
+        self._things = things
 
     def __call__(self, progress: SweepProgress) -> None:
         """Show it, unless the last one was shown a moment ago."""
-        if self.due() is not None:
-            self.say(sweep_line(progress))
+        if self.due():
+            self.say(sweep_line(progress, self._things))
 
     def note(self, text: str) -> None:
         """Something that the user should know."""
         sys.stderr.write(f"dcsim: note: {text}\n")
 
 
-def sweep_line(progress: SweepProgress) -> str:
+def sweep_line(progress: SweepProgress, things: str) -> str:
     """`120 done, 2 failed, 380 left | 11.8 runs/s | 32 s left | 500 were done before`."""
     left = progress.runs - progress.done
     failed = f", {progress.failed} failed" if progress.failed else ""
     parts = [f"{human_count(progress.done)} done{failed}, {human_count(left)} left"]
     if progress.done and progress.wall_s > 0.0:
         rate = progress.done / progress.wall_s
-        parts += [f"{rate:.3g} runs/s", f"{human_time(left / rate)} left"]
+        parts += [f"{rate:.3g} {things}/s", f"{human_time(left / rate)} left"]
     if progress.kept:
         parts.append(f"{human_count(progress.kept)} were done before")
     return " | ".join(parts)
 
 
-def line(progress: Progress, elapsed_s: float) -> str:
-    """`day 12.3 | 45,000 of 125,303 jobs done (36 %), 17 waiting | 110,000 events/s | 2 s left`."""
-    share = progress.ended / progress.jobs
-    rate = progress.events / elapsed_s if elapsed_s > 0.0 else 0.0
-    left = f" | {human_time(elapsed_s * (1 - share) / share)} left" if share > 0.0 else ""
-    return (
-        f"{human_time(progress.time_s)} simulated | {human_count(progress.ended)} of {human_count(progress.jobs)} "
-        f"jobs done ({share:.0%}), {human_count(progress.waiting)} waiting | {human_count(rate)} events/s{left}"
-    )
+def line(progress: Progress, wall_s: float, since: Moment) -> str:
+    """`36% of 125,303 jobs, 2.8 s left, 17 waiting, at 12.3 d, 110 k events/s`: at most 79 letters in a usual run.
+
+    Speed and time left follow from what happened since an earlier moment, up to now, `wall_s`.
+    """
+    parts = [f"{progress.ended / progress.jobs:.0%} of {human_count(progress.jobs)} jobs"]
+    passed_s, ended = wall_s - since.wall_s, progress.ended - since.ended
+    if ended:
+        parts.append(f"{human_time(passed_s * (progress.jobs - progress.ended) / ended)} left")
+    parts += [f"{_short(progress.waiting)} waiting", f"at {human_time(progress.time_s)}"]
+    if passed_s > 0.0:
+        parts.append(f"{_short((progress.events - since.events) / passed_s)} events/s")
+    return ", ".join(parts)
+
+
+def _short(count: float) -> str:
+    return human_si(count, "").rstrip()

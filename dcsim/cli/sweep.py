@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dcsim.cli.options import add_changes
+from dcsim.cli.options import add_making, making, read_experiment
 from dcsim.cli.progress import SweepReporter
 
 if TYPE_CHECKING:
@@ -16,45 +16,27 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("experiment", metavar="EXPERIMENT", help="experiment file (TOML)")
-    add_changes(parser)
-    parser.add_argument("--out", metavar="DIR", default="results", help="folder for results (default: results)")
-    parser.add_argument("--workers", metavar="N", type=int, help="worker processes (default: one a core; 0: none)")
-    parser.add_argument("--dask", metavar="ADDRESS", help="run on the workers of a Dask scheduler")
+    add_making(parser)
     parser.add_argument("--shard", metavar="I/N", help="make every N-th run only, beginning with the I-th")
     parser.add_argument("--merge", action="store_true", help="make the table of what shards have run")
-    parser.add_argument(
-        "--keep-runs", action="store_true", help="leave the whole folder of each run, not its summary only"
-    )
     parser.add_argument(
         "--until-ci", metavar="SHARE", help="add seeds until the mean's 95 %% interval is so narrow: 2%%"
     )
     parser.add_argument("--ci-of", metavar="OUTPUT", help="of which output (default: the first of the experiment)")
-    parser.add_argument("--quiet", "-q", action="store_true", help="print nothing but errors")
     parser.add_argument("--json", action="store_true", help="print what was done as one JSON object")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Check all points, run what is missing, write the table; 1 if a run failed or is missing."""
-    from dcsim.sweep.prepared import prepare
     from dcsim.sweep.run import Options, refuse_shard, run_prepared
 
     shard = None if arguments.shard is None else refuse_shard(arguments.shard)
     _refuse_contradictions(arguments)
-    changes = {"data": arguments.data, "overrides": arguments.overrides, "plugins": arguments.plugins}
-    prepared = prepare(arguments.experiment, **changes)
+    prepared = read_experiment(arguments).all_points()
     until = _until(arguments, prepared.experiment.outputs.summary[0])
     with SweepReporter(arguments.quiet or arguments.json) as reporter:
-        options = Options(
-            workers=arguments.workers,
-            dask=arguments.dask,
-            shard=shard,
-            merge=arguments.merge,
-            keep_runs=arguments.keep_runs,
-            until=until,
-            progress=reporter,
-            told=reporter.note,
-        )
+        common = vars(making(arguments, reporter))
+        options = Options(**common, shard=shard, merge=arguments.merge, until=until)
         table = run_prepared(prepared, Path(arguments.out), options)
     folder = Path(arguments.out) / table.name
     counts = {status: sum(row["status"] == status for row in table) for status in ("done", "failed", "missing")}
@@ -82,9 +64,7 @@ def _until(arguments: argparse.Namespace, usual: str) -> Until | None:
 def _refuse_contradictions(arguments: argparse.Namespace) -> None:
     from dcsim.errors import Problem, ScenarioError
 
-    pairs = [("merge", "shard"), ("merge", "dask"), ("dask", "workers"), ("merge", "until_ci"), ("shard", "until_ci")]
+    pairs = [("merge", "shard"), ("merge", "dask"), ("merge", "until_ci"), ("shard", "until_ci")]
     for one, other in pairs:
         if getattr(arguments, one) and getattr(arguments, other) is not None:
             raise ScenarioError(Problem(f"--{one}", "", f"does not go with --{other.replace('_', '-')}"))
-    if arguments.workers is not None and not 0 <= arguments.workers <= 4096:
-        raise ScenarioError(Problem("--workers", "", "out of range", str(arguments.workers), "0 to 4096"))

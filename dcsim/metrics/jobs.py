@@ -86,6 +86,12 @@ def job_results(jobs: JobTable, log: EventLog, until_s: float) -> JobResults:
     )
 
 
+def unstarted(results: JobResults, until_s: float) -> NDArray[np.bool_]:
+    """Whether each job had come by the end of the run, `until_s`, and still waited to start; shape (jobs,)."""
+    waits: NDArray[np.bool_] = np.isnan(results.start_s) & (results.state == UNFINISHED)
+    return waits & (results.submit_s <= until_s)
+
+
 def free_rows(log: EventLog) -> NDArray[np.intp]:
     """Rows at which accelerators are given back: ends, releases, interruptions, and preemptions that need no saving."""
     return log.of_kind(COMPLETE, FAIL, CANCEL, RELEASE, PREEMPT, INTERRUPT)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dcsim.eventlog.log import EventLog
 from dcsim.eventlog.schema import BREAK
-from dcsim.metrics.jobs import CANCELLED, COMPLETED, FAILED, REJECTED, UNFINISHED, JobResults
+from dcsim.metrics.jobs import CANCELLED, COMPLETED, FAILED, REJECTED, UNFINISHED, JobResults, unstarted
 from dcsim.metrics.timeline import Timeline
 from dcsim.scenario.jobs import JobTable
 from dcsim.units import HOUR
@@ -19,6 +19,7 @@ SLOWDOWN_FLOOR_S = 10.0  # run times below this count as this in the bounded slo
 _PARTS = ("mean", "p50", "p90", "p99", "max")
 NAMES = (
     "jobs",
+    "jobs_submitted",
     "jobs_completed",
     "jobs_failed",
     "jobs_cancelled",
@@ -27,6 +28,8 @@ NAMES = (
     *(f"wait_s_{part}" for part in _PARTS),
     *(f"jct_s_{part}" for part in _PARTS),
     "jobs_waited",
+    "jobs_waiting_at_end",
+    "waiting_at_end_s_max",
     "bounded_slowdown_mean",
     "makespan_s",
     "end_s",
@@ -48,16 +51,20 @@ NAMES = (
 def summary(jobs: JobTable, results: JobResults, line: Timeline, log: EventLog, capacity: int) -> dict[str, Any]:
     """Scalars by name with the unit in the name; None where a quantity does not exist (no job started, say).
 
-    Waits are of jobs that started, completion times of jobs that ended by themselves. `utilization_allocated`:
-    accelerator-time held by jobs over that of the cluster, from second 0 to the end of the run.
-    `jain_fairness_tenants`: see `fairness`.
+    `wait_s_*` are of jobs that started, `jct_s_*` of jobs that ended by themselves. `jobs_submitted`: those that had
+    come when the run stopped. `jobs_waited`: jobs that waited for their first start, among them `jobs_waiting_at_end`:
+    those that had not started when the run stopped, the longest of them for `waiting_at_end_s_max` so far.
+    `utilization_allocated`: accelerator-time held by jobs over that of the cluster, from second 0 to the end of the
+    run. `jain_fairness_tenants`: see `fairness`.
     """
     state = results.state
     ended = state <= CANCELLED
     span = line.end_s
     held = line.integral(line.allocated)
+    waiting_s = span - jobs.submit_s[unstarted(results, span)]
     return {
         "jobs": len(jobs),
+        "jobs_submitted": int(np.sum(jobs.submit_s <= span)),
         "jobs_completed": int(np.sum(state == COMPLETED)),
         "jobs_failed": int(np.sum(state == FAILED)),
         "jobs_cancelled": int(np.sum(state == CANCELLED)),
@@ -65,7 +72,9 @@ def summary(jobs: JobTable, results: JobResults, line: Timeline, log: EventLog, 
         "jobs_unfinished": int(np.sum(state == UNFINISHED)),
         **_spread("wait_s", results.wait_s),
         **_spread("jct_s", results.jct_s),
-        "jobs_waited": int(np.sum(results.wait_s > 0.0)),
+        "jobs_waited": int(np.sum(results.wait_s > 0.0) + np.sum(waiting_s > 0.0)),
+        "jobs_waiting_at_end": len(waiting_s),
+        "waiting_at_end_s_max": float(waiting_s.max()) if len(waiting_s) else None,
         "bounded_slowdown_mean": _mean(bounded_slowdown(results)[ended]),
         "makespan_s": float(np.nanmax(results.end_s) - jobs.submit_s[0]) if ended.any() else None,
         "end_s": span,

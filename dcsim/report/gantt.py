@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from math import isnan
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dcsim.metrics.runs import Stretches
-from dcsim.report.figure import Bars, Figure, Floats, Panel, TimeScale
+from dcsim.report.bands import Bands
+from dcsim.report.figure import Bars, Figure, Floats, Mark, Panel, TimeScale
 from dcsim.report.lanes import Bar, job_bars
+from dcsim.report.markup import shortened
 from dcsim.report.sizes import size_classes
 from dcsim.report.waits import longest_waiters, waiting_s
 from dcsim.units import human_time
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 
 MOST_BARS = 1500
 MOST_WAITERS = 25
-LONGEST_NAME = 24  # characters of a job id on an axis
+MOST_PX = 340  # height of a chart beside the room that names need
 PIXELS = 2000  # gaps below this part of the span are not seen
 
 
@@ -30,45 +33,33 @@ def gantt_figure(run: Run, held: Stretches) -> Figure | None:
     bars = job_bars(run.scenario, run.jobs, run.log, held)
     if bars is None or not 0 < len(bars) <= MOST_BARS:
         return None
-    sizes = size_classes(run.jobs.accelerators)
-    marks = []
-    for number, label in enumerate(sizes.labels):
-        mine = [bar for bar in bars if sizes.of_job[held.job[bar.stretch]] == number]
-        marks.append(_bars(run, held, mine, label, f"size {number}/{len(sizes)}"))
-    top = sum(pool.nodes * pool.accelerators_per_node for pool in run.scenario.pools)
-    by_node = len(run.log.nodes) > 0
-    y_title = "Node" if by_node else "Accelerator"
-    panel = Panel(y_title, tuple(marks), float(top), _lane_ticks(run, by_node), legend="Accelerators of the job:")
+    pools, by_node = run.scenario.pools, len(run.log.nodes) > 0
+    lanes = [pool.nodes * pool.accelerators_per_node for pool in pools]
+    bands = Bands.of(pools, lanes) if by_node else None
+    y_title, ticks = bands.named() if bands else ("Accelerator", ())
+    marks: list[Mark] = [*_bars_by_size(run, held, bars, bands), *(bands.walls(run.end_s) if bands else ())]
+    panel = Panel(y_title, tuple(marks), float(sum(lanes)), ticks, legend="Accelerators of the job:")
     where = "node" if by_node else "pool"
     caption = (
         f"A row is an accelerator, a bar a job. Which accelerators of its {where} a job has is for the drawing only."
     )
     x = TimeScale.of(run.scenario.start, run.end_s)
-    height = int(min(700, 160 + 14 * top))
+    height = int(min(MOST_PX + (bands.least_px if bands else 0), 160 + 14 * sum(lanes)))
     return Figure("jobs", "Every job on its accelerators", caption, x, (0.0, run.end_s), (panel,), height)
 
 
-def _bars(run: Run, held: Stretches, bars: list[Bar], name: str, color: str) -> Bars:
-    stretch = np.array([bar.stretch for bar in bars], np.intp)
-    low = np.array([bar.low for bar in bars], float)
-    height = np.array([bar.height for bar in bars], float)
-    notes = tuple(run.jobs.job_id(job) for job in held.job[stretch].tolist())
-    return Bars(name, held.start_s[stretch], held.length_s[stretch], low + height / 2, height, color, notes, True)
-
-
-def _lane_ticks(run: Run, by_node: bool) -> tuple[tuple[float, str], ...]:
-    """Names of nodes at the middle of their accelerators; no ticks, but plain numbers, without nodes."""
-    if not by_node:
-        return ()
-    ticks, first = [], 0
-    nodes = sum(pool.nodes for pool in run.scenario.pools)
-    step = max(1, -(-nodes // MOST_WAITERS))
-    for pool in run.scenario.pools:
-        prefix = f"{pool.name} " if len(run.scenario.pools) > 1 else ""
-        width = pool.accelerators_per_node
-        ticks += [(first + (node + 0.5) * width, f"{prefix}{node}") for node in range(0, pool.nodes, step)]
-        first += pool.nodes * width
-    return tuple(ticks)
+def _bars_by_size(run: Run, held: Stretches, bars: list[Bar], bands: Bands | None) -> Iterator[Bars]:
+    """Bars of each size class; at the heights of the pools' bands, or at plain numbers of accelerators."""
+    sizes = size_classes(run.jobs.accelerators)
+    size = sizes.of_job[held.job[[bar.stretch for bar in bars]]]
+    stretch, low, height = np.array(bars, np.intp).T
+    bottom, top = (bands.y(lane) if bands else lane.astype(float) for lane in (low, low + height))
+    for number, label in enumerate(sizes.labels):
+        mine = size == number
+        at, y, high = stretch[mine], (bottom + top)[mine] / 2, (top - bottom)[mine]
+        notes = tuple(run.jobs.job_id(job) for job in held.job[at].tolist())
+        color = f"size {number}/{len(sizes)}"
+        yield Bars(label, held.start_s[at], held.length_s[at], y, high, color, notes, True)
 
 
 def longest_waits_figure(run: Run, held: Stretches) -> Figure | None:
@@ -81,7 +72,7 @@ def longest_waits_figure(run: Run, held: Stretches) -> Figure | None:
     count = max(1, int(np.searchsorted(bars, MOST_BARS, side="right")))
     worst, stories = worst[:count], stories[:count]
     marks = (_spans("waiting", "waits", [w for w, _ in stories]), _spans("running", "held", [r for _, r in stories]))
-    ticks = tuple((count - i - 0.5, _name(run, job)) for i, job in enumerate(worst))
+    ticks = tuple((count - i - 0.5, name) for i, name in enumerate(job_names(run, worst)))
     longest_s = max(float(part[-1, 1]) for story in stories for part in story if len(part))
     caption = "The job that waited longest in all is on top. Bars end where the job or the run ended."
     panel = Panel("Job (accelerators)", marks, float(count), ticks)
@@ -117,8 +108,7 @@ def _spans(name: str, color: str, spans: list[Floats]) -> Bars:
     return Bars(name, both[:, 0], length_s, y, np.full(len(y), 0.7), color, notes)
 
 
-def _name(run: Run, job: int) -> str:
-    name = run.jobs.job_id(job)
-    if len(name) > LONGEST_NAME:
-        name = f"{name[: LONGEST_NAME - 1]}…"
-    return f"{name} ({run.jobs.accelerators[job]})"
+def job_names(run: Run, jobs: Sequence[int]) -> list[str]:
+    """The ids of jobs, long ones shortened, each with its accelerators."""
+    names = shortened([run.jobs.job_id(job) for job in jobs])
+    return [f"{name} ({run.jobs.accelerators[job]})" for name, job in zip(names, jobs, strict=True)]

@@ -227,6 +227,7 @@ def _x_axis(figure: Figure) -> Json:
             "ticktext": [text for _, text in ticks],
         }
     scale = figure.x
+    high = high if high > low else low + scale.unit_s  # Plotly would put both ends of an empty range around it
     axis["title"] = {"text": in_label(scale.title), "font": TITLE}
     if scale.offset_s is None:
         return axis | {"type": "linear", "range": [low / scale.unit_s, high / scale.unit_s]}

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dcsim.report.decimate import MOST_POINTS, keep_extremes, mean_steps
 from dcsim.report.figure import Figure, Floats, Panel, Steps, TimeScale
+from dcsim.report.markup import shortened
 from dcsim.report.slots import edges, slot_text
 from dcsim.run import capacity
 
@@ -54,7 +55,8 @@ def _allocated(run: Run) -> tuple[Steps, ...]:
     if not 1 < len(pools) <= MOST_POOLS:
         return total
     # With several pools the pale line of every change would hide the pools: their lines stand alone.
-    lines = (_line(run, line.pools[i], f"in pool {pool.name}", POOL_COLORS[i])[-1] for i, pool in enumerate(pools))
+    names = shortened([pool.name for pool in pools])
+    lines = (_line(run, line.pools[i], f"in pool {name}", POOL_COLORS[i])[-1] for i, name in enumerate(names))
     return total + tuple(replace(drawn, filled=False) for drawn in lines)
 
 

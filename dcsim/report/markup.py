@@ -5,10 +5,14 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from os.path import commonprefix
 from typing import Any
 
 from dcsim.units import human_count
+
+LONGEST_NAME = 24  # characters of a name on an axis
+KEPT_HEAD = 9  # of its beginning where it is longer
 
 # Control characters, lone surrogates and non-characters: illegal in XML, and some of them in HTML.
 _ILLEGAL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -17,6 +21,28 @@ _ILLEGAL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 def plain(text: str) -> str:
     """The text without characters that a page or an SVG may not hold."""
     return _ILLEGAL.sub("\ufffd", text)
+
+
+def shortened(names: Sequence[str]) -> list[str]:
+    """Names as they stand on an axis: of those that are too long, the part in which they differ and some before it."""
+    long = sorted({name for name in names if len(name) > LONGEST_NAME})
+    head = _common(long)
+    tail = _common([name[head:][::-1] for name in long])
+    return [name if len(name) <= LONGEST_NAME else _part(name, head, len(name) - tail) for name in names]
+
+
+def _common(names: list[str]) -> int:
+    """How many letters several names begin with alike."""
+    return len(commonprefix(names)) if len(names) > 1 else 0  # noqa: RUF071 - letters are meant, not folders
+
+
+def _part(name: str, first: int, last: int) -> str:
+    """What `name[first:last]` shows of a name, with what stands around it as far as there is room."""
+    room = LONGEST_NAME - 2  # beside dots before and behind
+    first = max(0, min(first, last - room))
+    last = min(len(name), max(last, first + room))
+    part = f"{'…' * (first > 0)}{name[first:last]}{'…' * (last < len(name))}"
+    return part if len(part) <= LONGEST_NAME else f"{part[:KEPT_HEAD]}…{part[KEPT_HEAD + 1 - LONGEST_NAME :]}"
 
 
 def in_html(text: object) -> str:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dcsim.report import tables
+from dcsim.report.document import document, draw
 from dcsim.report.figure import Figure
 from dcsim.report.figures import figures
-from dcsim.report.interactive import CONFIG, plot
-from dcsim.report.markup import counted, folded, in_html, in_script, section, table
+from dcsim.report.interactive import plot
+from dcsim.report.markup import counted, folded, in_html, section, table
 from dcsim.report.next_steps import Step
 from dcsim.report.sources import sources
 from dcsim.report.trained import training_jobs
@@ -19,11 +19,6 @@ from dcsim.units import human_count, human_time
 
 if TYPE_CHECKING:
     from dcsim.run import Run
-
-# A finger that moves over a figure scrolls the page; a mouse zooms.
-DRAW = """const dragmode = matchMedia("(hover: none)").matches ? false : "zoom";
-const draw = (id, traces, layout) => Plotly.newPlot(id, traces, {...layout, dragmode}, CONFIG);"""
-STYLE = Path(__file__).with_name("page.css")
 
 
 def html(run: Run, next_steps: Sequence[Step] = ()) -> str:
@@ -46,19 +41,8 @@ def html(run: Run, next_steps: Sequence[Step] = ()) -> str:
         sources(run),
         _next(next_steps),
     ]
-    return "\n".join(
-        [
-            "<!DOCTYPE html>",
-            '<html lang="en">',
-            '<head>\n<meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{name} - dcsim</title>",
-            f"<style>\n{STYLE.read_text(encoding='utf-8')}</style>\n</head>\n<body>",
-            *body,
-            *_scripts(shown),
-            "</body>\n</html>\n",
-        ]
-    )
+    calls = [draw(figure.key, *plot(figure)) for figure in shown]
+    return document(run.scenario.name, body, calls)
 
 
 def _facts(run: Run) -> str:
@@ -73,29 +57,24 @@ def _facts(run: Run) -> str:
 
 
 def _cards(run: Run) -> str:
+    cards = tables.cards(run)
     shown = "\n".join(
         f"<dl class='card'><dt>{in_html(label)}</dt><dd class='value'>{in_html(value)}</dd>"
         f"<dd class='note'>{in_html(note)}</dd></dl>"
-        for label, value, note in tables.cards(run)
+        for label, value, note in cards
     )
-    return f"<div class='cards'>\n{shown}\n</div>"
+    wide, middle = (columns_of(len(cards), most) for most in (6, 4))
+    return f"<div class='cards' style='--wide:{wide};--middle:{middle}'>\n{shown}\n</div>"
+
+
+def columns_of(count: int, most: int) -> int:
+    """Columns in which the rows of so many cards are about even: no card stands alone."""
+    return -(-count // -(-count // most))
 
 
 def _figure(figure: Figure) -> str:
     place = f"<div class='figure' id='{figure.key}' style='height:{figure.height}px'></div>"
     return section(figure.title, figure.caption, place)
-
-
-def _scripts(shown: Iterable[Figure]) -> list[str]:
-    """Plotly's script, then a call for each figure; at the end of the page, so that its text is there at once."""
-    from plotly.offline import get_plotlyjs  # Plotly takes 0.1 s to import
-
-    calls = []
-    for figure in shown:
-        traces, layout = plot(figure)
-        calls.append(f'draw("{figure.key}",{in_script(traces)},{in_script(layout)});')
-    draw = DRAW.replace("CONFIG", in_script(CONFIG))
-    return [f"<script>{get_plotlyjs()}</script>", "<script>\n" + "\n".join([draw, *calls]) + "\n</script>"]
 
 
 def _rejections(run: Run) -> str:

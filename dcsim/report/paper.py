@@ -17,10 +17,11 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.dates import AutoDateLocator
 from matplotlib.figure import Figure as Drawing
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import Formatter, FuncFormatter, MaxNLocator
 
+from dcsim.report.dates import date_labels
 from dcsim.report.durations import log_limits, log_ticks
 from dcsim.report.figure import Bars, Boxes, Cells, Figure, Floats, Mark, Panel, Steps, TimeScale
 from dcsim.report.markup import number, plain
@@ -34,6 +35,7 @@ MOST_NAMES, MOST_SIZES = 3, 7  # columns of a legend of names, of job sizes
 MOST_VECTORS = 1500  # points from which on a line is pixels in the SVG too: papers load faster
 DIGITS = 4  # of positions in parts of a figure: 10 micrometres
 LETTERS = 70  # of the smallest text that fit side by side into a plotting area
+LEGEND_LETTERS, HANDLE = 54, 4  # the same of a legend, and what the sign before a name takes of them
 
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # ships with matplotlib: the same letters everywhere
@@ -63,16 +65,31 @@ STYLE: dict[Any, Any] = {
 HEAT_MAP = LinearSegmentedColormap.from_list("occupancy", HEAT)
 
 
+class Calendar(Formatter):
+    """Dates of an axis in days since 1970."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        """The label of one tick alone."""
+        return date_labels([x])[0]
+
+    def format_ticks(self, values: Iterable[float]) -> list[str]:
+        """The labels of all ticks."""
+        return date_labels(list(values))
+
+
 def images(figures: Iterable[Figure]) -> dict[str, bytes]:
     """Each figure as PNG and as SVG, by file name."""
-    return dict(_images(figures))
+    return dict(rendered((figure.key, draw(figure)) for figure in figures))
 
 
-def _images(figures: Iterable[Figure]) -> Iterator[tuple[str, bytes]]:
+def rendered(drawn: Iterable[tuple[str, Drawing]]) -> Iterator[tuple[str, bytes]]:
+    """Names of files and their content: each drawing, by its key, as PNG and as SVG in the house's style.
+
+    `drawn`: lazy, so that drawings are made in that style too.
+    """
     with mpl.rc_context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # letters the font lacks are drawn as boxes
-        for figure in figures:
-            drawing = draw(figure)
+        for key, drawing in drawn:
             for kind, canvas, options in (
                 ("png", FigureCanvasAgg, {"dpi": RESOLUTION}),
                 ("svg", FigureCanvasSVG, {"metadata": {"Date": None}, "dpi": RESOLUTION}),
@@ -80,7 +97,7 @@ def _images(figures: Iterable[Figure]) -> Iterator[tuple[str, bytes]]:
                 content = io.BytesIO()
                 drawing.set_canvas(canvas(drawing))
                 drawing.savefig(content, format=kind, **options)
-                yield f"{figure.key}.{kind}", content.getvalue()
+                yield f"{key}.{kind}", content.getvalue()
 
 
 def draw(figure: Figure) -> Drawing:
@@ -95,11 +112,11 @@ def draw(figure: Figure) -> Drawing:
         _y_axis(axis, panel)
     _x_axis(axes[-1], figure)
     drawing.align_ylabels()
-    _freeze_layout(drawing)
+    freeze_layout(drawing)
     return drawing
 
 
-def _freeze_layout(drawing: Drawing) -> None:
+def freeze_layout(drawing: Drawing) -> None:
     """Lay out once and round: the solver's last bits differ from call to call and would show in the SVG."""
     drawing.draw_without_rendering()
     drawing.set_layout_engine("none")
@@ -196,23 +213,32 @@ def _y_axis(axis: Axes, panel: Panel) -> None:
         axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     axis.set_ylim(0.0, panel.top)
     if len(axis.get_legend_handles_labels()[1]) > 1:
-        _legend(axis, panel.legend)
+        legend(axis, panel.legend)
 
 
-def _legend(axis: Axes, title: str) -> None:
+def legend(axis: Axes, title: str) -> None:
     """The names of the marks in rows above the plotting area, below their title."""
-    count = len(axis.get_legend_handles_labels()[1])
+    names = axis.get_legend_handles_labels()[1]
     axis.legend(
         title=title or None,
         alignment="left",
         loc="lower left",
         bbox_to_anchor=(0, 1),
-        ncols=min(count, MOST_SIZES if title else MOST_NAMES),
+        ncols=_columns(names, MOST_SIZES if title else MOST_NAMES),
         columnspacing=0.8,
         handlelength=1.0,
         handletextpad=0.4,
         borderaxespad=0.2,
     )
+
+
+def _columns(names: list[str], most: int) -> int:
+    """Most columns of a legend, filled one after the other, that fit side by side."""
+    for count in range(min(len(names), most), 1, -1):
+        columns = [column.tolist() for column in np.array_split(names, count)]
+        if sum(max(map(len, column)) + HANDLE for column in columns) <= LEGEND_LETTERS:
+            return count
+    return 1
 
 
 def _x_axis(axis: Axes, figure: Figure) -> None:
@@ -230,4 +256,4 @@ def _x_axis(axis: Axes, figure: Figure) -> None:
     if figure.x.offset_s is not None:
         locator = AutoDateLocator(minticks=3, maxticks=7)  # type: ignore[no-untyped-call]
         axis.xaxis.set_major_locator(locator)
-        axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+        axis.xaxis.set_major_formatter(Calendar())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from dcsim.metrics.jobs import unstarted
 from dcsim.report.figure import Boxes, Figure, Floats, Panel
 from dcsim.report.sizes import SizeClasses, size_classes
 from dcsim.units import human_count
@@ -26,13 +27,12 @@ def spread_figures(run: Run) -> list[Figure]:
 
 
 def _waits(run: Run, sizes: SizeClasses) -> Figure | None:
-    wait_s = run.results.wait_s
-    started = ~np.isnan(wait_s)
-    labels = []
-    for number, label in enumerate(sizes.labels):
-        mine = wait_s[started & (sizes.of_job == number)]
-        labels.append(f"{label}\n{_share(mine > 0.0)}")
-    caption = f"Until the first start. Boxes hold only jobs that waited; labels tell their share. {HOW_TO_READ}"
+    wait_s, still = run.results.wait_s, unstarted(run.results, run.end_s)
+    came = still | ~np.isnan(wait_s)
+    waited = (np.where(still, run.end_s - run.results.submit_s, wait_s) > 0.0) & came
+    labels = [f"{label}\n{_share(waited[came & (sizes.of_job == n)])}" for n, label in enumerate(sizes.labels)]
+    caption = "Until the first start. Boxes hold only jobs that waited and started; labels tell the share that waited"
+    caption += f"{', started or not' if still.any() else ''}. {HOW_TO_READ}"
     boxes = _boxes(wait_s, sizes)
     return (
         None
@@ -43,7 +43,7 @@ def _waits(run: Run, sizes: SizeClasses) -> Figure | None:
 
 def _share(waited: NDArray[np.bool_]) -> str:
     if not len(waited):
-        return "none started"
+        return "none ran or waited"
     percent = 100 * float(waited.mean())
     return f"{percent:{'.0f' if percent >= 1.0 else '.2g'}} % of {human_count(len(waited))} waited"
 

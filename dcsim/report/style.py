@@ -20,6 +20,20 @@ HEAT = ("#FFFFF0", "#C7E9B4", "#7FCDBB", "#41B6C4", "#1D91C0", "#225EA8", "#0C2C
 # From small to large jobs: samples of viridis without its palest end.
 SIZES = ("#B8DE29", "#73D055", "#3CBB75", "#20A387", "#287D8E", "#33638D", "#404788", "#481567")
 
+# Of series without an order: Okabe and Ito's without yellow, which is too pale for lines on white, and two of greys.
+SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#333333", "#8C8C8C")
+# Beside the colour, for those who do not see it: as Plotly, matplotlib and text have them.
+SYMBOLS = (
+    ("circle", "o", "\u25cf"),
+    ("square", "s", "\u25a0"),
+    ("triangle-up", "^", "\u25b2"),
+    ("diamond", "D", "\u25c6"),
+    ("triangle-down", "v", "\u25bc"),
+    ("cross", "P", "\u271a"),
+    ("x", "X", "\u2716"),
+    ("star", "*", "\u2605"),
+)
+
 INK = "#222222"
 GRID = "#E3E3E3"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,7 @@ def jobs_from(run: Run) -> str:
 def cards(run: Run) -> list[Card]:
     """The headline figures, those that answer first."""
     s = run.summary
+    started = " if started" if s["jobs_waiting_at_end"] else ""
     shown = [
         Card("Jobs completed", human_count(s["jobs_completed"]), f"of {human_count(s['jobs'])}"),
         *(
@@ -51,8 +52,9 @@ def cards(run: Run) -> list[Card]:
             for state in ("failed", "cancelled", "rejected", "unfinished")
             if s[f"jobs_{state}"]
         ),
-        Card("Mean wait", _time(s["wait_s_mean"]), f"median {_time(s['wait_s_p50'])}"),
-        Card("99th percentile wait", _time(s["wait_s_p99"]), f"longest {_time(s['wait_s_max'])}"),
+        *_still_waiting(s),
+        Card(f"Mean wait{started}", _time(s["wait_s_mean"]), f"median {_time(s['wait_s_p50'])}"),
+        Card(f"p99 wait{started}", _time(s["wait_s_p99"]), f"longest {_time(s['wait_s_max'])}"),
         Card("Mean JCT", _time(s["jct_s_mean"]), "submission to end"),
         Card("Utilisation", _percent(s["utilization_allocated"]), f"of {human_count(s['accelerators'])} accelerators"),
         Card("Accelerator-hours", _hours(s["accelerator_hours"]), f"in {human_time(s['end_s'])}"),
@@ -66,34 +68,51 @@ def cards(run: Run) -> list[Card]:
     return shown
 
 
+def _still_waiting(s: dict[str, Any]) -> Iterator[Card]:
+    if s["jobs_waiting_at_end"]:
+        longest = f"longest {_time(s['waiting_at_end_s_max'])}"
+        yield Card("Still waiting", human_count(s["jobs_waiting_at_end"]), longest)
+
+
 def answer(run: Run) -> str:
     """Who waited and what was busy, in plain sentences."""
     s = run.summary
     rejected = s["jobs_rejected"]
-    came = int(np.sum(run.jobs.submit_s <= run.end_s))
+    came = s["jobs_submitted"]
     if came == rejected:
         return "No job ran: all were rejected." if rejected else "No job was submitted before the run stopped."
-    return " ".join([_who_waited(run, came - rejected), _what_was_busy(run), *_who_is_left(run, came)])
+    return " ".join([_who_waited(run), _what_was_busy(run), *_who_is_left(s)])
 
 
-def _who_waited(run: Run, jobs: int) -> str:
+def _who_waited(run: Run) -> str:
     """Waits until the first start; where jobs were stopped also those in all, which may be far longer."""
     s, wait_s = run.summary, waiting_s(run)
     stops = {word: s[word] for word in ("preemptions", "interruptions") if s[word]}
     if not wait_s.any():
         return "No job had to wait."
-    first = run.results.wait_s > 0.0 if stops else wait_s > 0.0
-    text = (
-        f"{human_count(first.sum())} of {human_count(jobs)} jobs ({_percent(first.sum() / jobs)}) waited: "
-        f"{_time(s['wait_s_mean'])} on average over all that started, {_time(s['wait_s_max'])} at most."
-    )
+    text = _first_waits(s)
     if not stops:
         return text
-    counts = " and ".join(f"{human_count(count)} {word}" for word, count in stops.items())
+    counts = " and ".join(counted(count, word.removesuffix("s")) for word, count in stops.items())
     again = wait_s[run.jobs.submit_s <= run.end_s]
     return (
-        f"{text} With the waits after {counts}, {human_count((again > 0.0).sum())} jobs waited: "
+        f"{text} With the waits after {counts}, {counted((again > 0.0).sum(), 'job')} waited: "
         f"{_time(float(again.mean()))} on average over all, {_time(float(again.max()))} at most."
+    )
+
+
+def _first_waits(s: dict[str, Any]) -> str:
+    came, waited, waiting = s["jobs_submitted"] - s["jobs_rejected"], s["jobs_waited"], s["jobs_waiting_at_end"]
+    text = f"{human_count(waited)} of {counted(came, 'job')} ({_percent(waited / came)}) waited"
+    mean_s, most_s = _time(s["wait_s_mean"]), _time(s["wait_s_max"])
+    if not waiting:
+        return f"{text}: {mean_s} on average over all that started, {most_s} at most."
+    text += f"; {human_count(waiting)} had not started when the run stopped, the longest had waited for "
+    text += f"{_time(s['waiting_at_end_s_max'])}."
+    return (
+        text
+        if s["wait_s_mean"] is None
+        else f"{text} Jobs that started had waited {mean_s} on average, {most_s} at most."
     )
 
 
@@ -102,19 +121,24 @@ def _what_was_busy(run: Run) -> str:
     most = s["queue_jobs_max"]
     queue = f"; up to {counted(most, 'job')} waited at once" if most else ""
     return (
-        f"Jobs held {_percent(s['utilization_allocated'])} of the time of the {human_count(s['accelerators'])} "
-        f"accelerators{queue}."
+        f"Jobs held {_percent(s['utilization_allocated'])} of the time of {counted(s['accelerators'], 'accelerator')}"
+        f"{queue}."
     )
 
 
-def _who_is_left(run: Run, came: int) -> Iterator[str]:
-    s = run.summary
+def _who_is_left(s: dict[str, Any]) -> Iterator[str]:
     if s["jobs_rejected"]:
-        yield f"{human_count(s['jobs_rejected'])} of {human_count(s['jobs'])} jobs were rejected."
+        yield f"{_of(s['jobs_rejected'], s['jobs'])} rejected."
     if s["jobs_unfinished"]:
-        late = s["jobs"] - came
-        rest = f", {human_count(late)} of them were not submitted by then" if late else ""
-        yield f"{human_count(s['jobs_unfinished'])} jobs had not ended when the run stopped{rest}."
+        late = s["jobs"] - s["jobs_submitted"]
+        rest = f", {_of(late)} not submitted by then" if late else ""
+        yield f"{counted(s['jobs_unfinished'], 'job')} had not ended when the run stopped{rest}."
+
+
+def _of(some: int, all_jobs: int | None = None) -> str:
+    """`3 of 8 jobs were`, `1 of 8 jobs was`; `3 of them were`."""
+    whole = "them" if all_jobs is None else counted(all_jobs, "job")
+    return f"{human_count(some)} of {whole} {'was' if some == 1 else 'were'}"
 
 
 def rejections(run: Run) -> list[tuple[str, str]]:

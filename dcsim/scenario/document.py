@@ -52,7 +52,8 @@ are not listed here are refused, with the nearest known one.
 
 `python -m dcsim validate FILE` checks a file and lists all its mistakes. `python -m dcsim schema` prints a
 JSON Schema for completion in editors. A run writes the scenario with all defaults and presets filled in to
-`scenario.toml` in its results.
+`scenario.toml` in its results, with paths as they were written: to run that file, give the folder they are in with
+`--data`. `report.html` has the whole command under "The same run again".
 
 ## Rules
 
@@ -70,6 +71,8 @@ JSON Schema for completion in editors. A run writes the scenario with all defaul
 - **Plug-ins.** `use = "srtf"` under `[scheduler]` means `dcsim/policies/schedulers/srtf.py`; its other keys
   are the fields of the dataclass there. Plug-ins from outside the package load only from folders named on the
   command line (`--plugins DIR`) or in the Python API.
+- **Ties.** Jobs that a scheduler ranks alike go by submission, then by place in the trace (not by job id); training
+  jobs of the scenario stand behind those of the workload.
 - **Size.** A file has at most 1 MiB.
 """
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 from pathlib import Path
 
 from dcsim.errors import Problem, ScenarioError
@@ -33,9 +35,24 @@ def resolve(text: str, folder: Path, data: Path | None) -> Path:
     if any(there) or not any(inside):
         places = "the scenario's folder" + (" and the data folder" if data else "")
         raise PathError(f"leads outside {places}", "use --data DIR for a folder elsewhere")
+    if (known := _noted(text, folder)) is not None:
+        raise PathError("no such file", f"the run read it with --data {shlex.quote(known)}")
     looked = " and ".join(str(root) for root in roots)
     other = "another" if data else "a data folder"
     raise PathError("no such file", f"looked in {looked}; --data DIR names {other}")
+
+
+def _noted(text: str, folder: Path) -> str | None:
+    """Where a run found a file, as the meta.json beside its scenario.toml notes; None where it does not tell.
+
+    Only to be said, never looked into: who sends a folder does not say what may be read outside it.
+    """
+    try:
+        source = json.loads((folder / "meta.json").read_text(encoding="utf-8"))["source"]
+        roots = [source["scenario"] and os.path.dirname(source["scenario"]), source["data"]]
+        return next((root for root in roots if root and (Path(root) / text).exists()), None)
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
 
 
 def shown_file(text: str, path: Path, scenario: str) -> str:

@@ -33,12 +33,17 @@ def scenario_schema(folders: tuple[Path, ...] = ()) -> Schema:
     job["model"] |= {"discriminator": None, "oneOf": None, "anyOf": _ways("models", "Transformer", "Network")}
     job["law"] |= {"$ref": None, "anyOf": _ways("scaling_laws", "ScalingLaw")}
     del definitions["PluginTable"]
+    whole = {"required": schema.pop("required"), "anyOf": [{"required": ["workload"]}, {"required": ["jobs"]}]}
+    network = definitions["Interconnect"]
+    needed: Schema = {"network": {"required": network.pop("required"), "properties": {}}}
     for kind in KINDS:
         tables = [_plugin(kind, name, folders, definitions) for name in plugins.names(kind, folders)]
-        place = definitions["Interconnect"]["properties"] if kind == "topology" else properties
-        place[kind] |= {"$ref": None, "anyOf": None, "oneOf": tables}
-    schema["anyOf"] = [{"required": ["workload"]}, {"required": ["jobs"]}]
+        place, needs = (network, needed["network"]["properties"]) if kind == "topology" else (schema, needed)
+        needs[kind] = {"required": ["use"], "allOf": [_needs(table) for table in tables]}
+        place["properties"][kind] |= {"$ref": None, "oneOf": None, "anyOf": tables}
     schema["properties"] = {"base": {"type": "string", "description": BASE}} | properties
+    # Tables merge with those of a base: only a file without one must hold all that is required.
+    schema |= {"if": {"required": ["base"]}, "else": whole | {"properties": needed}}
     tidied: Schema = tidy({"$schema": DIALECT} | schema | {"title": "dcsim scenario"})
     return tidied
 
@@ -67,11 +72,17 @@ def _plugin(kind: Kind, name: str, folders: tuple[Path, ...], definitions: Schem
         "description": description(cls),
         "type": "object",
         "properties": {"use": {"const": name}} | written,
-        "required": ["use", *(k.name for k in keys if k.required)],
+        "required": [k.name for k in keys if k.required],
         "additionalProperties": False,
     }
     explain(schema, cls)
     return schema
+
+
+def _needs(plugin: Schema) -> Schema:
+    """What a table must hold if it names a plug-in, taken out of the plug-in's schema."""
+    named = {"properties": {"use": plugin["properties"]["use"]}, "required": ["use"]}
+    return {"if": named, "then": {"required": plugin.pop("required")}}
 
 
 def _key(key: Key, prefix: str) -> Schema:

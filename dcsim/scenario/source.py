@@ -76,6 +76,8 @@ def _fault(file: str, what: str, line: int | None = None, fix: str | None = None
 
 def _bytes(path: Path, file: str) -> bytes:
     try:
+        if path.is_fifo():
+            raise _fault(file, "is a pipe, expected a TOML file")  # opening it would wait for a writer
         with path.open("rb") as stream:
             content = stream.read(MOST_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):

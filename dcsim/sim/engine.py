@@ -15,11 +15,11 @@ from dcsim.errors import PolicyError, Problem, ScenarioError
 from dcsim.eventlog.log import EventLog
 from dcsim.eventlog.schema import CANCEL, COMPLETE, FAIL
 from dcsim.plugins import faults_named
-from dcsim.policies.backfill import BackfillQueue
 from dcsim.policies.conservative import ConservativeQueue
 from dcsim.policies.ordered import GeneralQueue, OrderedScheduler, Queue, SkipQueue, strict_queue
 from dcsim.policies.placements import Placement
 from dcsim.policies.preemption import PreemptiveQueue
+from dcsim.policies.shallow_backfill import backfill_queue
 from dcsim.policies.view import Request
 from dcsim.scenario.jobs import JobTable
 from dcsim.scenario.spec import Scenario
@@ -39,7 +39,7 @@ ALWAYS = (True,)  # for schedulers that decide at every instant, whether jobs wa
 QUEUES: dict[str, Callable[[Any, Any], Any]] = {
     "none": strict_queue,
     "skip": SkipQueue,
-    "reserve_head": BackfillQueue,
+    "reserve_head": backfill_queue,
     "reserve_all": ConservativeQueue,
 }
 

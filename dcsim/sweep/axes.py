@@ -15,7 +15,10 @@ from dcsim.sweep.experiment import SAMPLED, Experiment
 from dcsim.units import TomlFloat
 
 VARIANT = "variant"
+SEARCHED = "searched"
+"""In the place of a method: whole ranges, whatever their count."""
 RANGE_KEYS = ("from", "to", "count", "scale")
+COUNT = "a number of values, >= 1"
 _WITH_UNIT = re.compile(r"\s*([-+]?[\d_]*\.?\d+(?:[eE][-+]?\d+)?)\s*(\D.*)")
 
 
@@ -38,6 +41,19 @@ class Listed:
         """The setting at a share in [0, 1) of the axis."""
         return self.choices[int(share * len(self.choices))]
 
+    def between(self, share: float) -> Choice:
+        """The setting at a share of the way from the first, 0, to the last, 1."""
+        return self.choices[round(share * (len(self.choices) - 1))]
+
+    @property
+    def ordered(self) -> bool:
+        """Whether its settings are numbers, of one unit if any, that only rise or only fall."""
+        ends = [_number(choice.value) for choice in self.choices]
+        numbers = [end[0] for end in ends if end is not None]
+        rising = sorted(set(numbers))
+        one_unit = len({end and end[1] for end in ends}) == 1 and None not in ends
+        return one_unit and numbers in (rising, rising[::-1])
+
 
 @dataclass(frozen=True)
 class Range:
@@ -57,18 +73,21 @@ class Range:
         low, high = (self.low - 0.5, self.high + 0.5) if self.whole else (self.low, self.high)
         if self.log and self.whole:
             low = max(low, 0.5)
-        return self._choice(low * (high / low) ** share if self.log else low + share * (high - low))
+        return self.set(low * (high / low) ** share if self.log else low + share * (high - low))
 
     def spaced(self, count: int) -> tuple[Choice, ...]:
         """So many settings in equal distances or ratios, both ends included; equal ones once."""
         shares = [k / (count - 1) for k in range(count)] if count > 1 else [0.0]
-        values = [
-            self.low * (self.high / self.low) ** s if self.log else self.low + s * (self.high - self.low)
-            for s in shares
-        ]
-        return tuple({choice.value: choice for choice in map(self._choice, values)}.values())
+        return tuple({choice.value: choice for choice in map(self.between, shares)}.values())
 
-    def _choice(self, number: float) -> Choice:
+    def between(self, share: float) -> Choice:
+        """The setting at a share of the way from one end, 0, to the other, 1."""
+        return self.set(
+            self.low * (self.high / self.low) ** share if self.log else self.low + share * (self.high - self.low)
+        )
+
+    def set(self, number: float) -> Choice:
+        """The setting of a number."""
         value: Any = min(max(round(number), int(self.low)), int(self.high)) if self.whole else float(f"{number:.12g}")
         if self.unit:
             value = f"{value} {self.unit}"
@@ -78,13 +97,16 @@ class Range:
 Axis = Listed | Range
 
 
-def axes_of(experiment: Experiment, mistakes: Mistakes) -> list[Axis]:
-    """The axes in the order of the file, those of variants first; notes what is wrong with them."""
+def axes_of(experiment: Experiment, mistakes: Mistakes, method: str | None = None) -> list[Axis]:
+    """The axes in the order of the file, those of variants first; notes what is wrong with them.
+
+    `method`: how they are covered, by default as the experiment says.
+    """
     axes: list[Axis] = []
     if experiment.variants:
         axes.append(Listed(VARIANT, tuple(_variant(n, t, mistakes) for n, t in experiment.variants.items())))
     for key, values in experiment.axes.items():
-        axis = _axis(key, values, experiment.sweep.method, mistakes)
+        axis = _axis(key, values, method or experiment.sweep.method, mistakes)
         if axis is not None:
             axes.append(axis)
     return axes
@@ -127,12 +149,12 @@ def _range(key: str, path: KeyPath, table: dict[str, Any], method: str, mistakes
     scale, count = table.get("scale", "linear"), table.get("count")
     if scale not in ("linear", "log"):
         mistakes.add((*place, "scale"), "not one of the known values", shown(scale), "'linear' or 'log'")
-    if method in SAMPLED:
-        if count is not None:
-            mistakes.add((*place, "count"), f"has no effect with method {quoted(method)}")
-    elif not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= 1_000_000:
-        what = "required key is missing" if count is None else "out of range"
-        mistakes.add((*place, "count"), what, None if count is None else shown(count), "a number of values, >= 1")
+    if count is not None and method in SAMPLED:
+        mistakes.add((*place, "count"), f"has no effect with method {quoted(method)}")
+    elif count is None and method not in (*SAMPLED, SEARCHED):
+        mistakes.add((*place, "count"), "required key is missing", None, COUNT)
+    elif count is not None and not _is_count(count):
+        mistakes.add((*place, "count"), "out of range", shown(count), COUNT)
     if None in ends or mistakes.below(place):
         return None
     (low, unit), (high, other) = ends  # type: ignore[misc]
@@ -143,22 +165,32 @@ def _range(key: str, path: KeyPath, table: dict[str, Any], method: str, mistakes
     else:
         whole = all(isinstance(end, int) for end in (low, high)) and not unit
         made = Range(key, path, low, high, whole, scale == "log", unit, Written(*mistakes.where(place)))
-        return made if method in SAMPLED else Listed(key, made.spaced(int(count or 1)))
+        return made if method in (*SAMPLED, SEARCHED) else Listed(key, made.spaced(int(count or 1)))
     return None
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1_000_000
 
 
 def _end(value: Any, place: KeyPath, mistakes: Mistakes) -> tuple[float, str] | None:
     """The number and the unit of one end of a range."""
+    number = _number(value)
+    if number is None:
+        missing = value is None
+        what = "required key is missing" if missing else "wrong type"
+        got = None if missing else shown_with_type(value)
+        mistakes.add(place, what, got, 'a number, or one with a unit, such as "1 h"')
+    return number
+
+
+def _number(value: Any) -> tuple[float, str] | None:
+    """The number and the unit of a value; None where it is no number."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return _kept(value), ""
     match = _WITH_UNIT.fullmatch(value) if isinstance(value, str) else None
     if match and math.isfinite(number := float(match[1])):
         return number, match[2].strip()
-    missing = value is None
-    what = "required key is missing" if missing else "wrong type"
-    mistakes.add(
-        place, what, None if missing else shown_with_type(value), 'a number, or one with a unit, such as "1 h"'
-    )
     return None
 
 

@@ -18,6 +18,7 @@ from dcsim.sweep.statistics import Mean, interval, paired
 Point = tuple[Any, ...]
 
 DIGITS = 4
+NOT_MEASURED = ("seed", "status", "error")
 
 
 class Runs(Protocol):
@@ -62,6 +63,11 @@ class Comparison:
     confidence: float
     rows: tuple[Row, ...]
 
+    @property
+    def seeds_change_nothing(self) -> bool:
+        """Whether the runs of every variant are all alike: then differences are exact, and intervals say nothing."""
+        return all(row.mean.count > 1 and row.mean.half == 0.0 for row in self.rows)
+
     def csv(self) -> str:
         """All numbers in full."""
         out = io.StringIO()
@@ -103,8 +109,8 @@ class Comparison:
         if not math.isfinite(row.relative):
             return _with_interval(row.against) + star
         half = abs(row.relative / row.against.value * row.against.half) if row.against.value else math.nan
-        wide = "" if math.isnan(half) else f" ± {100 * half:.3g}"
-        return f"{100 * row.relative:+.3g}{wide} %{star}"
+        wide = "" if math.isnan(half) else f" ± {_short(100 * half, 3)}"
+        return f"{_short(100 * row.relative, 3, '+')}{wide} %{star}"
 
     def markdown(self) -> str:
         """The same as a Markdown table."""
@@ -134,9 +140,10 @@ def compare(
     the experiment. ScenarioError for names that the table does not have.
     """
     chosen = tuple(outputs) or table.outputs
-    unknown = [output for output in chosen if output not in table.columns]
+    known = measures(table)
+    unknown = [output for output in chosen if output not in known]
     if unknown:
-        raise _fault("outputs", "no such column", unknown[0], hint(unknown[0], table.columns))
+        raise _fault("outputs", "no such column", unknown[0], hint(unknown[0], known))
     points: dict[Point, list[dict[str, Any]]] = {}
     for row in table:
         points.setdefault(tuple(row[axis] for axis in table.axes), []).append(row)
@@ -156,6 +163,11 @@ def compare(
                 relative = against.value / reference if reference else math.nan
             rows.append(Row(point, output, mean, against, relative))
     return Comparison(table.axes, base, confidence, tuple(rows))
+
+
+def measures(table: Runs) -> tuple[str, ...]:
+    """Columns that hold what runs gave: neither what was swept nor how a run ended."""
+    return tuple(column for column in table.columns if column not in (*table.axes, *NOT_MEASURED))
 
 
 def as_json(found: Comparison) -> dict[str, Any]:
@@ -220,7 +232,8 @@ def _settings(text: str, axes: Sequence[str]) -> dict[str, str]:
     if "=" not in text:
         return {axes[0] if axes else "variant": text.strip()}
     found: dict[str, str] = {}
-    for part in text.split(","):
+    names = "|".join(map(re.escape, axes))
+    for part in re.split(rf",\s*(?=(?:{names})\s*=)", text):  # values may have commas of their own
         key, _, value = part.partition("=")
         found[key.strip()] = value.strip()
     return found
@@ -239,8 +252,13 @@ def _full(value: Any) -> str:
 def _with_interval(mean: Mean) -> str:
     if math.isnan(mean.value):
         return "-"
-    text = f"{mean.value:,.{DIGITS}g}" if abs(mean.value) < 10**DIGITS else f"{mean.value:,.0f}"
-    return text if math.isnan(mean.half) else f"{text} ± {mean.half:.2g}"
+    text = _short(mean.value, DIGITS)
+    return text if math.isnan(mean.half) else f"{text} ± {_short(mean.half, 2)}"
+
+
+def _short(value: float, digits: int, sign: str = "") -> str:
+    """So many digits, and whole numbers in full."""
+    return f"{value:{sign},.{digits}g}" if abs(value) < 10**digits else f"{value:{sign},.0f}"
 
 
 def _latex_row(cells: Sequence[str]) -> str:

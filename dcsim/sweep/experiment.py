@@ -7,15 +7,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from dcsim.metrics.summary import NAMES
 from dcsim.scenario.explain import note_all
 from dcsim.scenario.facts import Facts, Name
-from dcsim.scenario.mistakes import Mistakes, hint, quoted
+from dcsim.scenario.mistakes import Mistakes, quoted
 from dcsim.scenario.positions import KeyPath
 from dcsim.scenario.source import Document, read
 from dcsim.scenario.values import frozen
+from dcsim.sweep.questions import Bounds, Optimize, Seed, Sensitivity, check_optimize, check_outputs, check_sensitivity
 
-Seed = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
 Method = Literal["grid", "zip", "latin_hypercube", "sobol", "uniform"]
 
 SAMPLED = ("latin_hypercube", "sobol", "uniform")
@@ -60,6 +59,10 @@ class Experiment(Facts):
     """Points to leave out: those where every key has the value, one of an array, or lies in `{ above, below }`."""
     outputs: Outputs = Outputs()
     """Which outputs matter."""
+    optimize: Optimize | None = None
+    """What `dcsim optimize` searches for."""
+    sensitivity: Sensitivity | None = None
+    """How `dcsim sensitivity` finds out what matters."""
 
     @property
     def axes(self) -> dict[str, Any]:
@@ -95,15 +98,22 @@ def checked(document: Document) -> Experiment:
         mistakes.add(
             ("sweep",), "nothing is swept", fix='write keys of the scenario with values, "pools.0.nodes" = [8, 16]'
         )
-    for number, output in enumerate(experiment.outputs.summary):
-        if output not in NAMES:
-            mistakes.add(
-                ("outputs", "summary", number), "no such key of the summary", quoted(output), fix=hint(output, NAMES)
-            )
+    check_outputs(experiment.outputs.summary, ("outputs", "summary"), mistakes)
+    if experiment.optimize is not None:
+        check_optimize(experiment.optimize, mistakes)
+    if experiment.sensitivity is not None:
+        check_sensitivity(experiment.sensitivity, mistakes)
     mistakes.stop_if_any()
     return experiment
 
 
 def _known_keys(path: KeyPath) -> list[str]:
-    tables: dict[KeyPath, type[Facts]] = {("sweep",): Swept, ("outputs",): Outputs}
+    tables: dict[KeyPath, type[Facts]] = {
+        ("sweep",): Swept,
+        ("outputs",): Outputs,
+        ("optimize",): Optimize,
+        ("sensitivity",): Sensitivity,
+    }
+    if path[:2] == ("optimize", "constraints"):
+        return list(Bounds.model_fields)
     return list(tables.get(path, Experiment).model_fields)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dcsim import results
 from dcsim.errors import EnvironmentFault, Problem, ScenarioError
-from dcsim.sweep.prepared import Prepared
+from dcsim.sweep.experiment import Experiment
 from dcsim.sweep.store import Store
 from dcsim.sweep.work import Outcome
 
@@ -62,13 +62,13 @@ class Folder:
         """Folder of whole runs, where they are kept."""
         return self.path / "runs"
 
-    def make(self, prepared: Prepared) -> None:
+    def make(self, experiment: Experiment) -> None:
         """Make the folder if it is not there.
 
         ScenarioError where it belongs to an experiment with another base, EnvironmentFault where it cannot be made or
         is something else.
         """
-        owner = {"name": prepared.experiment.name, "base": prepared.experiment.base}
+        owner = {"name": experiment.name, "base": experiment.base}
         there = self.path / OWNER
         if self.path.exists() and not there.is_file() and (not self.path.is_dir() or any(self.path.iterdir())):
             what = "stands where results go, and is no earlier sweep; it was left untouched"

@@ -30,6 +30,11 @@ class Point:
     changes: tuple[Override, ...]
 
 
+def point_of(names: Sequence[str], row: Sequence[Choice]) -> Point:
+    """The point with one setting of each axis."""
+    return Point({name: c.value for name, c in zip(names, row, strict=True)}, tuple(o for c in row for o in c.changes))
+
+
 def points_of(experiment: Experiment, mistakes: Mistakes) -> tuple[list[str], list[Point]]:
     """Names of the axes, and all points in the experiment's order; ScenarioError with every mistake, before a list of
     more than `MOST_RUNS` is made."""
@@ -40,10 +45,7 @@ def points_of(experiment: Experiment, mistakes: Mistakes) -> tuple[list[str], li
     names = [axis.name for axis in axes]
     excluded = [_condition(n, table, names, mistakes) for n, table in enumerate(experiment.exclude)]
     mistakes.stop_if_any()
-    points = [
-        Point({name: c.value for name, c in zip(names, row, strict=True)}, tuple(o for c in row for o in c.changes))
-        for row in rows
-    ]
+    points = [point_of(names, row) for row in rows]
     kept = [p for p in points if not any(all(test(p.values) for test in tests) for tests in excluded)]
     if not kept:
         mistakes.add(("exclude",), f"leaves none of {len(points)} points")

@@ -11,7 +11,7 @@ from typing import Any
 from dcsim.errors import Problem, ScenarioError
 from dcsim.scenario.loaded import Loaded
 from dcsim.scenario.mistakes import Mistakes, quoted
-from dcsim.scenario.overrides import parse
+from dcsim.scenario.overrides import Override, parse
 from dcsim.scenario.source import Document
 from dcsim.scenario.toml_text import toml
 from dcsim.sweep.experiment import Experiment, checked, read_experiment
@@ -47,14 +47,47 @@ class Prepared:
         return {id(point): loaded for point, loaded in zip(self.points, self.scenarios, strict=True)}
 
 
-def prepare(
+@dataclass(frozen=True)
+class Basis:
+    """An experiment that is read, before its points are: what all of them start from.
+
+    `base`: the scenario's file; `own`: changes of the command line; `options`: of `dcsim.load`.
+    """
+
+    experiment: Experiment
+    mistakes: Mistakes
+    base: Path
+    own: list[Override]
+    options: dict[str, Any]
+
+    def all_points(self) -> Prepared:
+        """All points of the experiment's table; ScenarioError with the mistakes of all."""
+        return self.prepared(*points_of(self.experiment, self.mistakes))
+
+    def prepared(self, axes: list[str], points: list[Point]) -> Prepared:
+        """These points, each checked, with the runs of each; ScenarioError with the mistakes of all."""
+        if clash := {change.path for change in self.own} & {
+            change.path for point in points for change in point.changes
+        }:
+            names = ", ".join(sorted(".".join(map(str, path)) for path in clash))
+            raise ScenarioError(Problem("--set", names, "is swept by the experiment", fix="take it out of one of them"))
+        scenarios = list(loaded_points(points, self.base, self.own, **self.options))
+        runs = [
+            (point, seed)
+            for point, loaded in zip(points, scenarios, strict=True)
+            for seed in seeds_of(self.experiment, loaded.scenario.seed)
+        ]
+        return Prepared(self.experiment, axes, points, scenarios, runs)
+
+
+def read_basis(
     given: str | Path | Mapping[str, Any],
     *,
     data: str | Path | None = None,
     overrides: Iterable[str] = (),
     plugins: Iterable[str | Path] = (),
-) -> Prepared:
-    """Read and check an experiment, a file or its content; ScenarioError with the mistakes of all points."""
+) -> Basis:
+    """Read an experiment, a file or its content; ScenarioError with what is wrong before its points are known."""
     if isinstance(given, Mapping):
         document, folder = Document("experiment", toml(dict(given)), dict(given)), Path.cwd()
         experiment = checked(document)
@@ -62,20 +95,17 @@ def prepare(
         experiment, document = read_experiment(Path(given), str(given))
         folder = Path(given).absolute().parent
     mistakes = Mistakes(document.where)
-    axes, points = points_of(experiment, mistakes)
     base = folder / experiment.base
     if not base.is_file():
         mistakes.add(("base",), "no such file", quoted(experiment.base), fix="paths begin in the experiment's folder")
-        mistakes.stop_if_any()
     shown = base.relative_to(Path.cwd()) if base.is_relative_to(Path.cwd()) else base
     own = [parse(text) for text in overrides]
-    if clash := {change.path for change in own} & {change.path for point in points for change in point.changes}:
-        names = ", ".join(sorted(".".join(map(str, path)) for path in clash))
-        raise ScenarioError(Problem("--set", names, "is swept by the experiment", fix="take it out of one of them"))
-    scenarios = list(loaded_points(points, shown, own, data=data, plugins=plugins))
-    runs = [
-        (point, seed)
-        for point, loaded in zip(points, scenarios, strict=True)
-        for seed in seeds_of(experiment, loaded.scenario.seed)
-    ]
-    return Prepared(experiment, axes, points, scenarios, runs)
+    return Basis(experiment, mistakes, shown, own, {"data": data, "plugins": tuple(plugins)})
+
+
+def prepare(given: str | Path | Mapping[str, Any], **changes: Any) -> Prepared:
+    """Read and check an experiment, a file or its content; ScenarioError with the mistakes of all points.
+
+    `changes`: see `read_basis`.
+    """
+    return read_basis(given, **changes).all_points()

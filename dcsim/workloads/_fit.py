@@ -62,11 +62,11 @@ def whole(jobs: JobTable) -> tuple[JobTable, list[str]]:
         file = str(jobs.origin.get("file", "trace"))
         raise TraceError(Problem(file, "", "fewer than two jobs take accelerators"))
     if len(taking) < len(jobs):
-        remarks.append(f"left out: {human_count(len(jobs) - len(taking))} jobs that take no accelerator")
+        remarks.append(f"left out, jobs that take no accelerator: {human_count(len(jobs) - len(taking))}")
         jobs = jobs.take(taking)
     parts = 0 if jobs.share is None else int(np.count_nonzero(jobs.share < 1))
     if parts:
-        remarks.append(f"made whole: {human_count(parts)} jobs that take a part of an accelerator")
+        remarks.append(f"made whole, jobs that take a part of an accelerator: {human_count(parts)}")
     return replace(jobs, share=None), remarks
 
 

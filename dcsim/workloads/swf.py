@@ -83,7 +83,9 @@ def _end_states(status: Ints) -> NDArray[np.int8]:
 
 
 def _spare(source: Source, count: int) -> tuple[str, ...]:
-    return (f"{source.name}: {human_count(count)} rows have more than 18 fields; the others passed over",) * (count > 0)
+    return (
+        f"{source.name}: rows with more than 18 fields: {human_count(count)}; what is beyond them was passed over",
+    ) * (count > 0)
 
 
 def _origin(comments: list[str]) -> dict[str, Any]:

@@ -44,6 +44,10 @@ RUNS: dict[str, Callable[[], Run]] = {
     "nothing submitted": lambda: made(table([50], [5]), 2, 8, horizon=10.0),
     "time-shared": lambda: made(random_jobs(60), 2, 8, "processor_sharing"),
     "two pools": lambda: made(random_jobs(60), 2, 8, pools=pools((3, 4), (2, 16))),
+    "pools of very different sizes": lambda: made(random_jobs(60), 2, 8, pools=pools((2, 8), (1, 4), (60, 1), (1, 2))),
+    "the same, more bars than can be read": lambda: made(
+        random_jobs(1600), 2, 8, pools=pools((2, 8), (1, 4), (900, 1), (1, 2), (1, 1))
+    ),
     "parts of devices": lambda: made(table([0, 0, 1], [10, 20, 5], share=np.array([0.6, 0.6, 0.5])), 2, 1),
     "more bars than can be read": lambda: made(random_jobs(1600), 4, 8),
     "all at once and over at once": lambda: made(table([0, 0], [0, 0]), 1, 1),

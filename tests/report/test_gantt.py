@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from dcsim.metrics.runs import stretches
+from dcsim.report.bands import Bands
 from dcsim.report.figure import Bars, Cells
 from dcsim.report.figures import figures
 from dcsim.report.lanes import job_bars
+from dcsim.report.markup import shortened
 from dcsim.report.occupancy import held_in_cells, occupancy_figure
 from dcsim.report.waits import longest_waiters, waiting_s
 from dcsim.run import Run
@@ -19,7 +21,7 @@ from tests.simulate import pools, table
 
 
 def cells(run: Run) -> Cells:
-    (mark,) = occupancy_figure(run, stretches(run.log, run.end_s)).panels[0].marks
+    mark = occupancy_figure(run, stretches(run.log, run.end_s)).panels[0].marks[0]
     assert isinstance(mark, Cells)
     return mark
 
@@ -80,6 +82,40 @@ def test_bars_never_overlap_and_show_every_accelerator(name):
     for spans in by_lane.values():
         spans.sort()
         assert all(before[1] <= after[0] for before, after in pairwise(spans))
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_labels_beside_a_figure_never_overlap(name: str):
+    for figure in figures(RUNS[name]()):
+        room = figure.height - 110  # px inside the margins
+        for panel in figure.panels:
+            lines = 1 + max((text.count("\n") for _, text in panel.ticks), default=0)
+            at = np.array([y for y, _ in panel.ticks])
+            assert (np.abs(np.diff(at)) / panel.top * room >= 14 * lines).all(), figure.key
+
+
+def test_a_thin_pool_has_room_for_its_name_and_a_place_of_its_own():
+    # 90 % of the rows belong to b; a and c get a twentieth each and their share of what is left.
+    bands = Bands.of(pools((5, 1), (90, 1), (1, 1)), [5, 90, 1])
+    shares = [0.05 + 0.85 * part / 96 for part in (5, 90, 1)]
+    assert (np.diff(bands.edges) / 96).tolist() == pytest.approx(shares)
+    assert bands.y(np.array([0.0, 2.5, 5.0, 96.0])).tolist() == pytest.approx(
+        [0.0, 48 * shares[0], 96 * shares[0], 96.0]
+    )
+    assert [text for _, text in bands.named()[1]] == ["a (5)", "b (90)", "c (1)"]
+
+
+def test_nodes_of_several_pools_are_named_where_all_of_them_have_room():
+    bands = Bands.of(pools((3, 4), (2, 8)), [12, 16])
+    assert bands.named() == ("Node", ((2.0, "a 0"), (6.0, "a 1"), (10.0, "a 2"), (16.0, "b 0"), (24.0, "b 1")))
+
+
+def test_long_names_show_where_they_differ():
+    names = [f"a-rather-long-experiment-{n:03d}-of-the-department-of-physics" for n in range(30)]
+    assert len(set(shortened(names))) == 30
+    assert shortened(names)[7] == "…er-long-experiment-007…"
+    assert shortened(["short", "the-only-name-that-is-too-long"]) == ["short", "the-only-…at-is-too-long"]
+    assert all(len(name) <= 24 for name in shortened([*names, "x" * 99]))
 
 
 def test_a_bar_lies_on_the_node_of_its_job():

@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 
+from dcsim.cli.answer import answer as said
 from dcsim.report.figures import figures
 from dcsim.report.interactive import plot
 from dcsim.report.markup import in_label, in_script
 from dcsim.report.next_steps import next_steps
-from dcsim.report.page import html
-from dcsim.report.tables import answer, cards, fragmentation, rejections, shares
+from dcsim.report.page import columns_of, html
+from dcsim.report.tables import Card, answer, cards, fragmentation, rejections, shares
 from dcsim.run import Run
 from dcsim.scenario.loaded import Source
 from tests.conftest import ROOT
@@ -145,21 +146,70 @@ def test_the_answer_says_who_waited_and_what_was_busy():
     run = made(table([0, 0, 50], [100, 100, 100]), 1, 2)
     assert answer(run) == (
         "1 of 3 jobs (33.3\u00a0%) waited: 16.7 s on average over all that started, 50 s at most. "
-        "Jobs held 75.0\u00a0% of the time of the 2 accelerators; up to 1 job waited at once."
+        "Jobs held 75.0\u00a0% of the time of 2 accelerators; up to 1 job waited at once."
     )
     assert [(card.label, card.value) for card in cards(run)] == [
         ("Jobs completed", "3"),
         ("Mean wait", "16.7 s"),
-        ("99th percentile wait", "49 s"),
+        ("p99 wait", "49 s"),
         ("Mean JCT", "117 s"),
         ("Utilisation", "75.0\u00a0%"),
         ("Accelerator-hours", "0.0833"),
     ]
 
 
+def test_jobs_that_still_wait_at_the_end_are_told_as_waiting_on_the_page_and_in_the_terminal():
+    # One accelerator, stopped at 50 s: a holds it from 0 s on, b waits from 10 s on, c would come at 90 s.
+    run = made(table([0, 10, 90], [100, 5, 5]), 1, 1, horizon=50.0)
+    s = run.summary
+    assert (s["jobs_submitted"], s["jobs_waited"], s["jobs_waiting_at_end"], s["waiting_at_end_s_max"]) == (2, 1, 1, 40)
+    assert s["wait_s_max"] == 0.0  # of jobs that started
+    assert answer(run).startswith(
+        "1 of 2 jobs (50.0\u00a0%) waited; 1 had not started when the run stopped, the longest had waited for 40 s. "
+        "Jobs that started had waited 0 s on average, 0 s at most. "
+    )
+    assert Card("Still waiting", "1", "longest 40 s") in cards(run)
+    lines = said(run, Path("place"), False).splitlines()
+    assert [line[2:] for line in lines[2:5]] == [
+        "waited          1 job (50.0%); at most 1 at once",
+        "still waiting   1 job at the horizon, not started; the longest for 40 s",
+        "wait if started mean 0 s, median 0 s, p90 0 s, p99 0 s, max 0 s",
+    ]
+
+
+def test_a_job_size_of_which_no_job_started_shows_that_all_waited():
+    # Two accelerators: a single of 60 s, then one that waits for it and a pair that waits to the end.
+    run = made(table([0, 0, 1, 2], [60, 60, 10, 10], [1, 1, 1, 2]), 1, 2, horizon=65.0)
+    ticks = {figure.key: figure.panels[0].ticks for figure in figures(run)}["wait-by-size"]
+    assert [text for _, text in ticks] == ["1\n33 % of 3 waited", "2\n100 % of 1 waited"]
+
+
 def test_waits_after_preemptions_are_in_the_answer():
     run = made(table([0, 20], [100, 10]), 1, 1, "srtf")  # a waits 10 s in the middle
-    assert "With the waits after 1 preemptions, 1 jobs waited: 5 s on average over all, 10 s at most." in answer(run)
+    assert "With the waits after 1 preemption, 1 job waited: 5 s on average over all, 10 s at most." in answer(run)
+
+
+def test_one_of_a_thing_is_told_as_one():
+    # One accelerator, stopped at 50 s: a runs on, b is too large, c has not come yet.
+    said = answer(made(table([0, 10, 90], [100, 5, 5], [1, 2, 1]), 1, 1, horizon=50.0))
+    assert said == (
+        "No job had to wait. Jobs held 100.0\u00a0% of the time of 1 accelerator. 1 of 3 jobs was rejected. "
+        "2 jobs had not ended when the run stopped, 1 of them was not submitted by then."
+    )
+
+
+def test_no_headline_figure_stands_alone_in_its_row():
+    for count in range(2, 13):
+        for most in (6, 4):
+            columns = columns_of(count, most)
+            assert columns <= most
+            assert count <= most or count % columns != 1
+
+
+def test_a_run_that_takes_no_time_has_an_axis_from_zero():
+    run = made(table([0, 0], [5, 5], [64, 64]), 2, 8)
+    assert run.end_s == 0.0
+    assert plot(figures(run)[0])[1]["xaxis"]["range"] == [0.0, 1.0]
 
 
 def test_a_run_without_jobs_that_ran_says_so():

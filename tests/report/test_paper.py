@@ -10,6 +10,7 @@ import pytest
 
 from dcsim import results
 from dcsim.__main__ import main
+from dcsim.report.dates import date_labels
 from dcsim.report.figures import figures
 from dcsim.report.page import html
 from dcsim.report.paper import STYLE, draw, images
@@ -38,6 +39,15 @@ def test_every_axis_has_a_title():
             axes = draw(figure).axes
         assert all(axis.get_ylabel() for axis in axes)
         assert axes[len(figure.panels) - 1].get_xlabel()
+
+
+def test_every_date_on_an_axis_tells_its_month_and_the_first_and_changed_ones_their_year():
+    christmas = 18620  # days since 1970 of 24 December 2020
+    assert date_labels([christmas + n for n in (1, 5, 8, 12)]) == ["25 Dec\n2020", "29 Dec", "01 Jan\n2021", "05 Jan"]
+    assert date_labels([christmas + n / 2 for n in (1, 2, 3)]) == ["12:00\n24 Dec 2020", "00:00\n25 Dec 2020", "12:00"]
+    assert date_labels([christmas + n / 86400 for n in (5, 6)]) == ["00:00:05\n24 Dec 2020", "00:00:06"]
+    assert date_labels([christmas + n for n in (8, 39, 67)]) == ["Jan\n2021", "Feb", "Mar"]
+    assert date_labels([christmas + n for n in (8, 373)]) == ["2021", "2022"]
 
 
 def test_the_command_writes_figures_and_page_into_the_run_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -32,8 +32,6 @@ def nodes(schema: Any) -> Iterator[dict[str, Any]]:
 
 def test_the_schema_covers_every_key_of_a_scenario() -> None:
     assert set(SCHEMA["properties"]) == {"base", *Scenario.model_fields}
-    assert SCHEMA["required"] == ["name", "pools"]
-    assert [way["required"] for way in SCHEMA["anyOf"]] == [["workload"], ["jobs"]]
     assert SCHEMA["additionalProperties"] is False
 
 
@@ -48,14 +46,27 @@ def test_the_schema_knows_no_null_and_only_json() -> None:
     assert json.loads(json.dumps(SCHEMA)) == SCHEMA
 
 
+def test_only_a_file_without_a_base_must_hold_all_that_is_required() -> None:
+    assert SCHEMA["if"] == {"required": ["base"]}
+    assert not {"then", "required", "anyOf", "allOf"} & set(SCHEMA)
+    assert "required" not in SCHEMA["$defs"]["Interconnect"]
+    whole = SCHEMA["else"]
+    assert whole["required"] == ["name", "pools"]
+    assert [way["required"] for way in whole["anyOf"]] == [["workload"], ["jobs"]]
+    assert whole["properties"]["network"]["required"] == ["topology"]
+    assert whole["properties"]["workload"]["required"] == ["use"]
+    csv = {"properties": {"use": {"const": "csv"}}, "required": ["use"]}
+    assert {"if": csv, "then": {"required": ["path"]}} in whole["properties"]["workload"]["allOf"]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_plugin_is_an_alternative_with_its_keys(kind: str) -> None:
     holder = SCHEMA["$defs"]["Interconnect"] if kind == "topology" else SCHEMA
-    tables = {t["title"]: t for t in holder["properties"][kind]["oneOf"]}
+    tables = {t["title"]: t for t in holder["properties"][kind]["anyOf"]}
     assert sorted(tables) == plugins.names(kind)
     for name, table in tables.items():
         assert table["properties"]["use"] == {"const": name}
-        assert table["required"][0] == "use"
+        assert "required" not in table  # a base may have what is left out: see above
         assert table["additionalProperties"] is False
         assert table["description"]
 
@@ -82,7 +93,7 @@ def test_an_accelerator_is_a_preset_a_path_or_a_table() -> None:
 
 def test_plugins_of_a_folder_are_in_schema_and_reference(here: Room, capsys: pytest.CaptureFixture[str]) -> None:
     said = say(capsys, "schema", "--plugins", here.plugins[0])
-    (mine,) = [t for t in json.loads(said.out)["properties"]["workload"]["oneOf"] if t["title"] == "mine"]
+    (mine,) = [t for t in json.loads(said.out)["properties"]["workload"]["anyOf"] if t["title"] == "mine"]
     assert mine["description"] == "Jobs of nobody.\n\nMore about them."
     keys = mine["properties"]
     assert keys["jobs"] == {"type": "integer", "minimum": 1, "default": 10, "description": "How many."}

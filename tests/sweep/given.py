@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -59,3 +60,12 @@ def experiment(folder: Path, text: str = EXPERIMENT, base: str = BASE) -> Path:
     path = folder / "experiment.toml"
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def kept(store: Path) -> int:
+    """Number of runs in a store that may not be there yet."""
+    try:
+        with sqlite3.connect(store) as base:
+            return int(base.execute("SELECT count(*) FROM runs").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0

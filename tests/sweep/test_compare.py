@@ -133,6 +133,18 @@ def test_a_baseline_is_named_by_as_many_keys_as_it_takes():
         two.compare(outputs=["wait_s_meen"])
 
 
+def test_values_of_a_baseline_may_have_commas():
+    tables = ('{ use = "easy", depth = 8 }', '{ use = "fifo" }')
+    two = table([(t, n, 1, 1.0) for t in tables for n in (2, 4)], axes=("scheduler", "pools.0.nodes"))
+    assert two.compare(f"scheduler={tables[0]}, pools.0.nodes=4").baseline == (tables[0], 4)
+
+
+def test_runs_that_are_all_alike_are_said_to_be():
+    assert table([("a", 1, 3.0), ("a", 2, 3.0), ("b", 1, 5.0), ("b", 2, 5.0)]).compare().seeds_change_nothing
+    assert not table([("a", 1, 3.0), ("a", 2, 3.0), ("b", 1, 5.0), ("b", 2, 6.0)]).compare().seeds_change_nothing
+    assert not table([("a", 1, 3.0), ("b", 1, 5.0)]).compare().seeds_change_nothing
+
+
 def test_the_front_is_what_no_other_point_beats_in_both():
     points = [(1, 9.0), (2, 4.0), (3, 4.0), (4, 5.0), (5, 1.0), (6, 1.0)]
     rows = [(f"p{cost}", 1, cost, wait) for cost, wait in points]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -16,7 +15,7 @@ import pytest
 import dcsim
 from dcsim.errors import EnvironmentFault, ScenarioError
 from tests.conftest import ROOT
-from tests.sweep.given import BASE, EXPERIMENT, command, experiment, rows
+from tests.sweep.given import BASE, EXPERIMENT, command, experiment, kept, rows
 
 FIELDS = ("table.csv", "table.parquet")
 
@@ -165,14 +164,6 @@ def test_ctrl_c_keeps_what_is_done(tmp_path, alone):
     seen = []
     dcsim.sweep(experiment(tmp_path, EXPERIMENT.replace("[2, 3]", "[2]"), base), tmp_path / "out", progress=seen.append)
     assert seen[-1].kept >= 1
-
-
-def kept(store: Path) -> int:
-    try:
-        with sqlite3.connect(store) as base:
-            return int(base.execute("SELECT count(*) FROM runs").fetchone()[0])
-    except sqlite3.OperationalError:
-        return 0
 
 
 def test_two_sweeps_on_one_folder_the_second_is_told_who_holds_it(tmp_path):

@@ -157,7 +157,7 @@ def test_swf_fields_beyond_the_eighteenth_cost_one_warning(load, tmp_path):
     (tmp_path / "x.swf").write_text(row.format(1) + " 7 7\n" + row.format(2) + "\n" + row.format(3) + " 8\n")
     jobs = load("swf", "x.swf")
     assert jobs.job_ids == ["1", "2", "3"]
-    assert jobs.warnings == ("x.swf: 2 rows have more than 18 fields; the others passed over",)
+    assert jobs.warnings == ("x.swf: rows with more than 18 fields: 2; what is beyond them was passed over",)
 
 
 def test_swf_rows_with_too_few_fields_are_an_error(load, tmp_path):

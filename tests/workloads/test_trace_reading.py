@@ -151,12 +151,14 @@ def test_falling_submission_times_are_sorted_with_one_warning(load, tmp_path):
     (tmp_path / "t.csv").write_text(f"{HEADER}\na,5,1,1\nb,3,1,1\nc,5,1,1\nd,3,1,1\n")
     jobs = load("csv", "t.csv")
     assert list(jobs.job_ids) == ["b", "d", "a", "c"]  # ties keep the order of the file
-    assert jobs.warnings == ("t.csv: submission times fall back in 2 places, first at job 'b'; sorted by submission",)
+    assert jobs.warnings == (
+        "t.csv: rows that fall behind the time of the row before: 2, first job 'b'; sorted by submission",
+    )
 
 
 def test_falling_submission_times_are_an_error_when_strict(load, tmp_path):
     (tmp_path / "t.csv").write_text(f"{HEADER}\na,5,1,1\nb,3,1,1\n")
-    assert "submission times fall back in 1 places, first at job 'b'" in refusal(load, strict=True)
+    assert "rows that fall behind the time of the row before: 1, first job 'b'" in refusal(load, strict=True)
 
 
 def test_names_with_markup_and_control_characters_are_plain_text(load, tmp_path):

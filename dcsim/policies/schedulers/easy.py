@@ -20,3 +20,10 @@ class Easy(OrderedScheduler):
     """
 
     overtake: ClassVar[Literal["reserve_head"]] = "reserve_head"
+    depth: int | None = None
+    """How many jobs behind the head are looked at, at each decision, in order of submission; default: all. Production
+    schedulers have such a limit (Slurm: `bf_max_job_test`)."""
+
+    def __post_init__(self) -> None:
+        if self.depth is not None and self.depth < 1:
+            raise ValueError("depth: must be at least 1")

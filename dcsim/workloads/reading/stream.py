@@ -127,6 +127,8 @@ class Source:
 
     def _unpacked(self) -> Iterator[bytes]:
         try:
+            if self.path.is_fifo():  # opening it would wait for a writer, and it is read twice
+                raise self.error("is a pipe", expected="a file")
             with self.path.open("rb") as file:
                 head = file.read(16)
             with _HashedFile(self.path) as self._file:

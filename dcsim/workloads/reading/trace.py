@@ -73,7 +73,7 @@ class TraceFile:
         if len(falls) == 0:
             return jobs
         first = jobs.job_id(int(falls[0]) + 1)
-        what = f"submission times fall back in {human_count(len(falls))} places, first at job {first!r}"
+        what = f"rows that fall behind the time of the row before: {human_count(len(falls))}, first job {first!r}"
         if self.strict:
             raise source.error(what, expected="rows in order of submission", fix="leave out strict = true")
         warning = f"{source.name}: {what}; sorted by submission"

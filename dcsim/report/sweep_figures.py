@@ -1,0 +1,112 @@
+"""All figures of a sweep, in the order in which they are shown: the same for the page and for papers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from dcsim.errors import Problem, ScenarioError
+from dcsim.report.chart import Exhibit
+from dcsim.report.sweep_charts import exhibits
+from dcsim.report.sweep_front import Front, differences, front
+from dcsim.report.sweep_output import Output
+from dcsim.report.swept import Key, keys_of, label, name
+from dcsim.scenario.mistakes import hint, quoted
+from dcsim.sweep.compare import Comparison, compare, measures, pareto
+from dcsim.sweep.table import Table
+
+LARGER_IS_BETTER = ("utilization_allocated", "jobs_completed", "jain_fairness_tenants")
+COSTS = ("accelerators", "accelerator_hours")  # what good outputs are usually paid with
+SAME = 6  # digits in which means differ, or are the same
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a user wants to see: `outputs` other than the experiment's, the two of the front, which of them are better
+    when larger, and the variant to subtract."""
+
+    outputs: tuple[str, ...] = ()
+    pareto: tuple[str, ...] = ()
+    maximize: tuple[str, ...] = ()
+    baseline: str | None = None
+
+
+@dataclass(frozen=True)
+class Figures:
+    """`labels`: the variants in words, in the order of the table; `found`: their means."""
+
+    table: Table
+    keys: tuple[Key, ...]
+    labels: tuple[str, ...]
+    found: Comparison
+    of_outputs: tuple[tuple[Output, tuple[Exhibit, ...]], ...]
+    front: Front | None
+
+    def all(self) -> Iterator[Exhibit]:
+        """Every one."""
+        for _, shown in self.of_outputs:
+            yield from shown
+        if self.front is not None:
+            yield self.front.exhibit
+
+
+def sweep_figures(table: Table, asked: Asked) -> Figures:
+    """What there is to see; ScenarioError for names that the table does not have, all at once."""
+    _refuse_unknown(table, asked)
+    found = compare(table, asked.baseline, asked.outputs)
+    keys = tuple(keys_of(table))
+    where = [table.axes.index(key.name) for key in keys]
+    points = list(dict.fromkeys(row.variant for row in found.rows))
+    varied = [[point[i] for i in where] for point in points]
+    names = [name(keys, values) for values in varied]
+    labels = tuple(label(keys, values) for values in varied)
+    of_outputs = []
+    for output in map(Output, asked.outputs or table.outputs):
+        shown = exhibits(table, keys, output)
+        if found.baseline is not None:
+            mine = [row for row in found.rows if row.output == output.name]
+            base = labels[points.index(found.baseline)]
+            shown.append(differences(mine, keys, names, base, output))
+        of_outputs.append((output, tuple(shown)))
+    return Figures(table, keys, labels, found, tuple(of_outputs), _front(table, asked))
+
+
+def _front(table: Table, asked: Asked) -> Front | None:
+    """None where there is nothing to choose from."""
+    pair = asked.pareto or _usual_pair(table, (asked.outputs or table.outputs))
+    if len(pair) < 2:
+        return None
+    maximize = {*asked.maximize, *LARGER_IS_BETTER}
+    found = compare(table, None, pair)
+    numbers = {point: n for n, point in enumerate(dict.fromkeys(row.variant for row in found.rows))}
+    if len(numbers) < 2:
+        return None
+    best = [numbers[tuple(p[a] for a in table.axes)] for p in pareto(table, *pair, maximize=tuple(maximize))]
+    return front(found, best, (pair[0], pair[1]), maximize) if best else None
+
+
+def _usual_pair(table: Table, outputs: tuple[str, ...]) -> tuple[str, ...]:
+    """The first output, and the first cost or output that is not the same for all variants."""
+    others = [other for other in (*COSTS, *outputs) if other in measures(table) and other != outputs[0]]
+    for other in dict.fromkeys(others):
+        means = [row.mean.value for row in compare(table, None, (other,)).rows]
+        if len({f"{mean:.{SAME}g}" for mean in means if not math.isnan(mean)}) > 1:
+            return outputs[0], other
+    return ()
+
+
+def _refuse_unknown(table: Table, asked: Asked) -> None:
+    known = measures(table)
+    problems = []
+    if asked.pareto and (len(asked.pareto) != 2 or asked.pareto[0] == asked.pareto[1]):
+        got = quoted(",".join(asked.pareto))
+        problems.append(Problem("--pareto", "", "not two outputs", got, fix="such as wait_s_mean,accelerators"))
+    for option in ("outputs", "pareto", "maximize"):
+        problems += [
+            Problem(f"--{option}", "", "no such output", quoted(output), fix=hint(output, known))
+            for output in getattr(asked, option)
+            if output not in known
+        ]
+    if problems:
+        raise ScenarioError(problems)

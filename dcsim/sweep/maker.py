@@ -1,0 +1,103 @@
+"""Makes runs of an experiment in its folder, each once: what is known already is not made again."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dcsim.sweep.executors.base import Executor
+from dcsim.sweep.executors.inline import Inline
+from dcsim.sweep.executors.processes import Processes
+from dcsim.sweep.experiment import Experiment
+from dcsim.sweep.folder import Folder
+from dcsim.sweep.prepared import Prepared
+from dcsim.sweep.store import held
+from dcsim.sweep.work import FAILED, Outcome, Task
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a sweep is. `kept`: runs that were done before; `wall_s`: since it began."""
+
+    runs: int
+    done: int
+    failed: int
+    kept: int
+    wall_s: float
+
+
+@dataclass(frozen=True)
+class Making:
+    """How runs are made.
+
+    `workers`: None for one a core, 0 for none; `dask`: address of a scheduler; `keep_runs`: leave each run's folder;
+    `told`: takes notes for the user.
+    """
+
+    workers: int | None = None
+    dask: str | None = None
+    keep_runs: bool = False
+    progress: Callable[[Progress], None] = field(default=lambda _: None)
+    told: Callable[[str], None] = field(default=lambda _: None)
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Makes runs in a folder that is held. `known`: outcomes by key; `put`: keeps one in the store."""
+
+    folder: Folder
+    making: Making
+    known: dict[str, Outcome]
+    put: Callable[[str, Outcome], None]
+
+    def make(self, prepared: Prepared, mine: Sequence[int] | None = None) -> list[Outcome]:
+        """Make the runs that are not known, each once; the outcomes of all those asked for, in order.
+
+        `mine`: numbers of the runs, by default all.
+        """
+        begun = time.monotonic()
+        numbers = range(len(prepared.runs)) if mine is None else mine
+        first_of: dict[str, int] = {}
+        for number in numbers:
+            if prepared.keys[number] not in self.known:
+                first_of.setdefault(prepared.keys[number], number)
+        keep = self.folder.runs if self.making.keep_runs else None
+        tasks = [Task(number, prepared.loaded(number), keep) for number in first_of.values()]
+        kept, done, failed = len({prepared.keys[n] for n in numbers}) - len(tasks), 0, 0
+
+        def settle(task: Task, outcome: Outcome) -> None:
+            """Keep an outcome and tell how far the sweep is."""
+            nonlocal done, failed
+            key = prepared.keys[task.number]
+            self.put(key, outcome)
+            self.known[key] = outcome
+            done, failed = done + 1, failed + (outcome.status == FAILED)
+            self.making.progress(Progress(len(tasks), done, failed, kept, time.monotonic() - begun))
+
+        self.making.progress(Progress(len(tasks), 0, 0, kept, 0.0))
+        if tasks:
+            _executor(self.making, self.folder.traces).run(tasks, settle)
+        return [self.known[prepared.keys[number]] for number in numbers]
+
+
+@contextmanager
+def maker(experiment: Experiment, folder: Folder, making: Making) -> Iterator[Maker]:
+    """Make the experiment's folder if it is not there, and hold it; see `Folder.make` and `held` for what it raises."""
+    folder.make(experiment)
+    with held(folder.lock), folder.store() as store:
+        for note in store.notes:
+            making.told(note)
+        yield Maker(folder, making, store.all(), store.put)
+
+
+def _executor(making: Making, traces: Path) -> Executor:
+    if making.dask is not None:
+        from dcsim.sweep.executors.dask import Dask  # the extra `dask`
+
+        return Dask(making.dask)
+    workers = len(os.sched_getaffinity(0)) if making.workers is None else making.workers
+    return Processes(workers, traces) if workers else Inline(traces)
