@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+import dcsim
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "dcsim"
 FILES = sorted(PACKAGE.rglob("*.py"))
+EXPERIMENTS = sorted((ROOT / "experiments").rglob("*.py"))
 
 # Who may import whom: only rooms of a lower layer, or their own; as built, see docs/architecture.md.
 LAYERS = [
@@ -148,6 +151,13 @@ def test_nothing_inside_imports_the_public_face():
     assert not wrong
 
 
+def test_experiments_know_dcsim_by_its_face_alone():
+    for path in EXPERIMENTS:
+        assert not [module for module in imports(path) if module.startswith("dcsim.")], path
+        used = [n for n in ast.walk(tree(path)) if isinstance(n, ast.Attribute) and ast.unparse(n.value) == "dcsim"]
+        assert {node.attr for node in used} <= set(dcsim.__all__), path
+
+
 def test_there_is_no_circle_of_imports():
     graph = {name_of(p): {m for m in imports(p, types_too=False) if m.startswith("dcsim.")} for p in FILES}
     done: set[str] = set()
@@ -223,9 +233,10 @@ def test_only_units_knows_conversion_factors():
 def test_nothing_is_left_to_do_and_no_code_is_commented_out():
     marks = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
     code = re.compile(r"^\s*#\s*(def |class |import |from \w+ import |if .*:$|for .*:$|return |\w+ = \w+\()")
+    others = sorted(path for room in ("tests", "benchmarks") for path in (ROOT / room).rglob("*.py"))
     hits = [
         f"{p.relative_to(ROOT)}:{n}: {line.strip()}"
-        for p in [*FILES, *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "benchmarks").rglob("*.py"))]
+        for p in [*FILES, *EXPERIMENTS, *others]
         if p != Path(__file__)
         for n, line in enumerate(p.read_text(encoding="utf-8").splitlines(), 1)
         if marks.search(line) or code.search(line)

@@ -1,0 +1,1 @@
+"""Experiments: one folder a question. They know dcsim by its public face alone."""

@@ -1,0 +1,54 @@
+"""Oversubscription of a leaf-spine network against slow-down: python -m experiments.oversubscription.figure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import dcsim
+from experiments.drawing import BLUE, ORANGE, arguments, panels, save
+
+HERE = Path(__file__).parent
+UPLINK, PLACEMENT = "network.topology.uplink_bandwidth", "placement.use"
+FULL = "1600 GB/s"  # what the four nodes of a leaf can send
+OUTPUTS = {
+    "accelerator_hours": "accelerator-hours, + %",
+    "jct_s_mean": "mean completion time, + %",
+}
+COLORS = {"pack": ORANGE, "topology_aware": BLUE}
+
+
+def main() -> None:
+    """Run what is missing, print the table, draw."""
+    options = arguments(__doc__ or "")
+    table = dcsim.sweep(HERE / "experiment.toml", options.out)
+    found = table.compare({UPLINK: FULL, PLACEMENT: "pack"}, tuple(OUTPUTS))
+    print(found.markdown())
+    figure, axes = panels(len(OUTPUTS), 2.6)
+    for axis, (output, label) in zip(axes, OUTPUTS.items(), strict=True):
+        for place, color in COLORS.items():
+            points = [point(found, row) for row in found.rows if row.output == output and place in row.variant]
+            ratios, more, halves = zip(*points, strict=True)
+            axis.errorbar(ratios, more, halves, color=color, marker="o", ms=3, lw=1.2, capsize=2, label=place)
+        axis.set(xscale="log", xlabel="oversubscription of a leaf's uplink", ylabel=label)
+        axis.set_yscale("symlog", linthresh=10.0)
+        axis.set_ylim(-6.0, 2500.0)
+        axis.set_xticks([1, 2, 3, 4, 8, 16], [f"{n}:1" for n in (1, 2, 3, 4, 8, 16)])
+        axis.set_yticks([0, 5, 10, 30, 100, 300, 1000], ["0", "5", "10", "30", "100", "300", "1,000"])
+        axis.minorticks_off()
+        axis.legend()
+    save(figure, "oversubscription", options.figures)
+
+
+def point(found: Any, row: Any) -> tuple[float, float, float]:
+    """Oversubscription (what the nodes of a leaf can send over what its uplink carries), percent more than the
+    baseline, and half of the interval."""
+    uplink = row.variant[found.axes.index(UPLINK)]
+    ratio = float(FULL.split()[0]) / float(uplink.split()[0])
+    if row.against is None or not row.against.value:
+        return ratio, 0.0, 0.0
+    return ratio, 100.0 * row.relative, 100.0 * row.against.half * row.relative / row.against.value
+
+
+if __name__ == "__main__":
+    main()
