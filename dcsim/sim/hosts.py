@@ -28,7 +28,7 @@ def first_hosts(pools: Sequence[Pool], rails: Sequence[int]) -> list[int]:
     return [0, *accumulate(pool.nodes * each for pool, each in zip(pools, rails, strict=True))]
 
 
-def refuse_other_hosts(links: Links, pools: Sequence[Pool], file: str) -> None:
+def refuse_other_hosts(links: Links, pools: Sequence[Pool]) -> None:
     """ScenarioError where a graph has neither as many endpoints as the pools have nodes, nor as accelerators."""
     hosts, accelerators = len(links.endpoints), first_hosts(pools, rails_of(links, pools))[-1]
     nodes = sum(pool.nodes for pool in pools)
@@ -36,7 +36,7 @@ def refuse_other_hosts(links: Links, pools: Sequence[Pool], file: str) -> None:
         what = "the hosts of the graph are the nodes of the pools, or their accelerators"
         fix = "change the topology or pools.nodes"
         expected = f"{nodes} nodes or {accelerators} accelerators"
-        raise ScenarioError(Problem(file, "network.topology", what, f"{hosts} hosts", expected, fix=fix))
+        raise ScenarioError(Problem("", "network.topology", what, f"{hosts} hosts", expected, fix=fix))
 
 
 def blocks(links: Links, pools: Sequence[Pool]) -> list[list[Ints]]:

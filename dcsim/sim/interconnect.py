@@ -56,7 +56,8 @@ def links_of(loaded: Loaded) -> Links:
     except ScenarioError as error:
         path = str(getattr(topology, "path", ""))
         raise ScenarioError(_in_its_file(problem, table, path, loaded) for problem in error.problems) from None
-    refuse_other_hosts(links, loaded.scenario.pools, loaded.file)
+    with loaded.placing():
+        refuse_other_hosts(links, loaded.scenario.pools)
     return links
 
 

@@ -162,8 +162,8 @@ def test_a_row_of_accelerators_of_a_torus_is_a_node():
 
 
 def test_other_hosts_than_nodes_are_refused_with_both_numbers():
-    with pytest.raises(ScenarioError, match=r"^my.toml: network.topology: .*4 hosts.*6 nodes"):
-        refuse_other_hosts(compiled(build(graph())), (pool(6),), "my.toml")
+    with pytest.raises(ScenarioError, match=r"^network.topology: .*4 hosts.*6 nodes"):
+        refuse_other_hosts(compiled(build(graph())), (pool(6),))
 
 
 def test_blocks_are_the_nodes_under_one_switch_level_by_level():
