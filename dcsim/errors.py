@@ -14,7 +14,8 @@ class Problem:
     """One mistake in one place.
 
     `file` and `key` say where (`line` counts from 1), `what` says what is wrong, `got` and `expected` are shown
-    in brackets, and `fix` is what to write instead.
+    in brackets, and `fix` is what to write instead. The file is "" where who finds the mistake knows none, as in a
+    simulation of facts: `run` fills it in.
     """
 
     file: str
@@ -27,7 +28,7 @@ class Problem:
 
     def __str__(self) -> str:
         where = self.file if self.line is None else f"{self.file}:{self.line}"
-        head = f"{where}: {self.key}: {self.what}" if self.key else f"{where}: {self.what}"
+        head = ": ".join(part for part in (where, self.key, self.what) if part)
         facts = []
         if self.got is not None:
             facts.append(f"got {self.got}")

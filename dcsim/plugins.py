@@ -34,11 +34,16 @@ FOLDERS = {
 
 @dataclasses.dataclass(frozen=True)
 class PathMarker:
-    """Says that a text names a file (or folder) inside the scenario's folder or the data folder."""
+    """Says that a text names a file, or a folder, inside the scenario's folder or the data folder."""
+
+    folder: bool = False
 
 
 DataPath = Annotated[str, PathMarker()]
 """Type of a plug-in's key that is the path of an input file."""
+
+DataFolder = Annotated[str, PathMarker(folder=True)]
+"""Type of a plug-in's key that is the path of a folder of input files."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_\-]*")
 _HELPERS = ("_", "base")

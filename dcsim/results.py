@@ -14,11 +14,11 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from dcsim.errors import EnvironmentFault, Problem, ScenarioError
+from dcsim.errors import DcsimError, EnvironmentFault, Problem, ScenarioError
 from dcsim.run import Run
 from dcsim.scenario import digest, from_toml, presets, to_toml
 from dcsim.scenario.loaded import Source
@@ -208,7 +208,7 @@ def _write_tables(run: Run, folder: Path) -> None:
 def read(folder: Path) -> Run:
     """A finished run, read back from its folder.
 
-    Raises ScenarioError where the folder is not the result of a run.
+    Raises ScenarioError where the folder is not the result of a run, or a file in it is damaged.
     """
     import pyarrow.parquet as pq
 
@@ -218,12 +218,37 @@ def read(folder: Path) -> Run:
         missing = [name for name in FILES if not (folder / name).is_file()]
         what = "no such folder" if not folder.is_dir() else f"is not the result of a run: it lacks {', '.join(missing)}"
         raise ScenarioError(Problem(str(folder), "", what))
-    scenario = from_toml((folder / "scenario.toml").read_text(encoding="utf-8"))
-    meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-    jobs = pq.read_table(folder / "jobs.parquet")
-    end_s = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["end_s"]
-    log = tables.read_log(pq.read_table(folder / "events.parquet"))
-    told: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in meta.get("source", {}).items()}
-    events, wall_s = meta["simpy_events"], meta["simulation_wall_s"]
-    trained = tables.read_trained(jobs)
-    return Run(scenario, tables.read_jobs(jobs, meta), log, end_s, events, wall_s, Source(**told), trained)
+    with _undamaged(folder / "scenario.toml") as path:
+        scenario = from_toml(path.read_text(encoding="utf-8"))
+    with _undamaged(folder / "meta.json") as path:
+        meta = json.loads(path.read_text(encoding="utf-8"))
+        told: dict[str, Any] = {
+            key: tuple(v) if isinstance(v, list) else v for key, v in meta.get("source", {}).items()
+        }
+        source, events, wall_s = Source(**told), int(meta["simpy_events"]), float(meta["simulation_wall_s"])
+        told_by_loader = {"warnings": list(meta["warnings"]), "trace": dict(meta["trace"])}
+    with _undamaged(folder / "summary.json") as path:
+        end_s = float(json.loads(path.read_text(encoding="utf-8"))["end_s"])
+    with _undamaged(folder / "jobs.parquet") as path:
+        table = pq.read_table(path)
+        jobs, trained = tables.read_jobs(table, told_by_loader), tables.read_trained(table)
+        slowdown = tables.read_slowdown(table)
+    with _undamaged(folder / "events.parquet") as path:
+        log = tables.read_log(pq.read_table(path))
+        if len(log) and not 0 <= log.job.min() <= log.job.max() < len(jobs):
+            raise ScenarioError(Problem("", "", "is of another run than jobs.parquet", fix="run the scenario again"))
+    return Run(scenario, jobs, log, end_s, events, wall_s, source, trained, slowdown)
+
+
+@contextmanager
+def _undamaged(path: Path) -> Iterator[Path]:
+    """A file of a run folder, to be read in the block; ScenarioError naming it where that fails."""
+    try:
+        yield path
+    except PermissionError:
+        raise
+    except DcsimError as error:
+        raise ScenarioError(replace(problem, file=str(path)) for problem in error.problems) from None
+    except (LookupError, ArithmeticError, AttributeError, OSError, RuntimeError, TypeError, ValueError) as error:
+        what = "is damaged, or not what dcsim wrote"
+        raise ScenarioError(Problem(str(path), "", what, fix="run the scenario again")) from error

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dcsim.errors import Problem, ScenarioError, TraceError
 from dcsim.eventlog.log import EventLog
+from dcsim.metrics.contention import slowdowns
 from dcsim.metrics.jobs import JobResults, job_results
-from dcsim.metrics.summary import summary
+from dcsim.metrics.summary import spread, summary
 from dcsim.metrics.timeline import Timeline, timeline
 from dcsim.plugins import faults_named
 from dcsim.policies.placements import Placement
@@ -22,19 +24,22 @@ from dcsim.scenario.jobs import JobTable
 from dcsim.scenario.load import load
 from dcsim.scenario.loaded import Loaded, Source
 from dcsim.scenario.plugin_tables import build
-from dcsim.scenario.spec import PluginTable, Scenario
-from dcsim.sim.engine import Engine, Progress
+from dcsim.scenario.spec import PluginTable, Pool, Scenario
+from dcsim.sim.engine import Engine, Outcome, Progress
 from dcsim.sim.parts import Part
 from dcsim.sim.rng import stream
 from dcsim.speeds.base import SpeedContext
 from dcsim.training.jobs import training_table
 from dcsim.training.rates import Rates, kept_away
-from dcsim.training.told import Trained, trained
+from dcsim.training.told import Trained, sent_b, trained
 from dcsim.workloads.base import WorkloadContext
 
 if TYPE_CHECKING:
     from dcsim.performance.training import Training
     from dcsim.sim.links import SharedLinks
+    from dcsim.sim.speeds import Contention
+    from dcsim.sim.traffic import Traffic
+    from dcsim.topologies._routes import Links
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,8 @@ class Run:
 
     `end_s`: simulated time at which the run stopped, s. `simpy_events`: events that SimPy processed. `wall_s`:
     seconds of wall time from loaded scenario to finished event log. `source`: how to run it again. `trained`: what
-    became of the training jobs.
+    became of the training jobs. `slowdown`: by contention, shape (jobs,), NaN for jobs that did not run or send nothing
+    that anybody knows of; None where links are not shared; see `metrics.contention`.
     """
 
     scenario: Scenario
@@ -54,6 +60,7 @@ class Run:
     wall_s: float
     source: Source = field(default_factory=Source)
     trained: tuple[Trained, ...] = ()
+    slowdown: NDArray[np.float64] | None = None
 
     @cached_property
     def results(self) -> JobResults:
@@ -67,8 +74,27 @@ class Run:
 
     @cached_property
     def summary(self) -> dict[str, Any]:
-        """Scalars by name, units in the names."""
-        return summary(self.jobs, self.results, self.timeline, self.log, capacity(self.scenario))
+        """Scalars by name, units in the names; slow-downs by contention only where links are shared."""
+        found = summary(self.jobs, self.results, self.timeline, self.log, capacity(self.scenario))
+        return found if self.slowdown is None else found | spread("contention_slowdown", self.slowdown)
+
+    @cached_property
+    def interconnect(self) -> Links | None:
+        """The graph whose links jobs share, built anew; ScenarioError where that cannot be done any more."""
+        if not self.scenario.shares_links:
+            return None
+        from dcsim.sim.interconnect import links_of
+
+        return links_of(Loaded.again(self.scenario, self.source))
+
+    def traffic(self, slots_s: NDArray[np.float64]) -> Traffic | None:
+        """What links and switches carried; None where links are not shared. `slots_s`: see `sim.traffic.traffic`."""
+        if self.interconnect is None:
+            return None
+        from dcsim.sim.traffic import traffic
+
+        links = _shared_links(self.interconnect, self.scenario, self.jobs)
+        return traffic(self.log, links, sent_b(self.trained, self.log, len(self.jobs)), slots_s)
 
 
 def capacity(scenario: Scenario) -> int:
@@ -175,24 +201,48 @@ def _interconnect(loaded: Loaded) -> None:
         failing_parts(loaded, links)
 
 
-def _connected(loaded: Loaded, jobs: JobTable, placement: Placement) -> tuple[SharedLinks, list[Part]] | None:
-    """The links of the scenario's network where jobs share them, and what of it can fail; tells the placement where
-    nodes are."""
+def _connected(
+    loaded: Loaded, jobs: JobTable, speeds: Rates | None, placement: Placement
+) -> tuple[SharedLinks, Contention, list[Part]] | None:
+    """The links of the scenario's network where jobs share them, who says what they get of them, and what can fail;
+    tells the placement where nodes are."""
     network, pools = loaded.scenario.network, loaded.scenario.pools
     if network is None and not placement.uses_network:
         return None
-    from dcsim.sim.interconnect import failing_parts, interconnect
-    from dcsim.sim.links import SharedLinks, blocks, senders
+    from dcsim.sim.hosts import blocks, grid
+    from dcsim.sim.interconnect import failing_parts, interconnect  # loads networkx and Numba
+    from dcsim.sim.turns import Turns
 
-    links = interconnect(loaded, placement)
-    if links is None or network is None:
+    graph = interconnect(loaded, placement)
+    if graph is None or network is None:
         return None
     if placement.uses_network:
-        placement.blocks = blocks(links, pools)
-    if network.contention == "none":
+        placement.blocks = blocks(graph, pools)
+        placement.grid = grid(build("topology", network.topology, loaded), graph, pools)
+    if not loaded.scenario.shares_links:
         return None
-    sends = senders(jobs.training, network.traffic.bandwidth if network.traffic else 0.0)
-    return SharedLinks(links, pools, sends), failing_parts(loaded, links)
+    links = _shared_links(graph, loaded.scenario, jobs)
+    contention = Turns(links, speeds.phase) if placement.interleave and speeds is not None else links
+    return links, contention, failing_parts(loaded, graph)
+
+
+def _shared_links(graph: Links, scenario: Scenario, jobs: JobTable) -> SharedLinks:
+    """The links of a graph, on which nobody sends yet."""
+    from dcsim.sim.links import SharedLinks, senders
+
+    traffic = None if scenario.network is None else scenario.network.traffic
+    return SharedLinks(graph, scenario.pools, senders(jobs.training, traffic.bandwidth if traffic else 0.0))
+
+
+def _slowdowns(
+    run: Outcome, jobs: JobTable, pools: Sequence[Pool], rates: Rates, links: SharedLinks
+) -> NDArray[np.float64]:
+    """By how much contention slowed each job down that may send, shape (jobs,); see `metrics.contention.slowdowns`."""
+    from dcsim.sim.alone import rates_alone
+
+    sends = np.array([bool(links.sends(job)) for job in range(len(jobs))])
+    alone = rates_alone(run.log, sends, rates, [pool.clock for pool in pools], links.idle())
+    return slowdowns(run.log, alone, len(jobs), run.end_s)
 
 
 def run(
@@ -211,19 +261,28 @@ def run(
         source = load(source, **options)
     elif isinstance(source, Scenario):
         source = Loaded.of(source, **options)
+    with source.placing():
+        return _run(source, progress, traces)
+
+
+def _run(source: Loaded, progress: Callable[[Progress], None] | None, traces: Traces | None) -> Run:
+    """Simulate a loaded scenario; see `run`."""
     begun = time.perf_counter()
     scenario = source.scenario
     trainings = trainings_of(source)
     jobs, speeds = speeds_of(source, load_jobs(source, trainings, traces), trainings)
     scheduler = build("scheduler", scenario.scheduler, source)
     placement = build("placement", scenario.placement, source)
-    connected = _connected(source, jobs, placement)
+    connected = _connected(source, jobs, speeds, placement)
     engine = Engine(scenario, jobs, scheduler, placement, speeds=speeds)
     if connected is not None:
-        engine.contend(*connected)
+        engine.contend(*connected[1:])
     outcome = engine.run(progress)
     if speeds is not None and speeds.sizes:  # elastic jobs have the size on which they started
         jobs = replace(jobs, accelerators=np.array(outcome.world.facts.accelerators, np.int32))
     wall_s = time.perf_counter() - begun
     told = trained(jobs, outcome.log, trainings)
-    return Run(scenario, jobs, outcome.log, outcome.end_s, outcome.events, wall_s, source.source, told)
+    slowdown = None
+    if connected is not None and speeds is not None:
+        slowdown = _slowdowns(outcome, jobs, scenario.pools, speeds, connected[0])
+    return Run(scenario, jobs, outcome.log, outcome.end_s, outcome.events, wall_s, source.source, told, slowdown)

@@ -19,12 +19,14 @@ from dcsim.run import Run
 from dcsim.scenario.jobs import JobTable, Names
 from dcsim.training.told import Trained
 
-ASKED = ("priority", "cpus", "memory_b", "training")
+ASKED = ("priority", "cpus", "memory_b", "training", "one_node")
 ASKED_NAMES = {"requested_pool": "pool", "accelerator_names": "accelerator_names", "model": "model"}
 """Column of jobs.parquet and field of JobTable."""
-TRAINED = ("steps", "step_time_s", "samples_per_s", "tokens_per_s", "mfu", "device_memory_b")
+TRAINED = ("steps", "step_time_s", "samples_per_s", "tokens_per_s", "mfu", "device_memory_b", "nic_b_per_step")
 TRAINED_TEXTS = ("plan", "bound")
 """Columns of jobs.parquet that only training jobs have: fields of `Trained`."""
+SLOWDOWN = "contention_slowdown"
+"""Column of jobs.parquet where links are shared."""
 REPEATED = [
     "user",
     "tenant",
@@ -74,6 +76,7 @@ def job_table(run: Run) -> Any:
         }
         | _asked(jobs)
         | _trained(run)
+        | ({} if run.slowdown is None else {SLOWDOWN: _gaps(run.slowdown)})
     )
 
 
@@ -114,6 +117,11 @@ def read_trained(table: Any) -> tuple[Trained, ...]:
     started = table["start_s"].is_valid().to_pylist()
     rows = [(job, row) for job, row in enumerate(table.select(own).to_pylist()) if row["bound"] is not None]
     return tuple(Trained(job, started[job], **row | {"steps": int(row["steps"])}) for job, row in rows)
+
+
+def read_slowdown(table: Any) -> Any:
+    """Slow-downs by contention from `jobs.parquet`, NaN where there are none; None where links were not shared."""
+    return table[SLOWDOWN].to_numpy() if SLOWDOWN in table.column_names else None
 
 
 def event_table(run: Run) -> Any:

@@ -38,10 +38,10 @@ _TIME = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "min": MINUTE, "h": HOUR,
 
 @dataclass(frozen=True)
 class Dimension:
-    """A physical dimension: its name, base unit, the units it may be written in, and its least legal value.
+    """A physical dimension: its name, base unit, the units it may be written in, its least and its largest legal value.
 
     As metadata of `Annotated[float, ...]` it makes pydantic parse and check text with units. `least` is inclusive
-    unless `strict`. `usual` is the unit of examples.
+    unless `strict`; `most` is inclusive. `usual` is the unit of examples.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Dimension:
     least: float = 0.0
     strict: bool = False
     usual: str = ""
+    most: float = math.inf
 
     def factor(self, unit: str) -> float:
         """How many base units one `unit` is; KeyError if the dimension has no such unit."""
@@ -76,6 +77,8 @@ class Dimension:
             raise ValueError("must be finite")
         if result < self.least or (self.strict and result == self.least):
             raise ValueError(f"must be {'>' if self.strict else '>='} {self.least:g} {self.base}")
+        if result > self.most:
+            raise ValueError(f"must be <= {self.most:g} {self.base}")
         return result
 
     def format(self, value: float) -> str:
@@ -129,11 +132,16 @@ class TomlFloat(float):
     """A float that a TOML file holds: it has no unit, so a field with a dimension refuses it."""
 
 
-def _dimension(name: str, base: str, usual: str, units: dict[str, float], strict: bool = False) -> Dimension:
-    return Dimension(name, base, tuple(units.items()), strict=strict, usual=usual)
+def _dimension(
+    name: str, base: str, usual: str, units: dict[str, float], strict: bool = False, most: float = math.inf
+) -> Dimension:
+    return Dimension(name, base, tuple(units.items()), strict=strict, usual=usual, most=most)
 
 
-TIME = _dimension("time", "s", "min", _TIME)
+LONGEST_TIME = 1e12
+"""The longest time, s, that is told from a mistake: 31,700 years. Sums of such times are exact to 0.1 ms in floats."""
+
+TIME = _dimension("time", "s", "min", _TIME, most=LONGEST_TIME)
 SIZE = _dimension("size", "B", "GB", _BYTES)
 BANDWIDTH = _dimension(
     "bandwidth",

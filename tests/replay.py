@@ -128,7 +128,7 @@ def replay(run: Simulated) -> Iterator[tuple[float, Replay]]:
         elif kind == START:
             held = dict(zip(nodes[a:b], counts[a:b], strict=True))
             assert len(held) == b - a
-            if not held and pool != TIME_SHARED:
+            if not held and pool != TIME_SHARED and state.need[job]:  # without accelerators it holds nothing
                 held = {WHOLE_POOL: state.need[job]}
             state.start(job, Run(pool, held, value))
             state.start_s.setdefault(job, time)

@@ -163,6 +163,13 @@ def test_b21_without_rejections_such_jobs_are_mistakes_each_with_its_id(here: Ro
     said.refused("job big", "can never fit", "needs 9")
     said.refused("job huge", "can never fit", "needs 90")
     assert len(said.err.splitlines()) == 2
+    assert all(line.startswith(f"dcsim: error: {here.file}:9: workload: job ") for line in said.err.splitlines())
+
+
+def test_what_a_placement_cannot_give_names_file_line_and_key(here: Room):
+    here.jobs(HEADER.replace("\n", ",share\n") + "a,0,1,10,0.5\n")
+    here.file.write_text(SCENARIO + '\n[placement]\nuse = "pool"\n')
+    here.refuses().refused(f"{here.file}:14: placement.use: this placement cannot give", "(got 'pool')")
 
 
 def test_b21_a_job_that_asks_for_a_pool_that_is_not_there_is_rejected_with_the_reason(here: Room):
@@ -218,6 +225,17 @@ def test_b26_times_are_finite_and_not_negative(here: Room, column: str, value: s
     bad = [",".join((good | {"job_id": name, column: value}).values()) for name in "xy"]
     here.jobs(JOBS + "\n".join(bad) + "\n")
     here.refuses().refused(f"jobs.csv:5: {column}:", "row 4", f"'{value}'", "bad rows in this file: 2")
+
+
+@pytest.mark.parametrize("column", ["submit_s", "service_s", "requested_s"])
+def test_times_beyond_all_sense_are_refused(here: Room, column: str):
+    row = {"job_id": "b", "submit_s": "5", "accelerators": "1", "service_s": "9", "requested_s": "9"}
+    here.jobs(",".join(row) + "\na,0,1,1e12,1e12\n" + ",".join((row | {column: "1.1e12"}).values()) + "\n")
+    here.refuses().refused("of job 'b' is out of range (got 1.1e+12 s, expected at most 1e+12 s)")
+    here.jobs(",".join(row) + "\na,0,1,1e12,1e12\n")
+    assert here.run("--set", "horizon=1e12 s").code == 0
+    said = here.run("--set", "horizon=1e300 y")
+    said.refused('--set: horizon: must be <= 1e+12 s (got "1e300 y")')
 
 
 def test_b27_two_jobs_of_one_id_are_named_with_both_rows(here: Room):
@@ -454,6 +472,44 @@ def test_a_path_that_leads_out_of_the_scenarios_folder_is_refused(here: Room, pa
     (here.folder / "link.csv").symlink_to(here.top / "secret.csv")
     (here.folder / "folder").symlink_to(here.top, target_is_directory=True)
     here.refuses("--set", f"workload.path={path}").refused("workload.path", f'"{path}"', "leads outside")
+
+
+@pytest.mark.parametrize("command", ["run", "validate"])
+def test_a_folder_in_the_place_of_a_file_is_no_file(here: Room, command: str):
+    here.file.write_text(SCENARIO.replace("jobs.csv", "."))
+    assert main([command, str(here.file)]) == 2
+    out, err = here.capsys.readouterr()
+    assert (out, err) == ("", f'dcsim: error: {here.file}:11: workload.path: is a folder (got ".", expected a file)\n')
+
+
+def test_a_file_in_the_place_of_a_folder_is_no_folder_and_an_unknown_device_is_named(here: Room):
+    (here.folder / "models" / "bert").mkdir(parents=True)
+    (here.folder / "models" / "bert" / "placements-rtx.csv.gz").write_bytes(b"")
+    here.jobs("name,time,application,num_replicas,batch_size\na,0,bert,1,8\n")
+    here.file.write_text(SCENARIO.replace('"csv"', '"sia"') + 'models = "jobs.csv"\ndevice = "rtxx"\n')
+    here.refuses().refused(f"{here.file}:12: workload.models: is a file", "expected a folder")
+    said = here.refuses("--set", "workload.models=models")
+    said.refused(f"{here.file}:13: workload.device: no measurements of this device (got 'rtxx'); did you mean 'rtx'?")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run"], "the following arguments are required: SCENARIO; see dcsim run --help"),
+        (["run", "x.toml", "--fast"], "unrecognized arguments: --fast; see dcsim --help"),
+        (["trace", "x", "--format", "csv", "--accelerators", "0"],
+         "--accelerators: expected a whole number >= 1 (got '0'); see dcsim trace --help"),
+        (["runn"], "COMMAND: invalid choice: 'runn' (choose from "),
+    ],
+)  # fmt: skip
+def test_mistakes_of_a_command_line_are_one_line_like_all_others(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+):
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    assert stop.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"dcsim: error: command line: {said}")
 
 
 def test_a_base_and_an_accelerator_from_outside_are_refused(here: Room):

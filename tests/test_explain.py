@@ -227,6 +227,12 @@ def test_parts_of_devices_are_told_apart_from_room():
     assert story(sim, 2).unseen == ("parts of devices",)
 
 
+def test_a_placement_that_waits_for_near_nodes_may_be_the_reason():
+    jobs = table([0, 10], [100, 5], [4, 2])
+    assert story(simulate(jobs, 1, 4, placement="locality"), 1).unseen == ("nodes near each other",)
+    assert story(simulate(jobs, 1, 4, placement="topology_aware"), 1).unseen == ()
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     jobs = table([0, 10, 20], [100, 30, 200], [3, 4, 1], job_ids=("first", "<b>\x1b[31m\nsecond", "third"))

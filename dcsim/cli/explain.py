@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(asdict(story) | ({"training": asdict(told)} if told else {})))
         return 0
-    print("\n".join([*lines(story, finished.scenario), *(sentences(told) if told else [])]))
+    print("\n".join([*lines(story, finished.scenario), *(sentences(finished, told) if told else [])]))
     if len(rows) > 1:
         print(f"{len(rows)} jobs have this id: this is the first by submission.")
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 
 class Command(Protocol):
@@ -47,7 +47,7 @@ def load_command(name: str) -> Command:
 
 def build_parser(argv: list[str]) -> argparse.ArgumentParser:
     """The parser for these words; only the modules of commands among them are imported."""
-    parser = argparse.ArgumentParser(prog="dcsim", description="A discrete-event simulator of AI datacenters.")
+    parser = _Parser(prog="dcsim", description="A discrete-event simulator of AI datacenters.")
     parser.add_argument("--version", action=_Version)
     parser.add_argument("--debug", action="store_true", help="show tracebacks instead of error lines")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -56,6 +56,15 @@ def build_parser(argv: list[str]) -> argparse.ArgumentParser:
         if name in argv:
             load_command(name).add_arguments(command)
     return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with the command line as all mistakes are said."""
+
+    def error(self, message: str) -> NoReturn:
+        """One line and exit code 2."""
+        what = " ".join(message.removeprefix("argument ").split())
+        self.exit(2, f"dcsim: error: command line: {what}; see {self.prog} --help\n")
 
 
 class _Version(argparse.Action):

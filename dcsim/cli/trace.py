@@ -14,6 +14,8 @@ from dcsim.cli.tables import aligned
 from dcsim.units import human_count, human_time
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dcsim.scenario.jobs import JobTable
 
 
@@ -32,13 +34,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--start", metavar="TIME", help="calendar time of the trace's second 0, such as 2020-03-18T04:01:39"
     )
+    parser.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        dest="keys",
+        action="append",
+        default=[],
+        help="another key of the format's [workload] table, such as limit=1000; may be given again",
+    )
     parser.add_argument("--fit", action="store_true", help="print a [workload] table that imitates the trace")
+    parser.add_argument(
+        "--pools", action="store_true", help="FILE is a node list of the format: print its [[pools]] tables"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_plugins(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the description, or the table."""
+    """Print the description, or the tables."""
+    if arguments.pools:
+        _print_pools(arguments)
+        return 0
     jobs = _load(arguments)
     start = _start(arguments.start, jobs)
     if arguments.fit:
@@ -54,27 +70,98 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _print_pools(arguments: argparse.Namespace) -> None:
+    from pathlib import Path
+
+    from dcsim import plugins
+    from dcsim.errors import Problem, ScenarioError
+    from dcsim.report.markup import counted
+    from dcsim.scenario.toml_text import inline
+    from dcsim.workloads.reading.stream import Source
+
+    loader: Any = _format(arguments)
+    if not hasattr(loader, "pools"):
+        known = [name for name in plugins.names("workload") if hasattr(plugins.find("workload", name), "pools")]
+        what, got = "is no format with node lists", f"'{arguments.format}'"
+        raise ScenarioError(Problem("command line", "--format", what, got, ", ".join(known)))
+    pools, without = loader.pools(Source(Path(arguments.file), arguments.file))
+    if arguments.json:
+        print(json.dumps(pools, indent=2))
+        return
+    if without:
+        print(f"# left out: {counted(without, 'node')} without accelerators\n")
+    for pool in pools:
+        print("\n".join(["[[pools]]", *(f"{key} = {inline(value)}" for key, value in pool.items()), ""]))
+
+
+def _format(arguments: argparse.Namespace) -> type[Any]:
+    """The loader that the arguments name."""
+    from dcsim import plugins
+    from dcsim.scenario.paths import existing_folder
+
+    folders = tuple(existing_folder(p, "--plugins") for p in arguments.plugins)
+    return plugins.find("workload", arguments.format, folders, ("command line", "--format"))
+
+
 def _load(arguments: argparse.Namespace) -> JobTable:
     """The jobs of the trace; TraceError if they are too few to describe."""
     from functools import partial
     from pathlib import Path
 
-    from dcsim import plugins
     from dcsim.errors import Problem, ScenarioError, TraceError
-    from dcsim.scenario.paths import existing_folder
     from dcsim.sim.rng import stream
     from dcsim.workloads.base import WorkloadContext
 
-    folders = tuple(existing_folder(p, "--plugins") for p in arguments.plugins)
-    loader = plugins.find("workload", arguments.format, folders, ("command line", "--format"))
+    loader = _format(arguments)
     if "path" not in {field.name for field in dataclasses.fields(loader)}:
         what = "this workload reads no trace file"
         raise ScenarioError(Problem("command line", "--format", what, got=f"'{arguments.format}'"))
     context = WorkloadContext(Path, partial(stream, 0), arguments.accelerators or 1, arguments.file)
-    jobs: JobTable = loader(path=arguments.file).load(context)
+    jobs: JobTable = _workload(loader, arguments).load(context)
     if len(jobs) < 2 or jobs.submit_s[-1] == jobs.submit_s[0]:
         raise TraceError(Problem(arguments.file, "", "all jobs come at one instant; there is nothing to describe"))
     return jobs
+
+
+def _workload(loader: type[Any], arguments: argparse.Namespace) -> Any:
+    """The loader of the trace with the keys that were set; ScenarioError with every mistake in them."""
+    from dcsim.scenario import overrides
+    from dcsim.scenario.keys import key_docs, keys_of
+    from dcsim.scenario.mistakes import Mistakes, quoted
+    from dcsim.scenario.plugin_tables import Reader
+    from dcsim.scenario.values import frozen, plain
+
+    mistakes = Mistakes(lambda _: (overrides.OPTION.file, None))
+    keys = {key.name: key for key in keys_of(loader)}
+    given: dict[str, Any] = {"path": arguments.file}
+    for change in map(overrides.parse, arguments.keys):
+        path = change.path
+        if len(path) > 1 or path[0] not in keys:
+            mistakes.unknown_key(path, keys)
+        elif path == ("path",):
+            mistakes.add(path, "is the trace file, and was given", got=quoted(arguments.file))
+        else:
+            given[str(path[0])] = plain(frozen(change.value, mistakes, path))
+    for name in [name for name, key in keys.items() if key.required and name not in given]:
+        meaning = key_docs(loader).get(name, "its value")
+        mistakes.add((name,), f"'{arguments.format}' cannot do without this key", fix=f"--set {name}=...: {meaning}")
+    reader = Reader(mistakes, lambda text: _there(text, arguments.file))
+    values = reader.values(loader, given, ())
+    mistakes.stop_if_any()
+    made = reader.made(loader, values or {}, ())
+    mistakes.stop_if_any()
+    return made
+
+
+def _there(text: str, trace: str) -> Path:
+    """A path; PathError where it leads nowhere. Of the trace itself its reader says more."""
+    from pathlib import Path
+
+    from dcsim.scenario.paths import PathError
+
+    if text != trace and not Path(text).exists():
+        raise PathError("no such file")
+    return Path(text)
 
 
 def _start(text: str | None, jobs: JobTable) -> datetime | None:

@@ -50,6 +50,11 @@ class EventLog:
             self._found[kinds] = np.flatnonzero(is_one_of(self.kind, kinds))
         return self._found[kinds]
 
+    def place(self, row: int) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+        """Where the job of a start row runs: pool, its nodes, and the accelerators on each."""
+        pieces = slice(int(self.offsets[row]), int(self.offsets[row + 1]))
+        return int(self.pool[row]), tuple(self.nodes[pieces].tolist()), tuple(self.counts[pieces].tolist())
+
     @cached_property
     def _found(self) -> dict[tuple[int, ...], NDArray[np.intp]]:
         return {}

@@ -48,7 +48,7 @@ KIND_MEANINGS = {
     "interrupt": "a failure, which `reason` names, stops the job; it gives its accelerators back and waits again; "
     "`value` is the work lost, s",
     "break": "the link or switch that `reason` names fails; `value` is the share of its bandwidth that is left",
-    "repair": "the link or switch that `reason` names is repaired; `value` is 1",
+    "repair": "the link or switch that `reason` names is repaired; `value` is the share that it had left",
 }
 
 NOBODY = -1

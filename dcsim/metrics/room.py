@@ -26,8 +26,8 @@ class Found:
 class Room:
     """Free accelerators of one pool, by node if there are walls.
 
-    `parts`: jobs take fractions of accelerators, each job on one node. The log does not tell which devices, so that
-    only the sum on a node is known.
+    `parts`: jobs take fractions of accelerators. The log does not tell which devices, so that only the sum on a node
+    is known.
     """
 
     def __init__(self, pool: Pool, walls: bool, parts: bool) -> None:
@@ -36,14 +36,15 @@ class Room:
         self.parts = parts
         self.free: float = pool.nodes * self.width
         self._on: list[float] = [self.width] * pool.nodes if walls else []
-        self._having = [0] * self.width + [pool.nodes]  # how many nodes have so many free
+        self._having = [0] * self.width + [pool.nodes]  # how many nodes have so many free; unused with parts
 
     def change(self, amount: float, pieces: Sequence[tuple[int, int]], sign: int) -> None:
         """Take (sign -1) or give back (1) `amount` accelerators, by `pieces` of (node, count)."""
         self.free = round(self.free + sign * amount, DIGITS)
+        share = amount / (sum(count for _, count in pieces) or 1) if self.parts else 1
         for node, count in pieces:
             before = self._on[node]
-            after = self._on[node] = round(before + sign * (amount if self.parts else count), DIGITS)
+            after = self._on[node] = round(before + sign * count * share, DIGITS)
             if not self.parts:
                 self._having[int(before)] -= 1
                 self._having[int(after)] += 1
@@ -58,19 +59,28 @@ class Room:
 
     def empty(self) -> int:
         """Wholly free nodes; 0 without node walls."""
-        return self._having[self.width] if self.walls and not self.parts else 0
+        if not self.walls:
+            return 0
+        return self._on.count(self.width) if self.parts else self._having[self.width]
 
-    def fits(self, need: float) -> bool:
-        """Whether a job has room: whole empty nodes plus one node for the remainder, as all placements do it."""
+    def fits(self, need: float, one_node: bool = False) -> bool:
+        """Whether a job has room: whole empty nodes plus one node for the remainder, as all placements do it.
+
+        `one_node`: it may not span nodes.
+        """
         if need > self.free or not self.walls:
             return need <= self.free
-        if self.parts:
+        if need <= self.width or one_node:
             return need <= self.on_node()
         whole, rest = divmod(int(need), self.width)
-        if not rest:
-            return self.empty() >= whole
-        others = [free for free in range(rest, self.width) if self._having[free]]
-        return self.empty() > whole or (self.empty() == whole and bool(others))
+        empty = self.empty()
+        return empty > whole or (empty == whole and (not rest or self._partly_free() >= rest))
+
+    def _partly_free(self) -> float:
+        """Most free accelerators on one node that is not wholly free; 0 if there is none."""
+        if self.parts:
+            return max((free for free in self._on if free < self.width), default=0)
+        return next((free for free in range(self.width - 1, 0, -1) if self._having[free]), 0)
 
 
 def found(rooms: Sequence[Room]) -> Found:

@@ -53,7 +53,7 @@ def stretches(log: EventLog, until_s: float) -> Stretches:
     """All stretches of a log, in the order in which they begin. `until_s`: end of the run, s."""
     starts = log.of_kind(START)
     row = np.sort(np.concatenate([starts, share_rows(log)])) if len(log.of_kind(RATE)) else starts
-    end_row = _ends(log, row, free_rows(log))
+    end_row = ends(log, row, free_rows(log))
     times = np.append(log.time_s, until_s)
     return Stretches(row, end_row, log.job[row], log.time_s[row], times[end_row], shares(log)[row])
 
@@ -63,12 +63,17 @@ def share_rows(log: EventLog) -> Rows:
     rates = log.of_kind(RATE)
     if not len(rates):
         return rates
+    rows, last_start = rated(log)
+    found: Rows = np.sort(rows[(log.kind[rows] == RATE) & (log.pool[last_start] < 0)])
+    return found
+
+
+def rated(log: EventLog) -> tuple[Rows, Rows]:
+    """Rows that set a rate, starts and rates, job by job; and the start that each belongs to."""
     rows = log.of_kind(START, RATE)
     by_job = rows[np.argsort(log.job[rows], kind="stable")]
     starts = np.where(log.kind[by_job] == START, np.arange(len(by_job)), 0)
-    last_start = by_job[np.maximum.accumulate(starts)]  # a job's first row is a start
-    found: Rows = np.sort(by_job[(log.kind[by_job] == RATE) & (log.pool[last_start] < 0)])
-    return found
+    return by_job, by_job[np.maximum.accumulate(starts)]  # a job's first row is a start
 
 
 def shares(log: EventLog) -> NDArray[np.float64]:
@@ -86,10 +91,10 @@ def waits(log: EventLog) -> Waits:
     frees = free_rows(log)
     back = frees[np.isin(log.kind[frees], (PREEMPT, RELEASE, INTERRUPT))]
     row = np.sort(np.concatenate([log.of_kind(SUBMIT), back]))
-    return Waits(row, _ends(log, row, log.of_kind(START, REJECT)), log.job[row])
+    return Waits(row, ends(log, row, log.of_kind(START, REJECT)), log.job[row])
 
 
-def _ends(log: EventLog, opening: Rows, closing: Rows) -> Rows:
+def ends(log: EventLog, opening: Rows, closing: Rows) -> Rows:
     """For each opening row the next opening or closing row of the same job, or the number of rows."""
     rows = np.sort(np.concatenate([opening, closing]))
     by_job = rows[np.argsort(log.job[rows], kind="stable")]
@@ -97,5 +102,5 @@ def _ends(log: EventLog, opening: Rows, closing: Rows) -> Rows:
     following[:-1] = np.where(log.job[by_job[1:]] == log.job[by_job[:-1]], by_job[1:], len(log))
     end_of = np.empty(len(log), np.intp)
     end_of[by_job] = following
-    ends: Rows = end_of[opening]
-    return ends
+    found: Rows = end_of[opening]
+    return found

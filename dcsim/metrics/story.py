@@ -17,6 +17,7 @@ from dcsim.metrics.room import Found, Room, found
 from dcsim.metrics.runs import Stretches, Waits, stretches, waits
 from dcsim.metrics.spent import Spent, Step, rate_reasons, spent, steps
 from dcsim.plugins import find
+from dcsim.policies.placements import Placement
 from dcsim.scenario.jobs import JobTable
 from dcsim.scenario.spec import Scenario
 
@@ -180,6 +181,7 @@ class Teller:
         rooms = self._rooms(begin)
         line = Line(self.waits, wait, self.by_submission)
         need = float(self.demand[job])
+        one_node = self.jobs.one_node is not None and bool(self.jobs.one_node[job])
         mine = [rooms[n] for n in allowed_pools(self.scenario, self.jobs, job)]
         changes = self._changes(begin, end)
         last = np.flatnonzero(np.diff(self.times[begin : end + 1])) + begin  # last rows of the instants
@@ -188,7 +190,7 @@ class Teller:
                 self._apply(rooms, *changes.pop()[1:])
             kind: Kind = "short"
             if any(room.free >= need for room in mine):
-                kind = "behind" if any(room.fits(need) for room in mine) else "fragmented"
+                kind = "behind" if any(room.fits(need, one_node) for room in mine) else "fragmented"
             yield Moment(self.times[row], self.times[following], kind, found(mine), line.at(row))
 
     def _rooms(self, row: int) -> list[Room]:
@@ -207,13 +209,11 @@ class Teller:
         return sorted(both, reverse=True)
 
     def _apply(self, rooms: Sequence[Room], stretch: int, sign: int) -> None:
-        row, job = int(self.held.row[stretch]), int(self.held.job[stretch])
-        pool = int(self.log.pool[row])
+        pool, nodes, counts = self.log.place(int(self.held.row[stretch]))
         if pool < 0:
             return  # time-shared: it has no place
-        piece = slice(int(self.log.offsets[row]), int(self.log.offsets[row + 1]))
-        pieces = list(zip(self.log.nodes[piece].tolist(), self.log.counts[piece].tolist(), strict=True))
-        rooms[pool].change(float(self.demand[job]), pieces, sign)
+        pieces = list(zip(nodes, counts, strict=True))
+        rooms[pool].change(float(self.demand[int(self.held.job[stretch])]), pieces, sign)
 
     def _unseen(self) -> Iterator[str]:
         jobs, pools = self.jobs, self.scenario.pools
@@ -223,6 +223,8 @@ class Teller:
             yield "CPU cores"
         if jobs.memory_b is not None and any(pool.memory_per_node is not None for pool in pools):
             yield "host memory"
+        if looks_for_near(self.scenario):
+            yield "nodes near each other"
 
     def _cause(self, job: int, moments: Sequence[Moment]) -> Cause:
         """Moments of one kind, one after another, as one cause."""
@@ -269,6 +271,16 @@ def overtaking(scenario: Scenario) -> str:
         return str(getattr(find("scheduler", scenario.scheduler.use), "overtake", ""))
     except DcsimError:
         return ""
+
+
+def looks_for_near(scenario: Scenario) -> bool:
+    """Whether the scenario's placement, if built in, has jobs wait for nodes that are near each other."""
+    try:
+        placement = find("placement", scenario.placement.use)
+    except DcsimError:
+        return False
+    torus = scenario.network is not None and scenario.network.topology.use == "torus"
+    return issubclass(placement, Placement) and (placement.waits() or (torus and placement.uses_network))
 
 
 def allowed_pools(scenario: Scenario, jobs: JobTable, job: int) -> list[int]:

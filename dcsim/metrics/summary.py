@@ -44,8 +44,9 @@ NAMES = (
     "lost_accelerator_hours",
     "jain_fairness_tenants",
     "events",
+    *(f"contention_slowdown_{part}" for part in _PARTS),
 )
-"""All names of a summary, in its order."""
+"""All names of a summary, in its order; slow-downs by contention are there where links are shared."""
 
 
 def summary(jobs: JobTable, results: JobResults, line: Timeline, log: EventLog, capacity: int) -> dict[str, Any]:
@@ -70,8 +71,8 @@ def summary(jobs: JobTable, results: JobResults, line: Timeline, log: EventLog, 
         "jobs_cancelled": int(np.sum(state == CANCELLED)),
         "jobs_rejected": int(np.sum(state == REJECTED)),
         "jobs_unfinished": int(np.sum(state == UNFINISHED)),
-        **_spread("wait_s", results.wait_s),
-        **_spread("jct_s", results.jct_s),
+        **spread("wait_s", results.wait_s),
+        **spread("jct_s", results.jct_s),
         "jobs_waited": int(np.sum(results.wait_s > 0.0) + np.sum(waiting_s > 0.0)),
         "jobs_waiting_at_end": len(waiting_s),
         "waiting_at_end_s_max": float(waiting_s.max()) if len(waiting_s) else None,
@@ -115,7 +116,7 @@ def fairness(jobs: JobTable, results: JobResults) -> float | None:
     return float(mean.sum() ** 2 / (len(mean) * (mean**2).sum())) if mean.any() else None
 
 
-def _spread(name: str, values: NDArray[np.float64]) -> dict[str, float | None]:
+def spread(name: str, values: NDArray[np.float64]) -> dict[str, float | None]:
     """Mean, three percentiles (linear interpolation) and the maximum of the values that are not NaN."""
     known = values[~np.isnan(values)]
     if not len(known):

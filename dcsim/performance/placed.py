@@ -80,8 +80,8 @@ class PlacedStep:
     """A training step where it runs, at the nominal clock; `step_s(clock)` at others.
 
     `work_s`: without waiting; `core_clock_share`: share of it that grows as 1 / clock; `parts`: what it is made of, s,
-    by the names of `kernels.facts.BOUNDS`. `input`: what it waits for beside. `memory_b`: on the fullest accelerator.
-    `plan`: in words.
+    by the names of `kernels.facts.BOUNDS`. `nic_efficiency`: share of a NIC's bandwidth that traffic gets. `input`:
+    what it waits for beside. `memory_b`: on the fullest accelerator. `plan`: in words.
     """
 
     plan: str
@@ -94,7 +94,13 @@ class PlacedStep:
     work_s: float
     core_clock_share: float
     parts: dict[str, float]
+    nic_efficiency: float
     input: Input
+
+    @property
+    def traffic_s(self) -> float:
+        """Traffic that the step waits for, s."""
+        return sum(part_s for name, part_s in self.parts.items() if name.endswith("traffic"))
 
     def step_s(self, clock: float = 1.0) -> float:
         """Step time at a core clock of that share of the nominal one, s."""

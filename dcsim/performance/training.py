@@ -100,6 +100,15 @@ class Training:
             self._steps[key] = _placed(self, pool, accelerators, place)
         return self._steps[key]
 
+    def nic_b(self, pool: int, accelerators: int, place: Place) -> float:
+        """Bytes that an accelerator sends over NICs in a step: the seconds that the step waits for its traffic where
+        NICs carry 1 B/s, since nothing hides any of it then. Of sends between pipeline stages only those count for
+        which a step would wait."""
+        if len(place.counts) == 1:
+            return 0.0
+        slowest = self.step(pool, accelerators, place._replace(nic_b_per_s=1.0))
+        return steady(slowest.traffic_s * slowest.nic_efficiency)
+
     def speed_at(self, pool: int, accelerators: int) -> float:
         """Rate of a gang of that size in its best place in a pool: service per second."""
         return self.reference_step.step_s() / self.step(pool, accelerators, self.place(pool, accelerators)).step_s()
@@ -271,6 +280,7 @@ def _placed(training: Training, pool: int, accelerators: int, place: Place) -> P
         accelerators=accelerators,
         samples=training.job.global_batch,
         peak_flop_per_s=accelerators * device.device.linear_flop_per_s,
+        nic_efficiency=device.device.nic_efficiency,
         input=request.input,
         **own,
     )

@@ -11,9 +11,9 @@ class Allocation(NamedTuple):
     """Where a job runs: `counts[k]` accelerators on node `nodes[k]` of pool number `pool`.
 
     Nodes are numbered from 0 inside their pool. Both tuples are empty under a placement that ignores node walls:
-    then the accelerators come from the pool as a whole. `devices` and `share` tell, for a job that takes a share
-    of one accelerator, which device of the node and how much of it. Pool TIME_SHARED stands for no place at all:
-    the job shares all accelerators with others by time.
+    then the accelerators come from the pool as a whole. Where nodes are shared in parts, `devices` are the numbers
+    of the accelerators on their nodes, node after node, and `share` is how much of each the job takes. Pool
+    TIME_SHARED stands for no place at all: the job shares all accelerators with others by time.
     """
 
     pool: int

@@ -11,6 +11,7 @@ from bisect import insort
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
+from numbers import Real
 from typing import ClassVar, Literal, Protocol
 
 from dcsim.errors import PolicyError, Problem
@@ -47,6 +48,27 @@ class OrderedScheduler:
         """Rising limits of attained service, accelerator-seconds, if `key` is the number of them that a job has
         passed, and nothing else; None if it is not. The engine then looks at running jobs by level."""
         return None
+
+
+def key_of(scheduler: OrderedScheduler) -> Callable[[JobView], Key]:
+    """The key of a scheduler; of one from outside dcsim with a check, since NaN would order the queue anyhow.
+
+    The check raises PolicyError for a key that is no tuple of numbers.
+    """
+    if type(scheduler).__module__.startswith("dcsim."):
+        return scheduler.key
+    name = type(scheduler).__name__
+
+    def checked(job: JobView) -> Key:
+        """The key, if a queue can be ordered by it."""
+        key = scheduler.key(job)
+        if not isinstance(key, tuple) or not all(isinstance(part, Real) and part == part for part in key):
+            raise PolicyError(
+                Problem(name, f"key of job {job.job}", "cannot order a queue", repr(key), "a tuple of numbers")
+            )
+        return key
+
+    return checked
 
 
 class GeneralScheduler(Protocol):
@@ -132,7 +154,7 @@ class Ordered:
     """Waiting jobs in order of their keys, ties by submission."""
 
     def __init__(self, scheduler: OrderedScheduler, view: View) -> None:
-        self._key = scheduler.key
+        self._key = key_of(scheduler)
         self._view = view
         self._heap: list[tuple[Key, int]] = []
 
@@ -217,7 +239,7 @@ class SkipQueue:
 
     def __init__(self, scheduler: OrderedScheduler, view: View) -> None:
         self._view = view
-        self._key = scheduler.key
+        self._key = key_of(scheduler)
         self._classes = view.facts.request_class
         self._lines: dict[int, list[tuple[Key, int]]] = {}
         self._new: list[tuple[Key, int]] = []

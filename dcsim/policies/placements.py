@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache
+from itertools import chain
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.policies.decisions import Allocation
+from dcsim.policies.grids import Grid
 from dcsim.policies.view import PoolView, Request, SharedPoolsView
 
 
@@ -21,22 +24,26 @@ class Placement:
     whole, without node walls. `random` is set by the engine to the placement's own random stream for classes that
     say `uses_random`. `uses_tasks`: the engine calls `expect` before the run. `blocks` is set for classes that say
     `uses_network`: for each pool, for each level of switches from the lowest up, the number of the block of each node,
-    shape (nodes,); nodes of a block are under one switch.
+    shape (nodes,); nodes of a block are under one switch. So is `grid`, where the network is a torus. `uses_links`:
+    where gangs share links, `place_by_share` is asked. `interleave`: jobs that meet there take turns where they can.
     """
 
     ignores_nodes: ClassVar[bool] = False
     uses_random: ClassVar[bool] = False
     uses_tasks: ClassVar[bool] = False
     uses_network: ClassVar[bool] = False
+    uses_links: ClassVar[bool] = False
     best_fit: ClassVar[bool] = False
+    interleave: bool = False
     blocks: Sequence[Sequence[NDArray[np.int64]]] = ()
+    grid: Grid | None = None
 
     def place(self, request: Request, pools: Sequence[PoolView]) -> Allocation | None:
         """Where to put a job with these needs; None if nowhere now. Only pools of `request.pools` are legal."""
         raise NotImplementedError
 
     def place_shared(self, request: Request, pools: SharedPoolsView) -> Allocation | None:
-        """The same when jobs ask for fractions of accelerators, CPU cores or memory: the job goes on one node."""
+        """The same when jobs of the workload ask for fractions of accelerators, CPU cores or memory."""
         raise NotImplementedError
 
     def expect(self, tasks: Sequence[tuple[Request, int]], pools: int) -> None:
@@ -45,6 +52,36 @@ class Placement:
         The only word of the future that a placement gets: not when jobs come or how long they run.
         """
         raise NotImplementedError
+
+    def place_late(self, request: Request, pools: Sequence[PoolView]) -> Allocation | None:
+        """The same for a job that has been passed over for `patience_s`, since `place` wants to wait for better."""
+        raise NotImplementedError
+
+    def place_by_share(
+        self, request: Request, pools: Sequence[PoolView], share: Callable[[Allocation], float]
+    ) -> Allocation | None:
+        """The same where gangs share links: `share(place)` is what these would leave the job of what it sends
+        there, from 0, where no way joins its nodes now, to 1."""
+        raise NotImplementedError
+
+    @property
+    def patience_s(self) -> float:
+        """How long jobs wait for what `place` wants before `place_late` is asked, s; for placements that have both."""
+        return 0.0
+
+    @property
+    def selective(self) -> bool:
+        """Whether a gang may find no place though enough nodes are free."""
+        return False
+
+    @classmethod
+    def waits(cls) -> bool:
+        """Whether the placement may pass a job over to wait for a better place."""
+        return cls.place_late is not Placement.place_late
+
+    def asks_by_job(self) -> bool:
+        """Whether two jobs with the same needs may find different places at one moment."""
+        return self.waits() or self.uses_links
 
     def shares(self) -> bool:
         """Whether the placement can place jobs that ask for fractions, CPU cores or memory."""
@@ -63,6 +100,47 @@ def on_devices(
         devices = devices[[choose(pool.milli[node, devices])]]
     taken = tuple(devices[: request.accelerators].tolist())
     return Allocation(at, (node,), (request.accelerators,), taken, request.share)
+
+
+OneOf = Callable[[NDArray[np.intp], Request, SharedPoolsView], Allocation]
+"""The node that a placement takes of several, by their numbers, on each of which the request fits, and its devices."""
+
+
+def in_parts(
+    request: Request, pools: SharedPoolsView, one_of: OneOf, order: Sequence[int] | None = None
+) -> Allocation | None:
+    """Where a job goes on nodes that are shared in parts: on one node where it fits on one, else as a gang in the
+    first pool, in `order` or the scenario's, with room for it; None if nowhere."""
+    nodes = pools.fitting(request)
+    if len(nodes):
+        return one_of(nodes, request, pools)
+    if request.one_node:
+        return None
+    for number in request.pools if order is None else order:
+        if request.accelerators > pools[number].width:
+            found = _gang_in_parts(number, request, pools, one_of)
+            if found is not None:
+                return found
+    return None
+
+
+def _gang_in_parts(number: int, request: Request, pools: SharedPoolsView, one_of: OneOf) -> Allocation | None:
+    """The shape of `gang`; each of the nodes gives the cores and the memory that the request wants on each."""
+    width = pools[number].width
+    whole, rest = divmod(request.accelerators, width)
+    on_each = replace(request, accelerators=width, pools=(number,))
+    empty = pools.fitting(on_each)[:whole]
+    if len(empty) < whole:
+        return None
+    parts = [on_devices(node, on_each, pools, lambda _: 0) for node in empty.tolist()]
+    if rest:
+        last = replace(on_each, accelerators=rest)
+        beside = np.setdiff1d(pools.fitting(last), empty)
+        if not len(beside):
+            return None
+        parts.append(one_of(beside, last, pools))
+    nodes, counts, devices = (tuple(chain.from_iterable(column)) for column in list(zip(*parts, strict=True))[1:4])
+    return Allocation(number, nodes, counts, devices)
 
 
 @lru_cache(maxsize=1 << 16)

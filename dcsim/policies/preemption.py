@@ -9,7 +9,7 @@ from math import inf, nextafter
 from dcsim.policies.actions import Actions
 from dcsim.policies.decisions import Allocation
 from dcsim.policies.levels import Levels
-from dcsim.policies.ordered import Key, OrderedScheduler
+from dcsim.policies.ordered import Key, OrderedScheduler, key_of
 from dcsim.policies.ranks import Ranks
 from dcsim.policies.room import largest_room
 from dcsim.policies.varied_ranks import VariedRanks
@@ -29,7 +29,7 @@ class PreemptiveQueue:
     """
 
     def __init__(self, scheduler: OrderedScheduler, view: View) -> None:
-        self._key = scheduler.key
+        self._key = key_of(scheduler)
         self._view = view
         self._strict = scheduler.overtake == "none"
         self._grows = scheduler.key_rate > 0.0  # running jobs sink behind waiting ones as time passes
@@ -219,8 +219,12 @@ class PreemptiveQueue:
             return victims  # without it the job did not fit
         places = [view.allocation(victim) for victim in victims]
         if allocation.devices or not need[job]:
-            there = allocation[:2]
-            return self._needed_in_parts(job, [v for v, a in zip(victims, places, strict=True) if a[:2] == there])
+            there = {(allocation.pool, node) for node in allocation.nodes}
+            near = [not there.isdisjoint((place.pool, node) for node in place.nodes) for place in places]
+            return self._needed_by_asking(job, [v for v, yes in zip(victims, near, strict=True) if yes])
+        if allocation.nodes and not view.by_node:
+            beside = [v for v, a in zip(victims, places, strict=True) if a.pool == allocation.pool]
+            return self._needed_by_asking(job, beside)
         pool = view.pools[allocation.pool]
         spare = {n: pool.free_on(n) - c for n, c in zip(allocation.nodes, allocation.counts, strict=True)}
         if not spare:  # no node walls: the pool as a whole is node -1
@@ -243,8 +247,9 @@ class PreemptiveQueue:
                 stopped.append(victim)
         return stopped[::-1]
 
-    def _needed_in_parts(self, job: int, victims: list[int]) -> list[int]:
-        """The same where nodes are shared in parts: whoever need not go for the job to fit does not."""
+    def _needed_by_asking(self, job: int, victims: list[int]) -> list[int]:
+        """The same where nodes are shared in parts, or a placement wants more than as many free nodes as it takes:
+        whoever need not go for the job to fit does not."""
         saving = self._view.saving()
         for victim in reversed(victims):
             others = [v for v in victims if v != victim]

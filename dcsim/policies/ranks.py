@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right, insort
 from heapq import heappop, heappush
 from math import inf, nextafter
 
-from dcsim.policies.ordered import Key, OrderedScheduler
+from dcsim.policies.ordered import Key, OrderedScheduler, key_of
 from dcsim.policies.view import JobView, View
 
 
@@ -24,6 +24,7 @@ class Ranks:
 
     def __init__(self, scheduler: OrderedScheduler, view: View) -> None:
         self._scheduler = scheduler
+        self._key = key_of(scheduler)
         self._view = view
         self._rate = scheduler.key_rate
         self.jumps = type(scheduler).next_change is not OrderedScheduler.next_change
@@ -88,7 +89,7 @@ class Ranks:
             if job in self._key_of:
                 self.remove(job)
                 seen = self._view.job(job)
-                self.add(self._scheduler.key(seen), job, seen, now)
+                self.add(self._key(seen), job, seen, now)
                 jumped = True
         return jumped
 
@@ -103,7 +104,7 @@ class Ranks:
 
     def _rank(self) -> None:
         """Give their rank to those that started when nobody waited; none of them has run before."""
-        facts, started_s, key = self._view.facts, self._view.started_s, self._scheduler.key
+        facts, started_s, key = self._view.facts, self._view.started_s, self._key
         for job in self._unranked:
             seen = JobView(facts, job, 0.0, 0.0)
             self.add(key(seen), job, seen, started_s(job))

@@ -39,4 +39,4 @@ class VariedRanks(Ranks):
             for job in list(self._key_of):
                 self.remove(job)
                 seen = self._view.job(job)
-                self.add(self._scheduler.key(seen), job, seen, now)
+                self.add(self._key(seen), job, seen, now)

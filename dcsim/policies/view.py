@@ -22,7 +22,8 @@ class Request:
 
     `accelerators`: gang size; `share`: share of each accelerator, below 1 for one fractional accelerator;
     `cpus`, `memory_b`: needed on each node, 0 where not asked for; `pools`: numbers of the pools it may use. `sizes`:
-    all gang sizes of an elastic job, largest first, whose least is `accelerators`; empty for others.
+    all gang sizes of an elastic job, largest first, whose least is `accelerators`; empty for others. `one_node`: it
+    goes on one node or nowhere; others may span nodes.
     """
 
     accelerators: int
@@ -31,6 +32,7 @@ class Request:
     memory_b: float = 0.0
     pools: tuple[int, ...] = (0,)
     sizes: tuple[int, ...] = ()
+    one_node: bool = False
 
 
 class PoolView(Protocol):
@@ -84,7 +86,8 @@ class SharedPoolView(Protocol):
     """The present state of a pool whose nodes are shared in parts; see `Request`.
 
     `cpus`: free CPU cores of each node, shape (nodes,), infinite where the scenario does not say; `milli`: free
-    thousandths of each accelerator, shape (nodes, width). Both must not be changed.
+    thousandths of each accelerator, shape (nodes, width). Both must not be changed. `free_total`: free accelerators in
+    all, parts added up and rounded down.
     """
 
     nodes: int
@@ -92,6 +95,11 @@ class SharedPoolView(Protocol):
     speed: float
     cpus: NDArray[np.float64]
     milli: NDArray[np.int64]
+
+    @property
+    def free_total(self) -> int:
+        """Free accelerators in all, parts added up and rounded down."""
+        ...
 
     def devices(self, node: int, request: Request) -> NDArray[np.intp]:
         """Numbers of the accelerators of a node that have room for the request's share, ascending."""
@@ -294,6 +302,10 @@ class View(Protocol):
 
     def place(self, job: int) -> Allocation | None:
         """Where the scenario's placement would put a waiting job now; None if it does not fit."""
+        ...
+
+    def lacking(self, job: int) -> str:
+        """In words, for reasons: what a waiting job that has no place finds too little of, now."""
         ...
 
     def place_after(self, job: int, leaving: Sequence[int]) -> tuple[Allocation, list[int]] | None:

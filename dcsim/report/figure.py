@@ -47,6 +47,11 @@ class TimeScale:
         unit, unit_s = next(((name, length) for name, least, length in SCALES if span_s >= least), ("s", 1.0))
         return TimeScale(f"Time since {event} ({unit})", None, unit_s)
 
+    @staticmethod
+    def plain(title: str) -> TimeScale:
+        """An axis of numbers that are no times."""
+        return TimeScale(title)
+
 
 @dataclass(frozen=True)
 class Steps:
@@ -67,12 +72,17 @@ class Steps:
 
 @dataclass(frozen=True)
 class Cells:
-    """A heat map: `percent[r, c]`, 0 to 100, fills the cell of time edges c, c + 1 and height edges r, r + 1."""
+    """A heat map: `values[r, c]` fills the cell of time edges c, c + 1 and height edges r, r + 1.
+
+    `name`: what the values are, with their unit, as the bar of colours says it. `most`: value of the darkest colour;
+    0 has the lightest.
+    """
 
     name: str
     time_edges_s: Floats
     y_edges: Floats
-    percent: NDArray[np.uint8]
+    values: NDArray[np.generic]
+    most: float = 100.0
 
 
 @dataclass(frozen=True)
@@ -105,15 +115,54 @@ class Boxes:
     most: Floats
 
 
-Mark = Steps | Cells | Bars | Boxes
+@dataclass(frozen=True)
+class Lines:
+    """Straight lines in a plane, from `ends[i, 0]` to `ends[i, 1]`, each (x, y); shape (lines, 2, 2).
+
+    `color`: name in `style.COLORS`. `notes`: a line of text for each.
+    """
+
+    name: str
+    ends: Floats
+    color: str
+    width: float
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Dots:
+    """Points in a plane, which no legend lists; `x`, `y`: shape (dots,).
+
+    `symbol`: "circle" or "square". `size`: across, px on the page. `labels`: text beside each, or none. `notes`: a
+    line of text for each.
+    """
+
+    x: Floats
+    y: Floats
+    symbol: str
+    color: str
+    size: float
+    labels: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plane:
+    """What a figure has instead of a horizontal axis where positions mean nothing. `even`: as long as the vertical."""
+
+    even: bool
+
+
+Mark = Steps | Cells | Bars | Boxes | Lines | Dots
+Across = TimeScale | Plane | str
 
 
 @dataclass(frozen=True)
 class Panel:
     """One plotting area. `ticks`: (height, lines of its label); empty for a plain axis of numbers.
 
-    `top`: upper end of the vertical axis, which begins at 0. `share`: part of the figure's height. `legend`: what the
-    names of the marks are.
+    `top`: upper end of the vertical axis, which begins at `bottom`. `share`: part of the figure's height. `legend`:
+    what the names of the marks are.
     """
 
     y_title: str
@@ -122,20 +171,21 @@ class Panel:
     ticks: tuple[tuple[float, str], ...] = ()
     share: float = 1.0
     legend: str = ""
+    bottom: float = 0.0
 
 
 @dataclass(frozen=True)
 class Figure:
-    """Panels one below the other over one horizontal axis: simulated time, or a duration on a logarithmic axis.
+    """Panels one below the other over one horizontal axis: simulated time, a duration on a logarithmic axis, or none.
 
-    `key`: name of its files and of its place in the page. `x`: a TimeScale, or the title of an axis of durations.
-    `span_s`: ends of the horizontal axis, s. `height`: on the page, px.
+    `key`: name of its files and of its place in the page. `x`: a TimeScale, the title of an axis of durations, or a
+    Plane. `span_s`: ends of the horizontal axis, s. `height`: on the page, px.
     """
 
     key: str
     title: str
     caption: str
-    x: TimeScale | str
+    x: Across
     span_s: tuple[float, float]
     panels: tuple[Panel, ...] = field(default_factory=tuple)
     height: int = 320

@@ -14,7 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.report.durations import log_limits, log_ticks
-from dcsim.report.figure import Bars, Boxes, Cells, Figure, Floats, Mark, Panel, Steps, TimeScale
+from dcsim.report.figure import (
+    Across,
+    Bars,
+    Boxes,
+    Cells,
+    Dots,
+    Figure,
+    Floats,
+    Lines,
+    Mark,
+    Panel,
+    Plane,
+    Steps,
+    TimeScale,
+)
 from dcsim.report.markup import in_label
 from dcsim.report.style import GRID, HEAT, INK, color
 from dcsim.units import MILLI, human_time
@@ -54,9 +68,9 @@ def packed(values: NDArray[Any]) -> Json:
     return {"dtype": code, "bdata": data, **shape}
 
 
-def _place(time_s: Floats, x: TimeScale | str) -> Json:
+def _place(time_s: Floats, x: Across) -> Json:
     """Positions on the horizontal axis: ms since 1970 on a calendar, else in the axis' unit."""
-    if isinstance(x, str):
+    if not isinstance(x, TimeScale):
         return packed(time_s)
     if x.offset_s is None:
         return packed(time_s / x.unit_s)
@@ -64,12 +78,12 @@ def _place(time_s: Floats, x: TimeScale | str) -> Json:
 
 
 @singledispatch
-def _traces(mark: Mark, x: TimeScale | str) -> list[Json]:
+def _traces(mark: Mark, x: Across) -> list[Json]:
     raise TypeError(f"no such mark: {mark!r}")
 
 
 @_traces.register
-def _(mark: Steps, x: TimeScale | str) -> list[Json]:
+def _(mark: Steps, x: Across) -> list[Json]:
     line = {"shape": "hv", "color": color(mark.color), "width": mark.width}
     trace = {
         "type": "scatter",
@@ -86,26 +100,27 @@ def _(mark: Steps, x: TimeScale | str) -> list[Json]:
 
 
 @_traces.register
-def _(mark: Cells, x: TimeScale | str) -> list[Json]:
+def _(mark: Cells, x: Across) -> list[Json]:
     steps = len(HEAT) - 1
-    title = {"text": f"% {in_label(mark.name)}", "side": "right", "font": TITLE}
+    name = in_label(mark.name)
+    title = {"text": name, "side": "right", "font": TITLE}
     bar = {"title": title, "thickness": 12, "outlinewidth": 0, "len": 1.0}
     trace = {
         "type": "heatmap",
         "x": _place(mark.time_edges_s, x),
         "y": packed(mark.y_edges),
-        "z": packed(mark.percent),
+        "z": packed(mark.values),
         "zmin": 0,
-        "zmax": 100,
+        "zmax": mark.most,
         "colorscale": [[i / steps, shade] for i, shade in enumerate(HEAT)],
         "colorbar": bar,
-        "hovertemplate": f"%{{x}}<br>%{{z}} % {in_label(mark.name)}<extra></extra>",
+        "hovertemplate": f"%{{x}}<br>%{{z}} {name}<extra></extra>",
     }
     return [trace]
 
 
 @_traces.register
-def _(mark: Bars, x: TimeScale | str) -> list[Json]:
+def _(mark: Bars, x: Across) -> list[Json]:
     length = mark.length_s / x.unit_s if isinstance(x, TimeScale) and x.offset_s is None else mark.length_s * MILLI
     notes = [in_label(note) for note in mark.notes]
     trace = {
@@ -126,7 +141,7 @@ def _(mark: Bars, x: TimeScale | str) -> list[Json]:
 
 
 @_traces.register
-def _(mark: Boxes, x: TimeScale | str) -> list[Json]:
+def _(mark: Boxes, x: Across) -> list[Json]:
     low, first, middle, third, high = mark.quantiles.T
     box = {
         "type": "box",
@@ -145,6 +160,57 @@ def _(mark: Boxes, x: TimeScale | str) -> list[Json]:
     }
     points = {"mean": (mark.mean, "diamond", color("capacity")), "maximum": (mark.most, "circle", color("queue"))}
     return [box, *(_points(name, mark.y, *drawn) for name, drawn in points.items())]
+
+
+@_traces.register
+def _(mark: Lines, x: Across) -> list[Json]:
+    """All lines in one trace with gaps between them, and points in their middles to be pointed at."""
+    with_gaps = np.full((len(mark.ends), 3, 2), np.nan, np.float32)
+    with_gaps[:, :2] = mark.ends
+    middle = mark.ends.mean(axis=1).astype(np.float32)
+    name = in_label(mark.name)
+    common: Json = {"type": "scatter", "name": name, "legendgroup": name}
+    line = common | {
+        "mode": "lines",
+        "x": packed(with_gaps[..., 0].ravel()),
+        "y": packed(with_gaps[..., 1].ravel()),
+        "line": {"color": color(mark.color), "width": mark.width},
+        "hoverinfo": "skip",
+    }
+    points = common | {
+        "mode": "markers",
+        "x": packed(middle[:, 0]),
+        "y": packed(middle[:, 1]),
+        "text": [in_label(note) for note in mark.notes],
+        "marker": {"opacity": 0, "size": 12, "color": color(mark.color)},
+        "hovertemplate": "%{text}<extra></extra>",
+        "showlegend": False,
+    }
+    return [line, points]
+
+
+@_traces.register
+def _(mark: Dots, x: Across) -> list[Json]:
+    below = mark.symbol == "circle"
+    trace = {
+        "type": "scatter",
+        "mode": "markers+text",
+        "x": packed(mark.x),
+        "y": packed(mark.y),
+        "text": [in_label(label) for label in mark.labels],
+        "customdata": [in_label(note) for note in mark.notes],
+        "textposition": "bottom center" if below else "middle right",
+        "textfont": {"size": 11},
+        "marker": {
+            "symbol": mark.symbol,
+            "size": mark.size,
+            "color": color(mark.color),
+            "line": {"color": "#FFFFFF", "width": 1},
+        },
+        "hovertemplate": "%{customdata}<extra></extra>",
+        "showlegend": False,
+    }
+    return [trace]
 
 
 def _points(name: str, y: Floats, durations_s: Floats, symbol: str, shade: str) -> Json:
@@ -167,7 +233,7 @@ def _axis_name(letter: str, number: int) -> str:
 
 def _layout(figure: Figure) -> Json:
     marks = [mark for panel in figure.panels for mark in panel.marks]
-    named = sum(isinstance(mark, Bars) or (isinstance(mark, Steps) and mark.listed) for mark in marks)
+    named = sum(isinstance(m, Bars | Lines) or (isinstance(m, Steps) and m.listed) for m in marks)
     layout: Json = {
         "font": FONT,
         "height": figure.height,
@@ -190,6 +256,8 @@ def _layout(figure: Figure) -> Json:
     }
     for number, (panel, domain) in enumerate(zip(figure.panels, _domains(figure), strict=True), 1):
         layout[f"yaxis{number if number > 1 else ''}"] = _y_axis(panel, domain)
+    if isinstance(figure.x, Plane) and figure.x.even:
+        layout["yaxis"] |= {"visible": False, "scaleanchor": "x", "constrain": "domain"}
     return layout
 
 
@@ -216,6 +284,8 @@ def _x_axis(figure: Figure) -> Json:
         "ticks": "outside",
         "automargin": True,
     }
+    if isinstance(figure.x, Plane):
+        return {"visible": False, "range": [low, high], "constrain": "domain"}
     if isinstance(figure.x, str):
         ticks = log_ticks(low, high)
         ends = log_limits(low, high)
@@ -243,7 +313,7 @@ def _y_axis(panel: Panel, domain: tuple[float, float]) -> Json:
         "linecolor": INK,
         "automargin": True,
         "anchor": "x",
-        "range": [0, panel.top],
+        "range": [panel.bottom, panel.top],
     }
     if panel.ticks:
         labels = [in_label(text) for _, text in panel.ticks]

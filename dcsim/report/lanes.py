@@ -51,9 +51,8 @@ def job_bars(scenario: Scenario, jobs: JobTable, log: EventLog, held: Stretches)
 
 def _pieces(log: EventLog, row: int, accelerators: int) -> list[tuple[int, int]]:
     """Node and count of each piece of a start; the pool as a whole, as node -1, without node walls."""
-    piece = slice(log.offsets[row], log.offsets[row + 1])
-    nodes = log.nodes[piece].tolist()
-    return list(zip(nodes, log.counts[piece].tolist(), strict=True)) or [(-1, accelerators)]
+    _, nodes, counts = log.place(row)
+    return list(zip(nodes, counts, strict=True)) or [(-1, accelerators)]
 
 
 def _first_lanes(scenario: Scenario) -> list[int]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from dcsim.metrics.cells import held_in_cells
 from dcsim.metrics.runs import Stretches
 from dcsim.report.bands import Bands
 from dcsim.report.figure import Cells, Figure, Floats, Panel, TimeScale
@@ -35,27 +36,6 @@ def occupancy_figure(run: Run, held: Stretches) -> Figure:
     return Figure("occupancy", title, caption, x, (0.0, run.end_s), (panel,), height)
 
 
-def held_in_cells(
-    start_s: Floats, end_s: Floats, weight: Floats, row: NDArray[np.integer], rows: int, slots: Floats
-) -> Floats:
-    """Mean weight held in each row and slot, exact; shape (rows, slots).
-
-    start_s, end_s, weight, row: shape (pieces,): each piece adds its weight to its row from start to end.
-    slots: edges, s, rising, shape (slots + 1,). Sum of weight x time up to an edge e is e x (sum of weights begun)
-    minus (sum of weight x begin), and the same for ends; no loop over pieces.
-    """
-    count = len(slots) - 1
-    time_s = np.concatenate([start_s, end_s])
-    change = np.concatenate([weight, -weight])
-    slot = np.clip(np.searchsorted(slots, time_s, side="left"), 0, count)  # counts at the edge behind it
-    cell = np.concatenate([row, row]) * (count + 1) + slot
-    size = rows * (count + 1)
-    level = np.bincount(cell, change, size).reshape(rows, -1).cumsum(axis=1)
-    moment = np.bincount(cell, change * time_s, size).reshape(rows, -1).cumsum(axis=1)
-    held: Floats = np.diff(level * slots - moment, axis=1) / np.diff(slots)
-    return held
-
-
 def _node_rows(run: Run, held: Stretches, slots: Floats) -> tuple[Panel, str, int]:
     """Rows of as many neighbouring nodes of a pool as it takes to stay within the resolution; height, px."""
     pools = run.scenario.pools
@@ -70,7 +50,7 @@ def _node_rows(run: Run, held: Stretches, slots: Floats) -> tuple[Panel, str, in
     weight = (held.share * shares[held.job])[stretch] * run.log.counts
     share = held_in_cells(held.start_s[stretch], held.end_s[stretch], weight, row, len(sizes), slots)
     bands = Bands.of(pools, rows)
-    cells = Cells("allocated", slots, bands.y(np.arange(len(sizes) + 1.0)), _percent(share / sizes[:, None]))
+    cells = Cells("% allocated", slots, bands.y(np.arange(len(sizes) + 1.0)), _percent(share / sizes[:, None]))
     what = "the accelerators of a node" if group == 1 else f"the accelerators of {group} nodes"
     title, ticks = bands.named()
     panel = Panel(title, (cells, *bands.walls(run.end_s)), bands.top, ticks)
@@ -88,7 +68,7 @@ def _size_rows(run: Run, held: Stretches, slots: Floats) -> tuple[Panel, str, in
     sizes = size_classes(run.jobs.accelerators)
     weight = run.jobs.demand[held.job] * held.share
     share = held_in_cells(held.start_s, held.end_s, weight, sizes.of_job[held.job], len(sizes), slots)
-    cells = Cells("allocated", slots, np.arange(len(sizes) + 1.0), _percent(share / capacity(run.scenario)))
+    cells = Cells("% allocated", slots, np.arange(len(sizes) + 1.0), _percent(share / capacity(run.scenario)))
     ticks = tuple((i + 0.5, label) for i, label in enumerate(sizes.labels))
     return Panel("Accelerators of the job", (cells,), float(len(sizes)), ticks), "all accelerators", SIZES_PX
 

@@ -10,6 +10,7 @@ from dcsim.report.document import document, draw
 from dcsim.report.figure import Figure
 from dcsim.report.figures import figures
 from dcsim.report.interactive import plot
+from dcsim.report.interconnect import graph_lost
 from dcsim.report.markup import counted, folded, in_html, section, table
 from dcsim.report.next_steps import Step
 from dcsim.report.sources import sources
@@ -34,6 +35,7 @@ def html(run: Run, next_steps: Sequence[Step] = ()) -> str:
         _cards(run),
         training_jobs(run),
         *(_figure(figure) for figure in shown),
+        _lost(run),
         _rejections(run),
         _fragmentation(run),
         _shares(run),
@@ -75,6 +77,11 @@ def columns_of(count: int, most: int) -> int:
 def _figure(figure: Figure) -> str:
     place = f"<div class='figure' id='{figure.key}' style='height:{figure.height}px'></div>"
     return section(figure.title, figure.caption, place)
+
+
+def _lost(run: Run) -> str:
+    why = graph_lost(run)
+    return section("Load of the interconnect", f"No picture, since the graph cannot be built: {why}", "") if why else ""
 
 
 def _rejections(run: Run) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.dates import AutoDateLocator
 from matplotlib.figure import Figure as Drawing
@@ -23,7 +24,21 @@ from matplotlib.ticker import Formatter, FuncFormatter, MaxNLocator
 
 from dcsim.report.dates import date_labels
 from dcsim.report.durations import log_limits, log_ticks
-from dcsim.report.figure import Bars, Boxes, Cells, Figure, Floats, Mark, Panel, Steps, TimeScale
+from dcsim.report.figure import (
+    Across,
+    Bars,
+    Boxes,
+    Cells,
+    Dots,
+    Figure,
+    Floats,
+    Lines,
+    Mark,
+    Panel,
+    Plane,
+    Steps,
+    TimeScale,
+)
 from dcsim.report.markup import number, plain
 from dcsim.report.style import GRID, HEAT, INK, color, ink_on
 from dcsim.units import DAY
@@ -31,9 +46,11 @@ from dcsim.units import DAY
 WIDTH_IN = 3.5  # a column of a two-column paper
 PIXELS_PER_INCH = 130  # of a figure's height on the page
 RESOLUTION = 300  # of PNG, dots an inch
-MOST_NAMES, MOST_SIZES = 3, 7  # columns of a legend of names, of job sizes
+MOST_NAMES = 3  # columns of a legend without a title
 MOST_VECTORS = 1500  # points from which on a line is pixels in the SVG too: papers load faster
 DIGITS = 4  # of positions in parts of a figure: 10 micrometres
+THINNER = 0.45  # points of a drawing for each pixel of lines and dots on the page
+LEGEND_IN = 0.45  # above a plane
 LETTERS = 70  # of the smallest text that fit side by side into a plotting area
 LEGEND_LETTERS, HANDLE = 54, 4  # the same of a legend, and what the sign before a name takes of them
 
@@ -102,7 +119,7 @@ def rendered(drawn: Iterable[tuple[str, Drawing]]) -> Iterator[tuple[str, bytes]
 
 def draw(figure: Figure) -> Drawing:
     """The figure as a matplotlib one; no pyplot, so nothing global is left behind."""
-    drawing = Drawing(figsize=(WIDTH_IN, figure.height / PIXELS_PER_INCH), layout="constrained")
+    drawing = Drawing(figsize=(WIDTH_IN, _height_in(figure)), layout="constrained")
     FigureCanvasAgg(drawing)
     heights = [panel.share for panel in figure.panels]
     axes = drawing.subplots(len(heights), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
@@ -116,6 +133,14 @@ def draw(figure: Figure) -> Drawing:
     return drawing
 
 
+def _height_in(figure: Figure) -> float:
+    """As on the page; of a plane whose axes have one scale, no more than the drawing takes."""
+    if not isinstance(figure.x, Plane) or not figure.x.even:
+        return figure.height / PIXELS_PER_INCH
+    panel, (left, right) = figure.panels[0], figure.span_s
+    return WIDTH_IN * (panel.top - panel.bottom) / (right - left) + LEGEND_IN
+
+
 def freeze_layout(drawing: Drawing) -> None:
     """Lay out once and round: the solver's last bits differ from call to call and would show in the SVG."""
     drawing.draw_without_rendering()
@@ -125,9 +150,9 @@ def freeze_layout(drawing: Drawing) -> None:
         axis.set_position((left, bottom, width, height))
 
 
-def _place(time_s: Floats, x: TimeScale | str) -> Floats:
+def _place(time_s: Floats, x: Across) -> Floats:
     """Positions on the horizontal axis: days since 1970 on a calendar, else in the axis' unit."""
-    if isinstance(x, str):
+    if not isinstance(x, TimeScale):
         return time_s
     return time_s / x.unit_s if x.offset_s is None else (time_s + x.offset_s) / DAY
 
@@ -157,9 +182,9 @@ def _(mark: Steps, axis: Axes, figure: Figure) -> None:
 @_mark.register
 def _(mark: Cells, axis: Axes, figure: Figure) -> None:
     edges = _place(mark.time_edges_s, figure.x)
-    mesh = axis.pcolormesh(edges, mark.y_edges, mark.percent, cmap=HEAT_MAP, vmin=0, vmax=100, rasterized=True)
+    mesh = axis.pcolormesh(edges, mark.y_edges, mark.values, cmap=HEAT_MAP, vmin=0, vmax=mark.most, rasterized=True)
     axis.grid(False)
-    bar = axis.figure.colorbar(mesh, ax=axis, label=f"% {mark.name}", pad=0.02, aspect=30)
+    bar = axis.figure.colorbar(mesh, ax=axis, label=mark.name, pad=0.02, aspect=30)
     bar.outline.set_visible(False)
 
 
@@ -194,6 +219,36 @@ def _(mark: Boxes, axis: Axes, figure: Figure) -> None:
     axis.plot(mark.most, mark.y, "o", ms=2.8, color=color("queue"), mec="white", mew=0.3)
 
 
+@_mark.register
+def _(mark: Lines, axis: Axes, figure: Figure) -> None:
+    axis.add_collection(
+        LineCollection(
+            mark.ends.tolist(),
+            colors=color(mark.color),
+            linewidths=mark.width * THINNER,
+            label=plain(mark.name),
+            capstyle="round",
+            rasterized=len(mark.ends) > MOST_VECTORS,
+        )
+    )
+
+
+@_mark.register
+def _(mark: Dots, axis: Axes, figure: Figure) -> None:
+    symbol = {"circle": "o", "square": "s"}[mark.symbol]
+    look: dict[str, Any] = {
+        "color": color(mark.color),
+        "mec": "white",
+        "mew": 0.3,
+        "zorder": 3.0,
+    }
+    axis.plot(mark.x, mark.y, symbol, ms=mark.size * THINNER, **look)
+    offset, align = ((0, -3), ("center", "top")) if mark.symbol == "circle" else ((4, 0), ("left", "center"))
+    for x, y, label in zip(mark.x.tolist(), mark.y.tolist(), mark.labels, strict=True):
+        place: dict[str, Any] = {"xytext": offset, "textcoords": "offset points", "ha": align[0], "va": align[1]}
+        axis.annotate(plain(label), (x, y), fontsize=5, **place)
+
+
 def _write_into(mark: Bars, axis: Axes, middle: Floats, span_s: float) -> None:
     """Notes in the bars that have room for them."""
     letters = mark.length_s / (span_s or 1.0) * LETTERS
@@ -211,7 +266,7 @@ def _y_axis(axis: Axes, panel: Panel) -> None:
     else:
         axis.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
         axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
-    axis.set_ylim(0.0, panel.top)
+    axis.set_ylim(panel.bottom, panel.top)
     if len(axis.get_legend_handles_labels()[1]) > 1:
         legend(axis, panel.legend)
 
@@ -224,7 +279,7 @@ def legend(axis: Axes, title: str) -> None:
         alignment="left",
         loc="lower left",
         bbox_to_anchor=(0, 1),
-        ncols=_columns(names, MOST_SIZES if title else MOST_NAMES),
+        ncols=_columns(names, len(names) if title else MOST_NAMES),
         columnspacing=0.8,
         handlelength=1.0,
         handletextpad=0.4,
@@ -242,6 +297,15 @@ def _columns(names: list[str], most: int) -> int:
 
 
 def _x_axis(axis: Axes, figure: Figure) -> None:
+    if isinstance(figure.x, Plane):
+        axis.set_xlim(*figure.span_s)
+        axis.xaxis.set_visible(False)
+        axis.spines["bottom"].set_visible(False)
+        axis.grid(False)
+        if figure.x.even:
+            axis.set_aspect("equal")
+            axis.set_axis_off()
+        return
     if isinstance(figure.x, str):
         ticks = log_ticks(*figure.span_s)
         axis.set_xscale("log")

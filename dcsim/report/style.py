@@ -12,6 +12,13 @@ COLORS = {
     "waits": "#E69F00",
     "spare": "#009E73",
     "other": "#CC79A7",
+    "host": "#8C8C8C",
+    # Cables by load: grey, then the darker steps of HEAT.
+    "load 0": "#C8C8C8",
+    "load 1": "#7FCDBB",
+    "load 2": "#1D91C0",
+    "load 3": "#225EA8",
+    "load 4": "#0C2C84",
 }
 
 # From idle to busy, light to dark: steps of ColorBrewer's YlGnBu, which also prints in grey.

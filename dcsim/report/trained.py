@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from dcsim.report.markup import counted, section, table
+from dcsim.report.tables import DASH
 from dcsim.units import human_count, human_si, human_step
 
 if TYPE_CHECKING:
@@ -16,6 +19,8 @@ MOST_ROWS = 100
 UNBROKEN = "\u00a0"  # a value and its unit stay on one line
 COLUMNS = ("Job", "Bound by", "Model", "Accelerators", "Plan", "Step", "Throughput", "MFU", "Memory a device")
 
+SLOWDOWN = ("Slow-down by contention",)
+
 
 def training_jobs(run: Run) -> str:
     """The table of training jobs as HTML; empty where the scenario has none."""
@@ -25,10 +30,13 @@ def training_jobs(run: Run) -> str:
         f"{bounds(run)}. Each where it ran last, at its last rate. MFU counts the model's FLOPs against the dense "
         "peak; memory is that of the fullest device."
     )
-    shown = [_row(run, told) for told in run.trained[:MOST_ROWS]]
+    if run.slowdown is not None:
+        caption += " Slow-down: the time for which it ran over that which it takes alone at its places."
+    columns = (*COLUMNS, *(SLOWDOWN if run.slowdown is not None else ()))
+    shown = [_row(run, told)[: len(columns)] for told in run.trained[:MOST_ROWS]]
     if len(run.trained) > MOST_ROWS:
         caption += f" The first {MOST_ROWS} of {human_count(len(run.trained))}; jobs.parquet has all."
-    return section("Training jobs", caption, table(COLUMNS, shown, "words"))
+    return section("Training jobs", caption, table(columns, shown, "words"))
 
 
 def bounds(run: Run) -> str:
@@ -47,14 +55,18 @@ def throughput(told: Trained) -> str:
     return f"{human_count(told.samples_per_s)} samples/s"
 
 
-def sentences(told: Trained) -> list[str]:
+def sentences(run: Run, told: Trained) -> list[str]:
     """What `explain` says of a training job."""
     place = f"in {told.pool}" if told.pool else "in no pool, told for its best place"
+    slower = _slowdown(run, told)
+    why = "others on its links" + (" and their failures" if run.summary["network_failures"] else "")
+    others = [] if slower == DASH else [f"  {why} made it run {slower} times as long as alone there"]
     size, verb = human_si(told.device_memory_b, "B"), "trains" if told.started else "would train"
     return [
         f"it {verb} {told.model} for {human_count(told.steps)} steps, bound by {told.bound}",
         f"  {place}, {counted(told.accelerators, 'accelerator')}: {told.plan}",
         f"  step {human_step(told.step_time_s)}, {throughput(told)}, MFU {100 * told.mfu:.1f} %, {size} a device",
+        *others,
     ]
 
 
@@ -70,4 +82,11 @@ def _row(run: Run, told: Trained) -> tuple[str, ...]:
         throughput(told),
         f"{100 * told.mfu:.1f}{UNBROKEN}%",
         human_si(told.device_memory_b, "B").replace(" ", UNBROKEN),
+        _slowdown(run, told),
     )
+
+
+def _slowdown(run: Run, told: Trained) -> str:
+    """Slow-down by contention, a dash where there is none to tell."""
+    value = np.nan if run.slowdown is None else run.slowdown[told.job]
+    return DASH if np.isnan(value) else f"{value:.2f}"

@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
 
 NAMES = ("tenant", "user", "pool", "accelerator_names", "model")  # columns of names
-OPTIONAL = {"share": 1.0, "cpus": 0.0, "memory_b": 0.0, "priority": 0, "end_state": 0, "training": -1}
+OPTIONAL = {"share": 1.0, "cpus": 0.0, "memory_b": 0.0, "priority": 0, "end_state": 0, "training": -1, "one_node": 0}
 """Columns that a table may lack, and what their absence means."""
 
 END_STATES = ("completed", "failed", "cancelled")
@@ -60,6 +60,7 @@ class JobTable:
     `accelerators`: shape (n,), whole accelerators of the gang, at least 1; 0 only for CPU-only jobs.
     `share`: shape (n,) or None: share of each accelerator in (0, 1]; below 1 only with `accelerators == 1`.
     `cpus, memory_b`: shape (n,) or None: CPU cores and host memory, bytes, needed on each node.
+    `one_node`: shape (n,) or None: 1 for jobs that go on one node or nowhere, 0 for gangs, which may span nodes.
     `priority`: shape (n,) or None; larger is more important. `end_state`: shape (n,) or None: index into
     END_STATES, how the job ends after its service. `accelerator_names`: alternatives by job, `|`-separated names.
     `model`: what the job trains, as its trace or the scenario calls it. `training`: shape (n,) or None: number of the
@@ -83,6 +84,7 @@ class JobTable:
     accelerator_names: Names = Names()
     model: Names = Names()
     training: Ints | None = None
+    one_node: NDArray[np.int8] | None = None
     warnings: tuple[str, ...] = ()
     origin: dict[str, Any] = field(default_factory=dict)
 
@@ -124,7 +126,7 @@ class JobTable:
     def take(self, order: NDArray[np.intp]) -> JobTable:
         """The rows of `order`, in that order; row numbers become ids where there were none."""
         columns = ("submit_s", "service_s", "accelerators", "requested_s", "share", "cpus", "memory_b", "priority",
-                   "end_state", "training")  # fmt: skip
+                   "end_state", "training", "one_node")  # fmt: skip
         picked: dict[str, Any] = {c: None if (v := getattr(self, c)) is None else v[order] for c in columns}
         if self.requested_s is self.service_s:
             picked["requested_s"] = picked["service_s"]  # still one array, not two equal ones

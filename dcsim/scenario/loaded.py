@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dcsim.errors import Problem, ScenarioError
 from dcsim.scenario.mistakes import Where
+from dcsim.scenario.overrides import key_path
 from dcsim.scenario.paths import PathError, data_folder, existing_folder, resolve
 
 if TYPE_CHECKING:
@@ -56,9 +58,32 @@ class Loaded:
         source = Source(data=str(data_path or here), plugins=tuple(map(str, folders)))
         return Loaded(scenario, scenario.name, here, data_path, folders, source=source)
 
+    @staticmethod
+    def again(scenario: Scenario, source: Source) -> Loaded:
+        """The scenario of a finished run, where it came from: its paths are looked up as they were then."""
+        file = source.scenario or scenario.name
+        folder = Path(source.scenario).parent if source.scenario else Path(source.data or Path.cwd())
+        data = None if source.data is None else Path(source.data)
+        return Loaded(scenario, file, folder, data, tuple(map(Path, source.plugins)), source=source)
+
     def place(self, path: KeyPath) -> tuple[str, int | None]:
         """File and line of a key, for error texts."""
         return (self.file, None) if self.where is None else self.where(path)
+
+    @contextmanager
+    def placing(self) -> Iterator[None]:
+        """Gives the mistakes in the scenario that are found while it runs the file and the line of their keys."""
+        try:
+            yield
+        except ScenarioError as error:
+            raise ScenarioError(self._placed(problem) for problem in error.problems) from error
+
+    def _placed(self, problem: Problem) -> Problem:
+        path = key_path(problem.key)
+        if problem.line is not None or problem.file not in ("", self.file) or path is None:
+            return problem
+        file, line = self.place(path)
+        return replace(problem, file=file, line=line)
 
     def resolve(self, text: str, key: str = "") -> Path:
         """The file or folder that a path of the scenario names; ScenarioError names file, key and value."""

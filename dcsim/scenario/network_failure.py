@@ -28,9 +28,9 @@ class NetworkFailure(Facts):
     duration: Seconds | None = None
     """How long they have failed then."""
     on_failure: Literal["slow", "reroute", "stop"] = "reroute"
-    """What becomes of training jobs across it. `slow`: they share what bandwidth is left. `reroute`: it is down, and
-    they take other ways; who has none stops. `stop`: it is down, and they stop. Who stops waits again, with the work of
-    its last periodic checkpoint."""
+    """What becomes of jobs whose traffic crosses it. `slow`: they share what bandwidth is left. `reroute`: it is down,
+    and they take other ways; who has none stops. `stop`: it is down, and they stop. Who stops waits again, with the
+    work of its last periodic checkpoint."""
     bandwidth: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0
     """Share of the bandwidth that is left while it has failed, with `slow`; else it is down, which is 0."""
 

@@ -88,7 +88,7 @@ def completed(kind: Kind, table: dict[str, Any], folders: tuple[Path, ...], read
 class Reader:
     """Makes instances of dataclasses from tables; notes what is wrong with keys, values and paths."""
 
-    def __init__(self, mistakes: Mistakes, resolve: Callable[[str], object]) -> None:
+    def __init__(self, mistakes: Mistakes, resolve: Callable[[str], Path]) -> None:
         self.mistakes = mistakes
         self._resolve = resolve
 
@@ -146,7 +146,7 @@ class Reader:
         """The value in the containers that its type asks for, with dataclasses made of tables."""
         for member in _members(hint):
             if isinstance(member, PathMarker):
-                self._check_path(value, path)
+                self._check_path(value, path, member)
                 continue
             origin, arguments = typing.get_origin(member) or member, typing.get_args(member)
             if isinstance(value, dict) and is_dataclass(origin):
@@ -160,12 +160,17 @@ class Reader:
                 return origin(self._shaped(h, v, (*path, i)) for i, (h, v) in pairs)
         return value
 
-    def _check_path(self, value: Any, path: KeyPath) -> None:
-        if isinstance(value, str):
-            try:
-                self._resolve(value)
-            except PathError as fault:
-                self.mistakes.add(path, str(fault), got=quoted(value), fix=fault.fix)
+    def _check_path(self, value: Any, path: KeyPath, marker: PathMarker) -> None:
+        if not isinstance(value, str):
+            return
+        try:
+            found = self._resolve(value)
+        except PathError as fault:
+            self.mistakes.add(path, str(fault), got=quoted(value), fix=fault.fix)
+            return
+        if found.exists() and found.is_dir() != marker.folder:
+            what, expected = ("is a file", "a folder") if marker.folder else ("is a folder", "a file")
+            self.mistakes.add(path, what, got=quoted(value), expected=expected)
 
 
 def _members(hint: Any) -> Iterator[Any]:

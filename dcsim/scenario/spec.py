@@ -210,3 +210,8 @@ class Scenario(Facts):
     """Error of requested run times."""
     reject_oversize: bool = True
     """Reject a job that can never fit, with the reason in the results; `false` makes such a job an error."""
+
+    @property
+    def shares_links(self) -> bool:
+        """Whether jobs share the links of an interconnect."""
+        return self.network is not None and self.network.contention == "fair"

@@ -77,7 +77,7 @@ def _annotated(inner: Any, metadata: list[Any]) -> str:
         if isinstance(item, Dimension):
             return f'{item.name}, such as `"{item.example()}"`'
         if isinstance(item, PathMarker):
-            return "path of a file"
+            return "path of a folder" if item.folder else "path of a file"
         if (pattern := getattr(item, "pattern", None)) is not None:
             return f"text of {PATTERNS.get(pattern, pattern)}"
     limits = [f"{sign} {getattr(m, name):,}" for m in metadata for name, sign in LIMITS.items() if hasattr(m, name)]

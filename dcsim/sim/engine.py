@@ -20,15 +20,15 @@ from dcsim.policies.ordered import GeneralQueue, OrderedScheduler, Queue, SkipQu
 from dcsim.policies.placements import Placement
 from dcsim.policies.preemption import PreemptiveQueue
 from dcsim.policies.shallow_backfill import backfill_queue
-from dcsim.policies.view import Request
 from dcsim.scenario.jobs import JobTable
 from dcsim.scenario.spec import Scenario
 from dcsim.sim import road
 from dcsim.sim.clock import Callbacks
 from dcsim.sim.facts import JobFacts, requested_times
-from dcsim.sim.fleet import Fleet, fleet_for
+from dcsim.sim.fleet import fleet_for
 from dcsim.sim.gangs import Gangs
 from dcsim.sim.parts import Part, have_fail
+from dcsim.sim.reasons import why_never
 from dcsim.sim.rng import stream
 from dcsim.sim.speeds import Contention, Speeds
 from dcsim.sim.view import WorldView
@@ -91,12 +91,12 @@ class Engine:
         speeds: Speeds | None = None,
     ) -> None:
         self._scenario = scenario
-        # The plain road does not check what a placement says: it is for dcsim's own.
-        self._roads = plain_road and type(placement).__module__.startswith("dcsim.")
+        # The plain road does not check what a placement says, and asks it by needs: it is for dcsim's own of this sort.
+        self._roads = plain_road and type(placement).__module__.startswith("dcsim.") and not placement.asks_by_job()
         self._submit_s, self._placement = jobs.submit_s, placement
         if placement.uses_random:
             placement.stream = stream(scenario.seed, "placement")  # type: ignore[attr-defined]
-        fleet = fleet_for(jobs, scenario.pools, placement, (scenario.name, scenario.placement.use))
+        fleet = fleet_for(jobs, scenario.pools, placement, scenario.placement.use)
         service_s: list[float] = jobs.service_s.tolist()
         facts = JobFacts(jobs, requested_times(jobs, service_s, scenario.estimates, scenario.seed), scenario.pools)
         if placement.uses_tasks:
@@ -107,11 +107,13 @@ class Engine:
             _refuse_without_walls(scenario, placement)
             gangs = Gangs(facts, speeds.sizes)
             fleet.place_largest()
+        if not fleet.shared and not all(request.accelerators for request in facts.requests):
+            fleet.place_nothing()
         ends = [] if jobs.end_state is None else [(COMPLETE, FAIL, CANCEL)[s] for s in jobs.end_state.tolist()]
         self._world = World(facts, service_s, ends, fleet, scenario.overheads, speeds)
         self._world.gangs = gangs
         self._world.policy, self._world.job_id = scenario.scheduler.use, jobs.job_id
-        self._unfit = {n: text for n, r in enumerate(facts.requests) if (text := _why_never(fleet, r, scenario))}
+        self._unfit = {n: text for n, r in enumerate(facts.requests) if (text := why_never(fleet, r, scenario.pools))}
         if self._unfit and not scenario.reject_oversize:
             self._refuse(jobs, facts)
         self._view = WorldView(self._world, stream(scenario.seed, "scheduler"))
@@ -185,8 +187,7 @@ class Engine:
         """`reject_oversize = false`: a job that can never fit is an error of the scenario."""
         which = [job for job, kind in enumerate(facts.request_class) if kind in self._unfit]
         raise ScenarioError(
-            Problem(self._scenario.name, "workload", f"job {jobs.job_id(job)} {self._unfit[facts.request_class[job]]}")
-            for job in which
+            Problem("", "workload", f"job {jobs.job_id(job)} {self._unfit[facts.request_class[job]]}") for job in which
         )
 
 
@@ -194,23 +195,7 @@ def _refuse_without_walls(scenario: Scenario, placement: Placement) -> None:
     """The log tells a gang's size by its nodes."""
     if placement.ignores_nodes:
         what, got = "elastic jobs need a placement that looks at nodes", f"'{scenario.placement.use}'"
-        raise ScenarioError(Problem(scenario.name, "placement.use", what, got=got, fix="use 'pack' or 'spread'"))
-
-
-def _why_never(fleet: Fleet, request: Request, scenario: Scenario) -> str:
-    """Why no job with these needs can ever run here, or the empty text."""
-    need = request.accelerators
-    if need < 1 and not fleet.shared:
-        return "asks for no accelerator"
-    if not request.pools:
-        return "asks for a pool or an accelerator that the scenario does not have"
-    if fleet.could_fit(request):
-        return ""
-    pools = ", ".join(
-        f"{scenario.pools[n].name} has {fleet.pools[n].nodes} x {fleet.pools[n].width}" for n in request.pools
-    )
-    parts = f" x {request.share:g}, {request.cpus:g} cores and {request.memory_b:g} B" if fleet.shared else ""
-    return f"can never fit: it needs {need}{parts} accelerators, {pools}"
+        raise ScenarioError(Problem("", "placement.use", what, got=got, fix="use 'pack' or 'spread'"))
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dcsim.errors import Problem, ScenarioError
 from dcsim.policies.decisions import Allocation
-from dcsim.policies.placements import Placement
+from dcsim.policies.placements import Placement, no_node
 from dcsim.policies.view import Request
 from dcsim.scenario.jobs import JobTable
 from dcsim.scenario.spec import Accelerator, Pool
@@ -36,27 +36,37 @@ class Fleet:
         self.pools: list[Any] = (
             SharedPools([_shared(p) for p in pools]) if shared else [_whole(p, placement) for p in pools]
         )
-        self._place: Callable[[Request, Any], Allocation | None] = placement.place_shared if shared else placement.place
-        self.place: Callable[[Request, Any], Allocation | None] = self._place
+        self.place: Callable[[Request, Any], Allocation | None] = placement.place_shared if shared else placement.place
+        # None where the placement never waits for better, and where it does not look at links.
+        self.place_late = placement.place_late if placement.waits() else None
+        self.place_by_share = placement.place_by_share if placement.uses_links else None
+        self.patience_s = placement.patience_s
         # Whether a job of up to a node's accelerators goes on the fullest node of the one pool: see Placement.
         self.best_fit = placement.best_fit and not shared and len(pools) == 1
-        # Whether gangs have the one shape that dcsim's own placements with node walls give them.
-        self.by_node = type(placement).__module__.startswith("dcsim.") and not placement.ignores_nodes
+        # Whether gangs have the one shape that dcsim's own placements with node walls give them, wherever it fits.
+        own = type(placement).__module__.startswith("dcsim.")
+        self.by_node = own and not (placement.ignores_nodes or placement.selective)
         self.capacity = sum(p.nodes * p.width for p in self.pools)
         self.clocks = [p.clock for p in pools]
         self._empty: list[Any] = [pool.scratch() for pool in self.pools]
 
     def place_largest(self) -> None:
         """From now on, elastic jobs are placed on the largest gang that fits."""
-        self.place = self._place_largest
+        self._place_by(_largest)
 
-    def _place_largest(self, request: Request, pools: Any) -> Allocation | None:
-        """Where the placement puts the largest gang of the request's sizes that fits; None if none does."""
-        for size in request.sizes:
-            found = self._place(replace(request, accelerators=size, sizes=()), pools)
-            if found is not None:
-                return found
-        return None if request.sizes else self._place(request, pools)
+    def place_nothing(self) -> None:
+        """From now on, jobs that ask for no accelerator have a place that holds nothing, in the first of their pools.
+
+        For pools of whole accelerators; where nodes are shared in parts, such jobs go on a node.
+        """
+        self.best_fit = False  # the plain road would take them to a node
+        self._place_by(_nothing_for_none)
+
+    def _place_by(self, rule: Callable[[Callable[..., Allocation | None]], Callable[..., Allocation | None]]) -> None:
+        """Put a rule before every way to ask the placement."""
+        self.place = rule(self.place)
+        self.place_late = self.place_late and rule(self.place_late)
+        self.place_by_share = self.place_by_share and rule(self.place_by_share)
 
     def need(self, request: Request) -> int | Request:
         """What the pools want to know of a job's needs."""
@@ -66,34 +76,67 @@ class Fleet:
         """Whether the job would fit if nothing else ran."""
         return any(self._empty[n].fits(self.need(request)) for n in request.pools)
 
+    def fits_now(self, request: Request) -> bool:
+        """Whether there is room now; the placement is not asked."""
+        pools = [self.pools[n] if self.shared else self.pools[n].scratch() for n in request.pools]
+        return any(pool.fits(self.need(request)) for pool in pools)
+
     def scratch(self) -> list[Counts | SharedNodes]:
         """Copies of the pools' state, for what-if questions."""
         return [pool.scratch() for pool in self.pools]
 
 
-def fleet_for(jobs: JobTable, pools: Sequence[Pool], placement: Placement, where: tuple[str, str]) -> Fleet:
-    """The fleet these jobs need. `where` is (scenario, placement name), for the ScenarioError raised when jobs ask
-    for fractions, CPU cores or memory of a placement that cannot give them."""
+def _largest(place: Callable[..., Allocation | None]) -> Callable[..., Allocation | None]:
+    """The same placement, which puts the largest gang of a request's sizes that fits; None if none does."""
+
+    def placed(request: Request, *more: Any) -> Allocation | None:
+        """Where the largest gang goes."""
+        for size in request.sizes:
+            found = place(replace(request, accelerators=size, sizes=()), *more)
+            if found is not None:
+                return found
+        return None if request.sizes else place(request, *more)
+
+    return placed
+
+
+def _nothing_for_none(place: Callable[..., Allocation | None]) -> Callable[..., Allocation | None]:
+    """The same placement, which gives jobs without accelerators a place that holds nothing."""
+
+    def placed(request: Request, *more: Any) -> Allocation | None:
+        """Where the job goes."""
+        return place(request, *more) if request.accelerators else no_node(request.pools[0])
+
+    return placed
+
+
+def fleet_for(jobs: JobTable, pools: Sequence[Pool], placement: Placement, name: str) -> Fleet:
+    """The fleet these jobs need. `name` is that of the placement, for the ScenarioError raised when jobs ask for
+    fractions, CPU cores or memory of a placement that cannot give them."""
     shared = asks_for_parts(jobs, pools)
     if shared and not placement.shares():
-        what = "jobs of this workload ask for fractions of accelerators, CPU cores or memory: this placement has none"
+        what = "this placement cannot give what jobs ask for: fractions of accelerators, CPU cores, memory, or one node"
         fix = "use 'pack', 'spread', 'random' or 'fgd'"
-        raise ScenarioError(Problem(where[0], "placement.use", what, got=f"'{where[1]}'", fix=fix))
+        raise ScenarioError(Problem("", "placement.use", what, got=f"'{name}'", fix=fix))
     return Fleet(pools, placement, shared)
 
 
 def asks_for_parts(jobs: JobTable, pools: Sequence[Pool]) -> bool:
-    """Whether jobs ask for anything but whole accelerators that the pools have."""
+    """Whether jobs ask for anything that the pools have but whole accelerators, or may not span nodes and would."""
     fractions = jobs.share is not None and bool((jobs.share < 1.0).any())
     cores = jobs.cpus is not None and any(p.cpus_per_node is not None for p in pools)
     memory = jobs.memory_b is not None and any(p.memory_per_node is not None for p in pools)
-    return fractions or cores or memory
+    if fractions or cores or memory:
+        return True
+    narrowest = min(p.accelerators_per_node for p in pools)
+    return jobs.one_node is not None and bool((jobs.accelerators[jobs.one_node > 0] > narrowest).any())
 
 
 def requests(jobs: JobTable, pools: Sequence[Pool]) -> tuple[list[Request], list[int]]:
     """The distinct needs among the jobs, and for each job the number of its needs."""
     columns: dict[str, NDArray[Any]] = {"accelerators": jobs.accelerators}
     optional: dict[str, NDArray[Any] | None] = {"share": jobs.share, "cpus": jobs.cpus, "memory_b": jobs.memory_b}
+    optional |= {"one_node": jobs.one_node}
     optional |= {"pool": jobs.pool.codes, "names": jobs.accelerator_names.codes}
     columns |= {name: column for name, column in optional.items() if column is not None}
     if len(columns) == 1:
@@ -107,7 +150,8 @@ def requests(jobs: JobTable, pools: Sequence[Pool]) -> tuple[list[Request], list
     for row in rows.tolist():
         need: dict[str, Any] = dict(zip(columns, row, strict=True))
         where = allowed(int(need.pop("pool", -1)), int(need.pop("names", -1)))
-        found.append(Request(int(need.pop("accelerators")), pools=where, **need))
+        one_node = bool(need.pop("one_node", False))
+        found.append(Request(int(need.pop("accelerators")), pools=where, one_node=one_node, **need))
     return found, kind.reshape(-1).tolist()
 
 

@@ -9,7 +9,7 @@ from dcsim.policies.placements import Placement
 from dcsim.scenario.loaded import Loaded
 from dcsim.scenario.plugin_tables import build, with_files
 from dcsim.scenario.spec import PluginTable
-from dcsim.sim.links import refuse_other_hosts
+from dcsim.sim.hosts import refuse_other_hosts
 from dcsim.sim.parts import Part
 from dcsim.topologies._parts import UnknownPartError, parts
 from dcsim.topologies._routes import Links, compiled, graph_of
@@ -21,16 +21,18 @@ def interconnect(loaded: Loaded, placement: Placement) -> Links | None:
     """The links of the scenario's network, None where it has none.
 
     ScenarioError for a graph that cannot be, for hosts that are not the nodes of the pools, and for a placement that
-    needs a network, or that contention cannot follow.
+    needs a network or contention, or that contention cannot follow.
     """
     network, problems, links = loaded.scenario.network, [], None
     if network is None and placement.uses_network:
         problems.append(_unfit(loaded, "needs a network to look at", "write a table [network]"))
     if network is not None and network.contention == "fair" and placement.ignores_nodes:
         problems.append(_unfit(loaded, "contention needs a placement that looks at nodes", "use 'pack' or 'spread'"))
+    if network is not None and network.contention == "none" and placement.uses_links:
+        problems.append(_unfit(loaded, "needs links that are contended", "write network.contention = 'fair'"))
     if network is not None:
         try:
-            links = _links(network.topology, loaded)
+            links = links_of(loaded)
         except ScenarioError as error:
             problems += error.problems
     if problems:
@@ -44,7 +46,10 @@ def _unfit(loaded: Loaded, what: str, fix: str) -> Problem:
     return Problem(file, "placement.use", what, f"'{loaded.scenario.placement.use}'", fix=fix, line=line)
 
 
-def _links(table: PluginTable, loaded: Loaded) -> Links:
+def links_of(loaded: Loaded) -> Links:
+    """The links of the network that a scenario has; ScenarioError as for `interconnect`."""
+    assert loaded.scenario.network is not None
+    table = loaded.scenario.network.topology
     topology = with_files(build("topology", table, loaded), "topology", loaded)
     try:
         links = compiled(graph_of(topology))

@@ -10,12 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.errors import Problem, ScenarioError
 from dcsim.kernels.fairshare import (
     NONE,
     Ints,
@@ -31,18 +30,30 @@ from dcsim.kernels.routes import hops_to
 from dcsim.performance.placed import domain_nodes, own_nic_b_per_s, steady
 from dcsim.policies.decisions import Allocation
 from dcsim.scenario.spec import Pool
+from dcsim.sim.hosts import first_hosts, rails_of
 from dcsim.sim.parts import Part
 from dcsim.topologies._routes import Links
 
 NOBODY = np.empty(0, np.int64)
 
 
+class Sending(NamedTuple):
+    """What a gang sends at a moment. `link`: the links that its flows cross, each as often as they do. `accelerators`:
+    that send over each flow. `b_per_s`: what its slowest flow gets of the links, and with it all others."""
+
+    link: Ints
+    accelerators: int
+    b_per_s: float
+
+
 @dataclass
 class Sender:
-    """A gang that sends: from where to where, shape (hops, 2), what each flow would carry alone, B/s, its flows, and
-    the share that the slowest gets of that. Without a way for one of them it has no flows, and share 0."""
+    """A gang that sends: from where to where, shape (hops, 2), the accelerators that send over each hop, what a flow
+    would carry alone, B/s, its flows, and the share that the slowest gets of that. Without a way for one of them it has
+    no flows, and share 0."""
 
     hops: Ints
+    accelerators: int
     demand_b_per_s: float
     flows: Ints = field(default_factory=NOBODY.copy)
     share: float = 1.0
@@ -52,13 +63,15 @@ class SharedLinks:
     """The links of a scenario while it runs: `sim.speeds.Contention` by max-min fair shares.
 
     `sends(job)`: what each accelerator of a job would send, B/s: inf for as much as its NICs carry, 0 where nobody
-    knows. Nodes of the pools, in order, are the endpoints of `links`.
+    knows. The endpoints of `links` are the nodes of the pools, in order, or their accelerators: then a gang sends on a
+    rail for each accelerator that it has on all its nodes.
     """
 
     def __init__(self, links: Links, pools: Sequence[Pool], sends: Callable[[int], float]) -> None:
-        self._links, self._pools, self._sends = links, pools, sends
+        self.graph, self.sends, self._pools = links, sends, pools
         self._hosts: list[int] = links.endpoints.tolist()
-        self._first_host = _first_hosts(pools)
+        self._rails = rails_of(links, pools)
+        self._first_host = first_hosts(pools, self._rails)
         self._together = [domain_nodes(pool) for pool in pools]
         # A gang has an accelerator on each of its nodes, so there are never more flows than accelerators.
         most = sum(pool.nodes * pool.accelerators_per_node for pool in pools)
@@ -74,13 +87,58 @@ class SharedLinks:
 
     def join(self, job: int, allocation: Allocation) -> list[int]:
         """A gang begins to send; the other jobs whose shares change, in their order."""
-        sends_b_per_s = self._sends(job)
-        hops, least = self._ring(allocation) if sends_b_per_s else ([], 0)
-        if not hops:
+        sender = self._sender(job, allocation)
+        if sender is None:
             return []
-        demand = least * min(sends_b_per_s, own_nic_b_per_s(self._pools[allocation[0]], max(allocation[2])))
-        self._senders[job] = Sender(np.array(hops), demand)
+        self._senders[job] = sender
         return [other for other in self._shared_anew(self._begin(job)) if other != job]
+
+    def share_there(self, job: int, allocation: Allocation) -> float:
+        """Share of what it would send that a job which does not run would get there now, 0 where no way joins its
+        nodes, 1 if it sends nothing; changes nothing."""
+        sender = self._sender(job, allocation)
+        if sender is None:
+            return 1.0
+        before = self._flows.rate_b_per_s.copy()
+        flows = self._laid(job, sender)
+        if not len(flows):
+            return 0.0
+        change(self._flows, NOBODY, flows)
+        share = steady(float(self._flows.rate_b_per_s[flows].min()) / sender.demand_b_per_s)
+        change(self._flows, flows, NOBODY)
+        self._flows.rate_b_per_s[:] = before  # found anew they would be the same to rounding only
+        self._idle += flows.tolist()[::-1]
+        return share
+
+    def sending(self, job: int) -> Sending | None:
+        """What a running job sends now, None if that is nothing or no way joins its nodes."""
+        sender = self._senders.get(job)
+        if sender is None or not len(sender.flows):
+            return None
+        return Sending(self._crossed(sender), sender.accelerators, sender.share * sender.demand_b_per_s)
+
+    def idle(self) -> SharedLinks:
+        """The same links, all of them whole, on which nobody sends."""
+        return SharedLinks(self.graph, self._pools, self.sends)
+
+    def loads(self, job: int, allocation: Allocation) -> tuple[dict[int, float], float]:
+        """What a job, which runs there or does not run, would send over each link if nothing were in its way, B/s, and
+        the share of that which it would get alone; no links if it sends nothing or no way joins its nodes."""
+        sender = self._senders.get(job)
+        if sender is not None:
+            link = self._crossed(sender)
+        elif (sender := self._sender(job, allocation)) is not None:
+            first, there = self._ways(job, sender.hops)
+            link = there if np.diff(first).all() else NOBODY
+        else:
+            return {}, 1.0
+        numbers, counts = np.unique(link, return_counts=True)
+        loads = dict(zip(numbers.tolist(), (counts * sender.demand_b_per_s).tolist(), strict=True))
+        return loads, steady(min([1.0, *(self.capacity_b_per_s(link) / load for link, load in loads.items())]))
+
+    def capacity_b_per_s(self, link: int) -> float:
+        """Capacity of a link now, B/s, less what a failure takes of it."""
+        return float(self._flows.capacity_b_per_s[link])
 
     def leave(self, job: int) -> list[int]:
         """A job sends no more, if it did; the jobs whose shares change, in their order."""
@@ -130,18 +188,43 @@ class SharedLinks:
         sender = self._senders[job]
         if len(self._down):
             self._detoured[job] = None
-        first, link = self._up.routes(sender.hops[:, 0], sender.hops[:, 1], np.full(len(sender.hops), job))
+        sender.flows = self._laid(job, sender)
+        if not len(sender.flows):
+            sender.share = 0.0
+            return NOBODY
+        self._job[sender.flows], self._following[sender.flows] = job, np.roll(sender.flows, -1)
+        return change(self._flows, NOBODY, sender.flows)
+
+    def _laid(self, job: int, sender: Sender) -> Ints:
+        """Flows for a gang, which do not run yet, their paths written; none where one hop has no way."""
+        first, link = self._ways(job, sender.hops)
         lengths = np.diff(first)
         if not lengths.all():
-            sender.share = 0.0
             return NOBODY
         if lengths.max() >= self._flows.path.shape[1]:  # a detour: with its own link it needs more room
             self._flows = with_longer_paths(self._flows, 1 + int(lengths.max()))
-        numbers = [self._idle.pop() for _ in lengths]
-        sender.flows = np.array(numbers)
-        lay(self._flows, sender.flows, first, link, len(self._links.capacity_b_per_s), sender.demand_b_per_s)
-        self._job[sender.flows], self._following[sender.flows] = job, numbers[1:] + numbers[:1]
-        return change(self._flows, NOBODY, sender.flows)
+        flows = np.array([self._idle.pop() for _ in lengths])
+        lay(self._flows, flows, first, link, len(self.graph.capacity_b_per_s), sender.demand_b_per_s)
+        return flows
+
+    def _crossed(self, sender: Sender) -> Ints:
+        """Links over which flows go now, each as often as flows cross it."""
+        path = self._flows.path[sender.flows]
+        crossed: Ints = path[(path != NONE) & (path < len(self.graph.capacity_b_per_s))]
+        return crossed
+
+    def _ways(self, job: int, hops: Ints) -> tuple[Ints, Ints]:
+        """Paths over what is not down now, as `Links.routes`; without links where there is no way."""
+        return self._up.routes(hops[:, 0], hops[:, 1], np.full(len(hops), job))
+
+    def _sender(self, job: int, allocation: Allocation) -> Sender | None:
+        """A gang that would send there, None if it sends nothing."""
+        sends_b_per_s = self.sends(job)
+        hops, nics = self._ring(allocation) if sends_b_per_s else ([], 0)
+        if not hops:
+            return None
+        own = own_nic_b_per_s(self._pools[allocation[0]], max(allocation[2]))
+        return Sender(np.array(hops), nics, nics * min(sends_b_per_s, own))
 
     def _end(self, job: int) -> Ints:
         """Stop the flows of a job; the flows with new rates."""
@@ -153,14 +236,14 @@ class SharedLinks:
 
     def _set_down(self) -> None:
         self._down = np.concatenate([NOBODY, *(part.links for part in self._failed if not part.left)])
-        self._up = self._links.without(self._down)
+        self._up = self.graph.without(self._down)
 
     def _resized(self, part: Part) -> Ints:
         """Give the links of a part what the worst of their failures leaves them; the flows with new rates."""
         found = [NOBODY]
         for link in part.links.tolist():
             left = min((other.left for other in self._failed if other.left and link in other.links), default=1.0)
-            found.append(resize(self._flows, link, left * float(self._links.capacity_b_per_s[link])))
+            found.append(resize(self._flows, link, left * float(self.graph.capacity_b_per_s[link])))
         return np.concatenate(found)
 
     def _running(self, *flows: Ints) -> Ints:
@@ -182,54 +265,24 @@ class SharedLinks:
         return changed
 
     def _ring(self, allocation: Allocation) -> tuple[list[tuple[int, int]], int]:
-        """The hops of a gang's ring that leave a scale-up domain, from host to host, and the fewest accelerators of the
-        gang on a node. Domains that span nodes send from each node of one to a node of the next."""
+        """The hops of a gang's ring that leave a scale-up domain, from host to host, and the NICs that send over each.
+
+        These are as many as the fewest accelerators of the gang on a node, but one on a rail. Domains that span nodes
+        send from each node of one to a node of the next. Which accelerators a gang has is not known: its rails are the
+        first ones.
+        """
         pool, nodes, counts = allocation[:3]
-        together, first = self._together[pool], self._first_host[pool]
+        together, first, rails = self._together[pool], self._first_host[pool], self._rails[pool]
+        used = min(*counts, rails)
         domains: dict[int, list[int]] = {}
         for node in sorted(nodes):
-            domains.setdefault(node // together, []).append(self._hosts[first + node])
+            host = first + node * rails
+            domains.setdefault(node // together, []).extend(self._hosts[host : host + used])
         if len(domains) < 2:
             return [], 0
         stops = list(domains.values())
         hops = zip(stops, [*stops[1:], stops[0]], strict=True)
-        return [pair for here, there in hops for pair in zip(here, there, strict=False)], min(counts)
-
-
-def _first_hosts(pools: Sequence[Pool]) -> list[int]:
-    """The place among the endpoints of each pool's first node, and the number of all nodes."""
-    return [0, *accumulate(pool.nodes for pool in pools)]
-
-
-def refuse_other_hosts(links: Links, pools: Sequence[Pool], file: str) -> None:
-    """ScenarioError where the endpoints of a graph are not as many as the nodes of the pools."""
-    nodes, hosts = _first_hosts(pools)[-1], len(links.endpoints)
-    if nodes != hosts:
-        what = "the hosts of the graph are the nodes of the pools"
-        fix = "change the topology or pools.nodes"
-        raise ScenarioError(Problem(file, "network.topology", what, f"{hosts} hosts", f"{nodes} nodes", fix=fix))
-
-
-def blocks(links: Links, pools: Sequence[Pool]) -> list[list[Ints]]:
-    """Blocks of nodes that are near each other, as `Placement.blocks`: at level k, chains of hosts joined by at most
-    the k-th smallest distance. In trees and Clos networks these are the hosts under one switch."""
-    hosts = links.endpoints
-    apart = np.array([hops_to(host, links.begin, links.neighbour)[hosts] for host in hosts.tolist()], np.int16)
-    levels = [_chained(apart <= reach) for reach in np.unique(apart)[1:-1].tolist()]
-    bounds = pairwise(_first_hosts(pools))
-    return [[np.unique(level[a:b], return_inverse=True)[1] for level in levels] for a, b in bounds]
-
-
-def _chained(near: NDArray[np.bool_]) -> Ints:
-    """The number of the connected component of each row of a symmetric matrix."""
-    label, found = np.full(len(near), NONE), 0
-    for row in range(len(near)):
-        fresh = np.array([row] if label[row] == NONE else [], np.int64)
-        while len(fresh):
-            label[fresh] = found
-            fresh = np.flatnonzero(near[fresh].any(axis=0) & (label == NONE))
-            found += not len(fresh)
-    return label
+        return [pair for here, there in hops for pair in zip(here, there, strict=False)], min(counts) // used
 
 
 def _longest(links: Links) -> int:

@@ -40,7 +40,7 @@ class Counts:
         if not self.walls:
             return accelerators <= self.free_total
         if accelerators <= self.width:
-            return self._mask >> accelerators != 0
+            return self._mask >> accelerators != 0 or accelerators == 0
         whole, rest = divmod(accelerators, self.width)
         empty = self._having[self.width]
         if empty <= whole:  # the remainder, if any, must find room on a node that is not empty
@@ -130,7 +130,7 @@ class Nodes:
     def largest(self) -> int:
         """Accelerators of all wholly free nodes, or free on the emptiest one where there are none."""
         empty = self._index[self.width]
-        return empty.bit_count() * self.width if empty else self._mask.bit_length() - 1
+        return empty.bit_count() * self.width if empty else (self._mask | 1).bit_length() - 1
 
     def free(self) -> NDArray[np.int64]:
         """Free accelerators of each node, shape (nodes,): a copy."""

@@ -6,7 +6,7 @@ and cores are counted in whole thousandths, memory in whole bytes, so that givin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -59,38 +59,49 @@ class SharedNodes:
         return np.flatnonzero(self.milli[node] >= _milli(request.share))
 
     def fits(self, request: Request) -> bool:
-        """Whether the request fits on some node."""
-        return bool(_room(self, request).any())
+        """Whether the request fits on some node; more than a node has, on whole nodes and one for the remainder."""
+        if request.accelerators <= self.width or request.one_node:
+            return bool(_room(self, request).any())
+        whole, rest = divmod(request.accelerators, self.width)
+        idle = self.idle[_beside(self, request)]
+        enough = np.count_nonzero(idle == self.width) >= whole
+        return bool(enough and (rest == 0 or np.count_nonzero(idle >= rest) > whole))
 
     def occupy(self, allocation: Allocation, request: Request) -> None:
-        """Take what the request needs. Raises ValueError where the node has too little, changing nothing."""
-        if len(allocation.nodes) != 1 or len(allocation.devices) != request.accelerators:
-            raise ValueError(f"one node and {request.accelerators} devices needed, got {allocation}")
-        node, devices = allocation.nodes[0], list(allocation.devices)
-        if (
-            not 0 <= node < self.nodes
-            or len(set(devices)) != len(devices)
-            or not all(0 <= d < self.width for d in devices)
-        ):
-            raise ValueError(f"no such node or devices: {allocation}")
-        short = (self.milli[node, devices] < _milli(request.share)).any() if devices else False
-        if short or self.milli_cpus[node] < _milli(request.cpus) or self.memory_b[node] < round(request.memory_b):
-            raise ValueError(f"node {node} has too few accelerators, CPU cores or memory free")
-        self._take(node, devices, request, 1)
+        """Take what the request needs. Raises ValueError where a node has too little, changing nothing."""
+        nodes, counts, devices = allocation.nodes, allocation.counts, allocation.devices
+        if len(nodes) != len(counts) or not sum(counts) == len(devices) == request.accelerators:
+            raise ValueError(f"nodes, their counts, and {request.accelerators} devices needed, got {allocation}")
+        if not nodes or len(set(nodes)) != len(nodes) or (len(nodes) > 1 and min(counts) < 1):
+            raise ValueError(f"no node, one that is named twice, or one without accelerators: {allocation}")
+        for node, held in _by_node(allocation):
+            self._check(node, held, request)
+        self.take(allocation, request)
 
     def take(self, allocation: Allocation, request: Request) -> None:
         """Take what the request needs, which is known to be free."""
-        self._take(allocation.nodes[0], list(allocation.devices), request, 1)
+        for node, devices in _by_node(allocation):
+            self._take(node, devices, request, 1)
 
     def release(self, allocation: Allocation, request: Request) -> None:
         """Give back what the request held."""
-        self._take(allocation.nodes[0], list(allocation.devices), request, -1)
+        for node, devices in _by_node(allocation):
+            self._take(node, devices, request, -1)
 
     def scratch(self) -> SharedNodes:
         """A copy to play "what if" with."""
         copy: Any = SharedNodes.__new__(SharedNodes)
         copy.__dict__.update({k: v.copy() if isinstance(v, np.ndarray) else v for k, v in self.__dict__.items()})
         return copy  # type: ignore[no-any-return]
+
+    def _check(self, node: int, devices: list[int], request: Request) -> None:
+        """Raises ValueError where a node does not have these devices, cores and memory free."""
+        known = all(0 <= device < self.width for device in devices)
+        if not 0 <= node < self.nodes or len(set(devices)) != len(devices) or not known:
+            raise ValueError(f"no node {node} with devices {devices}")
+        short = (self.milli[node, devices] < _milli(request.share)).any() if devices else False
+        if short or self.milli_cpus[node] < _milli(request.cpus) or self.memory_b[node] < round(request.memory_b):
+            raise ValueError(f"node {node} has too few accelerators, CPU cores or memory free")
 
     def _take(self, node: int, devices: list[int], request: Request, sign: int) -> None:
         self.milli_cpus[node] -= sign * _milli(request.cpus)
@@ -158,9 +169,22 @@ class SharedPools(list[SharedNodes]):
         return pool, number - int(self._first[pool])
 
 
+def _by_node(allocation: Allocation) -> Iterator[tuple[int, list[int]]]:
+    """Each node of an allocation with its devices there."""
+    first = 0
+    for node, count in zip(allocation.nodes, allocation.counts, strict=True):
+        yield node, list(allocation.devices[first : first + count])
+        first += count
+
+
+def _beside(nodes: SharedNodes | SharedPools, request: Request) -> NDArray[np.bool_]:
+    """Whether each node has the cores and the memory, shape (nodes,)."""
+    return (nodes.milli_cpus >= _milli(request.cpus)) & (nodes.memory_b >= round(request.memory_b))
+
+
 def _room(nodes: SharedNodes | SharedPools, request: Request) -> NDArray[np.bool_]:
     """Whether the whole request fits on each node, shape (nodes,)."""
-    room = (nodes.milli_cpus >= _milli(request.cpus)) & (nodes.memory_b >= round(request.memory_b))
+    room = _beside(nodes, request)
     if request.share < 1.0:
         return room & (nodes.most >= _milli(request.share))
     return room & (nodes.idle >= request.accelerators)

@@ -60,6 +60,10 @@ class Contention(Protocol):
         """Links work again; the jobs whose shares change."""
         ...
 
+    def share_there(self, job: int, allocation: Allocation) -> float:
+        """The same of a job that does not run, if it ran there now; changes nothing."""
+        ...
+
 
 class Neighbours:
     """What running jobs do to each other's rates: gangs on a node share its NICs, and gangs anywhere the links.
@@ -83,6 +87,10 @@ class Neighbours:
     def around(self, job: int, allocation: Allocation) -> tuple[int, float]:
         """`crowd` and `share`, as in `Speeds.rate`, of a job that runs there; share 0 while no way joins its nodes."""
         return self._crowds.size(allocation), 1.0 if self.links is None else self.links.share(job)
+
+    def share_there(self, job: int, allocation: Allocation) -> float:
+        """`share` of a gang that is not there yet."""
+        return 1.0 if self.links is None else self.links.share_there(job, allocation)
 
     def there(self, allocation: Allocation) -> tuple[int, float]:
         """The same of a gang that is not there yet; what others leave it of the links is not looked at."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 
 from dcsim.policies.decisions import Allocation
 from dcsim.policies.view import JobView, PoolView, Request
+from dcsim.sim.reasons import lacking
 from dcsim.sim.world import World
 
 
@@ -51,11 +52,11 @@ class WorldView:
         self._requests = world.facts.requests
         self._classes = world.facts.request_class
         self._pools = world.fleet.pools
-        self._placement = world.fleet.place
+        self._where = world.places.where
         self._in_parts = world.fleet.shared
         self._needs = world.needs
         self.by_node = not world.fleet.shared and world.fleet.by_node
-        self.place = _placer(world)
+        self.place = world.places.place
 
     @property
     def now(self) -> float:
@@ -96,6 +97,10 @@ class WorldView:
         """What one job needs."""
         return self._requests[self._classes[job]]
 
+    def lacking(self, job: int) -> str:
+        """What a waiting job that has no place finds too little of."""
+        return lacking(self._world.fleet, self._requests[self._classes[job]])
+
     def place_after(self, job: int, leaving: Sequence[int]) -> tuple[Allocation, list[int]] | None:
         """Where it would go once enough jobs of `leaving` had gone, and those; the world is as before afterwards."""
         pools, needs = self._pools, self._needs
@@ -110,7 +115,7 @@ class WorldView:
             allocation = self.allocation(other)
             pools[allocation[0]].release(allocation, needs[other])
             gone.append((allocation, needs[other]))
-            if count >= enough and (found := self._placement(request, pools)) is not None:
+            if count >= enough and (found := self._where(job)) is not None:
                 break
         for allocation, held in gone:
             pools[allocation[0]].take(allocation, held)
@@ -206,15 +211,3 @@ def _lasts_s(world: World) -> list[float]:
     places = [[Allocation(pool) for pool in request.pools] for request in requests]
     rates = (max((world.rate_there(j, at) for at in places[kind]), default=1.0) for j, kind in enumerate(classes))
     return [over + times(max(left, 0.0), rate) for left, rate in zip(requested_s, rates, strict=True)]
-
-
-def _placer(world: World) -> Callable[[int], Allocation | None]:
-    """`View.place`, with all that never changes at hand: it is asked at least once for every job."""
-    place, pools = world.fleet.place, world.fleet.pools
-    requests, classes = world.facts.requests, world.facts.request_class
-
-    def where(job: int) -> Allocation | None:
-        """Where a waiting job would go now, None if nowhere."""
-        return place(requests[classes[job]], pools)
-
-    return where

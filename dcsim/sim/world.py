@@ -27,6 +27,7 @@ from dcsim.sim.clock import COMPLETION, TIMER, Moment
 from dcsim.sim.facts import JobFacts
 from dcsim.sim.fleet import Fleet
 from dcsim.sim.parts import Part
+from dcsim.sim.places import Places
 from dcsim.sim.speeds import Speeds
 from dcsim.sim.state import Running, State
 
@@ -34,7 +35,7 @@ from dcsim.sim.state import Running, State
 class World(State):
     """A state and what changes it: its own methods are the only writers. Made of the same as `State`."""
 
-    __slots__ = ("_at_wake", "at_end")
+    __slots__ = ("_at_wake", "at_end", "places")
 
     def __init__(
         self,
@@ -48,6 +49,7 @@ class World(State):
         super().__init__(facts, service_s, end_kinds, fleet, overheads, speeds)
         self.at_end: list[Callable[[Any], None]] = [self.ended]
         self._at_wake: list[Callable[[Any], None]] = [self._woken]
+        self.places = Places(facts, fleet, self.clock, self.neighbours.share_there, self._ask_again)
 
     def submit(self, first: int, last: int) -> None:
         """Jobs `first <= job < last` begin to wait."""
@@ -126,8 +128,7 @@ class World(State):
 
     def start_if_fits(self, job: int) -> bool:
         """Start a waiting job where the placement puts it; false, and nothing is done, if that is nowhere."""
-        facts = self.facts
-        allocation = self.fleet.place(facts.requests[facts.request_class[job]], self.fleet.pools)
+        allocation = self.places.place(job)
         if allocation is None:
             return False
         self.start(job, allocation)
@@ -182,6 +183,7 @@ class World(State):
             kept = min(self.checkpoints.kept_after(now - run.since_s, run.rate), useful)
         self.done_s[job] = before + kept
         self.held_s[job] = self.held_s.get(job, 0.0) + now - run.started_s
+        self.places.forget(job)
         if self.gangs is not None:
             self.gangs.wait_again(job)
         self.log.row(now, kind, job, useful - kept, reason)
@@ -231,7 +233,7 @@ class World(State):
         """A link or switch works again: jobs go on at other rates."""
         assert self.neighbours.links is not None
         changed = self.neighbours.links.repair(part)
-        self.log.row(self.clock.now, REPAIR, NOBODY, 1.0, part.name)
+        self.log.row(self.clock.now, REPAIR, NOBODY, part.left, part.name)
         self._rerate(changed, f"{part.name} is repaired")
 
     def set_clock(self, pool: int, share: float, reason: str = "") -> None:
@@ -277,6 +279,10 @@ class World(State):
 
     def _woken(self, _: object) -> None:
         self.wakes -= 1
+
+    def _ask_again(self, job: int) -> None:
+        """A job takes places now that it did not before: to queues that is as if somebody had gone."""
+        self.freed |= job in self.waiting
 
     def _saved(self, run: Running) -> None:
         """A preempted job has saved its state: its accelerators are free and it waits."""

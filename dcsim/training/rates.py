@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dcsim.errors import Problem, ScenarioError
+from dcsim.performance.interleaving import Phase
 from dcsim.policies.decisions import Allocation
 from dcsim.scenario.jobs import JobTable, Names
 from dcsim.scenario.spec import Pool
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from dcsim.performance.training import Training
 
 
+SCARCE = 2.0**-12
+"""A share of NICs' bandwidth that nothing hides behind."""
 NOWHERE = "an accelerator that it can run on"
 """What a job asks for that can run in no pool: it is rejected."""
 
@@ -46,6 +49,7 @@ class Rates:
         self._kind = self._kinds(trace)
         self._exposed = exposed
         self._known: dict[tuple[object, ...], float] = {}
+        self._clocks = [pool.clock for pool in pools]
         few = (n for n, p in enumerate(pools) if p.nics_per_node and p.nics_per_node < p.accelerators_per_node)
         self.shared_nics = frozenset(few if trainings else ())
 
@@ -77,6 +81,21 @@ class Rates:
             step = training.step(pool, size, training.place(pool, size, allocation[1:3], crowd, share))
             rate = self._known[key] = training.reference_step.step_s() / step.step_s(clock)
         return rate
+
+    def phase(self, job: int, allocation: Allocation, share: float) -> Phase | None:
+        """How long a step of a training job takes at that share of its NICs, and for how much of it it sends; None for
+        jobs of a trace, of whose steps nobody knows.
+
+        What it sends may hide behind computing; with next to no bandwidth nothing does, and a step grows by all of it.
+        """
+        if self._training[job] < 0:
+            return None
+        service_s = self._trainings[self._training[job]].reference_step.step_s()
+        clock = self._clocks[allocation[0]]
+        step_s, little_s, less_s = (
+            service_s / self.rate(job, allocation, clock, 0, left) for left in (share, SCARCE, SCARCE / 2.0)
+        )
+        return Phase(step_s, min((less_s - little_s) * SCARCE / share, step_s))
 
 
 def kept_away(jobs: JobTable, pools: Sequence[Pool], trace: TraceSpeeds) -> JobTable:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dcsim.eventlog.log import EventLog
 from dcsim.eventlog.schema import RATE, START
@@ -22,8 +23,8 @@ class Trained:
     (`pool` is None then).
 
     `job`: its number. `started`: whether it ever did. `step_time_s`: at its last rate. `tokens_per_s`: None of
-    networks. `device_memory_b`: bytes on the fullest accelerator. `mfu`: model FLOP/s over the dense peak at the
-    nominal clock.
+    networks. `device_memory_b`: bytes on the fullest accelerator. `nic_b_per_step`: bytes that one accelerator sends
+    over NICs. `mfu`: model FLOP/s over the dense peak at the nominal clock.
     """
 
     job: int
@@ -38,6 +39,7 @@ class Trained:
     tokens_per_s: float | None
     mfu: float
     device_memory_b: float
+    nic_b_per_step: float
     bound: str
 
 
@@ -48,28 +50,38 @@ def trained(jobs: JobTable, log: EventLog, trainings: Sequence[Training]) -> tup
     starts = log.of_kind(START)
     last_start = np.full(len(jobs), -1)
     last_start[log.job[starts]] = starts
-    changes = log.of_kind(START, RATE)
-    changes = changes[log.value[changes] > 0.0]  # a job that is cut off takes no steps
-    rate = np.ones(len(jobs))
-    rate[log.job[changes]] = log.value[changes]
+    rate = _last_rates(log, len(jobs))
     own = np.flatnonzero(jobs.training >= 0).tolist()
     return tuple(_told(jobs, log, job, int(last_start[job]), trainings, float(rate[job])) for job in own)
+
+
+def sent_b(told: Sequence[Trained], log: EventLog, jobs: int) -> NDArray[np.float64]:
+    """Bytes that an accelerator of each job sends over NICs in a second of service, shape (jobs,); 0 where nobody
+    knows. Of a job that ran in several places: in the last one."""
+    found, rate = np.zeros(jobs), _last_rates(log, jobs)
+    for one in told:
+        found[one.job] = one.nic_b_per_step / (one.step_time_s * rate[one.job])
+    return found
+
+
+def _last_rates(log: EventLog, jobs: int) -> NDArray[np.float64]:
+    changes = log.of_kind(START, RATE)
+    changes = changes[log.value[changes] > 0.0]  # a job that is cut off takes no steps
+    rate = np.ones(jobs)
+    rate[log.job[changes]] = log.value[changes]
+    return rate
 
 
 def _told(jobs: JobTable, log: EventLog, job: int, row: int, trainings: Sequence[Training], rate: float) -> Trained:
     """One job: `row` of its last start, -1 if it never did; `rate`: its last one."""
     assert jobs.training is not None
     training = trainings[int(jobs.training[job])]
-    number = int(log.pool[row]) if row >= 0 else -1
-    clock = 1.0
-    if number < 0:  # it never started, or shared all accelerators by time
-        step = training.reference_step
-    else:
-        piece = slice(int(log.offsets[row]), int(log.offsets[row + 1]))
-        nodes, counts = log.nodes[piece].tolist(), log.counts[piece].tolist()
-        size = sum(counts) or int(jobs.accelerators[job])
-        step = training.step(number, size, training.place(number, size, (nodes, counts)))
-        clock = training.pools[number].clock
+    number, nodes, counts = log.place(row) if row >= 0 else (-1, (), ())
+    here, size, clock = training.reference, training.sizes[0], 1.0
+    if number >= 0:  # else it never started, or shared all accelerators by time
+        here, size, clock = number, sum(counts) or int(jobs.accelerators[job]), training.pools[number].clock
+    place = training.place(here, size, (nodes, counts))
+    step = training.step(here, size, place)
     step_s = training.reference_step.step_s() / rate
     return Trained(
         job=job,
@@ -84,5 +96,6 @@ def _told(jobs: JobTable, log: EventLog, job: int, row: int, trainings: Sequence
         tokens_per_s=step.tokens / step_s if step.tokens else None,
         mfu=step.flop / step_s / step.peak_flop_per_s,
         device_memory_b=step.memory_b,
+        nic_b_per_step=training.nic_b(here, size, place),
         bound=step.bound(clock),
     )

@@ -22,13 +22,13 @@ _LEAST_PRIORITY = -(2**31)
 class Csv(TenantTraceFile):
     """A CSV with a header, the columns in any order; second 0 is that of `submit_s`.
 
-    Needed: `job_id` (unique), `submit_s` (s), `accelerators` (whole; 0 for jobs that need none), `service_s`
-    (s, run time). Optional, and in these an empty cell means the default: `requested_s` (run time that the
-    user asked for, s; default: `service_s`), `priority` (whole, larger is more important; 0), `tenant`,
-    `user`, `pool` (the only pool that will do; any), `accelerator_names` (models that will do, separated by
-    `|`; any), `state` (how the job ends: completed, failed or cancelled; completed), `share` (of one
-    accelerator, above 0 and at most 1; 1), `cpus` and `memory_b` (cores and bytes on each node; 0). A warning
-    names other columns, which are not looked at.
+    Needed: `job_id` (unique), `submit_s` (s), `accelerators` (whole; 0 for jobs that need none: they wait their
+    turn and hold none), `service_s` (s, run time). Optional, and in these an empty cell means the default:
+    `requested_s` (run time that the user asked for, s; default: `service_s`), `priority` (whole, larger is more
+    important; 0), `tenant`, `user`, `pool` (the only pool that will do; any), `accelerator_names` (models that will
+    do, separated by `|`; any), `state` (how the job ends: completed, failed or cancelled; completed), `share` (of
+    one accelerator, above 0 and at most 1; 1), `cpus` and `memory_b` (cores and bytes on each node; 0). Times are
+    at most 1e12 s, as in all traces. A warning names other columns, which are not looked at.
     """
 
     def read(self, source: Source, context: WorkloadContext) -> JobTable:

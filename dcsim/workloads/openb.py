@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
@@ -36,6 +36,8 @@ class Openb(TraceFile):
     fail, Pending ones are cancelled after their service. The classes in `qos` are not looked at: they are no
     priorities.
 
+    `dcsim trace NODES --format openb --pools` prints the `[[pools]]` of the node list, `openb_node_list_gpu_node.csv`.
+
     With `fill`, the pods are the population of a filling experiment instead, see `filled`: they come one a second
     in random order and never leave, and their times are not looked at.
     """
@@ -47,6 +49,23 @@ class Openb(TraceFile):
         """All pods, sorted by submission, or the sequence that fills the cluster. Raises TraceError."""
         pods = super().load(context)
         return pods if self.fill is None else filled(pods, self.fill, context)
+
+    @staticmethod
+    def pools(source: Source) -> tuple[list[dict[str, Any]], int]:
+        """The `[[pools]]` tables of a node list, and its number of nodes without GPUs, which pools cannot have.
+
+        Columns: `sn`, `cpu_milli`, `memory_mib`, `gpu`, `model`. Nodes that are alike make one pool, sorted by model,
+        GPUs, cores and memory.
+        """
+        model, gpus, cpus, memory = Labels("model"), Whole("gpu"), Number("cpu_milli"), Number("memory_mib")
+        rows = read_rows(source, [model, gpus, cpus, memory])
+        names = [model.values.name(row) or "" for row in range(len(gpus.values))]
+        nameless = (gpus.values > 0) & np.array([not name for name in names])
+        rows.refuse(nameless, model, "the node has GPUs of no model", "a model")
+        columns = (names, gpus.values.tolist(), cpus.values.tolist(), memory.values.tolist())
+        kinds = Counter(zip(*columns, strict=True))
+        pools = [_pool(*kind, nodes) for kind, nodes in sorted(kinds.items()) if kind[1]]
+        return pools, sum(nodes for kind, nodes in kinds.items() if not kind[1])
 
     def read(self, source: Source, context: WorkloadContext) -> JobTable:
         """All pods in the order of the file."""
@@ -73,7 +92,25 @@ class Openb(TraceFile):
             memory_b=memory.values * SIZE.factor("MiB"),
             end_state=phase.values,
             accelerator_names=spec.values,
+            one_node=np.ones(len(service_s), np.int8),
         )
+
+
+def _pool(model: str, gpus: int, milli_cpus: float, memory_mib: float, nodes: int) -> dict[str, Any]:
+    """One `[[pools]]` table, named after what each node has."""
+    cpus, memory_gib = _short(milli_cpus / MILLI), _short(memory_mib * SIZE.factor("MiB") / SIZE.factor("GiB"))
+    return {
+        "name": f"{model}-x{gpus}-{cpus}c-{memory_gib}g",
+        "accelerator": {"name": model},
+        "nodes": nodes,
+        "accelerators_per_node": gpus,
+        "cpus_per_node": cpus,
+        "memory_per_node": f"{memory_gib} GiB",
+    }
+
+
+def _short(value: float) -> int | float:
+    return int(value) if value.is_integer() else value
 
 
 def filled(pods: JobTable, fill: float, context: WorkloadContext) -> JobTable:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from dcsim.errors import ScenarioError
-from dcsim.scenario.datapath import DataPath
+from dcsim.errors import Problem, ScenarioError, nearest
+from dcsim.scenario.datapath import DataFolder
 from dcsim.scenario.jobs import JobTable, Names
 from dcsim.workloads.base import WorkloadContext
 from dcsim.workloads.reading.columns import Number, Text, Whole
@@ -32,7 +33,7 @@ class Sia(TraceFile):
     (`get_throughput_with_accum` in the artifact's `applications.py`).
     """
 
-    models: DataPath
+    models: DataFolder
     """Folder of the artifact's measurements, with one folder for each application."""
     device: str = "aws"
     """Whose measurements: aws (T4), rtx (RTX 2080 Ti), dgx or dgx-ext (A100), quad (Quadro), azure (V100)."""
@@ -43,6 +44,7 @@ class Sia(TraceFile):
         replicas, batch = Whole("num_replicas", least=1), Whole("batch_size", least=1)
         rows = read_rows(source, [ids, submit, application, replicas, batch])
         jobs = list(zip(application.values, replicas.values.tolist(), batch.values.tolist(), strict=True))
+        self._check_device(context, dict.fromkeys(application.values))
         known = {job: self._service_s(context, *job) for job in dict.fromkeys(jobs)}
         service_s = np.array([known[job] for job in jobs])
         return JobTable(
@@ -80,6 +82,16 @@ class Sia(TraceFile):
         step_s = np.interp(size, measured, step.values[rows])
         sync_s = np.interp(size, measured, sync.values[rows])
         return float(iterations.values[-1] * (passes * step_s - (passes - 1) * sync_s))
+
+    def _check_device(self, context: WorkloadContext, applications: Iterable[str]) -> None:
+        """Raises ScenarioError for a device that nothing was measured on."""
+        folder = context.resolve(self.models)
+        files = (file.name for name in applications for file in (folder / name).glob("placements-*.csv*"))
+        known = sorted({name.removeprefix("placements-").partition(".")[0] for name in files})
+        if self.device not in known:
+            hint = nearest(self.device, known) or f"known: {', '.join(known) or 'none'}"
+            what = "no measurements of this device"
+            raise ScenarioError(Problem(context.file, "workload.device", what, got=f"'{self.device}'", fix=hint))
 
     def _measured(self, context: WorkloadContext, name: str) -> Source:
         """A file of measurements, plain or with `.gz` at the end of its name."""

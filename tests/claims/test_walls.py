@@ -13,6 +13,7 @@ import pytest
 from dcsim import plugins
 from dcsim.errors import PolicyError, ScenarioError
 from dcsim.policies.decisions import TIME_SHARED, Allocation, Preempt, Reject, SetRate, Start, WakeAt
+from dcsim.policies.placement.locality import Locality
 from dcsim.policies.placements import Placement
 from dcsim.scenario.jobs import Names
 from dcsim.scenario.network_failure import NetworkFailure
@@ -219,6 +220,13 @@ class ByClock:
         return clock
 
 
+def patient(patience):
+    """Locality on three nodes, of which two are under one switch."""
+    placement = Locality(patience=patience)
+    placement.blocks = [[np.array([0, 0, 1])]]
+    return placement
+
+
 PARTS = replace(gangs(), accelerators=np.ones(60, np.int32), cpus=np.full(60, 2.0), memory_b=np.full(60, 8e9))
 NARROW = replace(gangs(), accelerators=np.full(60, 3, np.int32))
 FIRST = replace(gangs(), pool=Names.of(["a"] * 60))
@@ -264,6 +272,7 @@ CHANGES = {
     "scheduler.use": (gangs(), "fifo", "pack", {}, {"scheduler": "easy"}),
     "placement": (gangs(), "fifo", "pack", {}, {"placement": "spread"}),
     "placement.fgd.popularity": (gangs(), "fifo", "fgd", {}, {"placement": ("fgd", {"popularity": 0.1})}),
+    "placement.locality.patience": (gangs(), "fifo", patient(0.0), {}, {"placement": patient(9.0)}),
     "placement.use": (gangs(), "fifo", "pack", {}, {"placement": "pool"}),
     "overheads": (gangs(), "srtf", "pack", {}, {"overheads": COSTS}),
     "overheads.start": (gangs(), "srtf", "pack", {}, {"overheads": Overheads(start=1.0)}),
@@ -292,6 +301,7 @@ CHANGES = {
         {"estimates": Estimates(model="uniform", spread=1.0)},
         {"estimates": Estimates(model="uniform", spread=9.0)},
     ),
+    "scheduler.easy.depth": (gangs(), "easy", "pack", {}, {"scheduler": ("easy", {"depth": 1})}),
     "scheduler.priority.preempts": (NARROW, "priority", "pack", {}, {"scheduler": ("priority", {"preempts": True})}),
     "scheduler.least_attained_service.thresholds": (
         gangs(),
@@ -320,6 +330,7 @@ NO_CHANGE = {
         for key in ("", *(f".{name}" for name in NetworkFailure.model_fields))
     },
     "network.traffic": "see network, and tests/training/test_trace_traffic.py for its keys",
+    "placement.least_contention.interleave": "lets training jobs take turns on links: see tests/sim/test_turns.py",
     "reject_oversize": "turns a rejection into an error: see the test below",
     **{
         f"pools.accelerator.{field}": "a fact of the device; only the placement `weighted` asks for any, its peak rate"

@@ -7,13 +7,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from dcsim.metrics.cells import held_in_cells
 from dcsim.metrics.runs import stretches
 from dcsim.report.bands import Bands
 from dcsim.report.figure import Bars, Cells
 from dcsim.report.figures import figures
 from dcsim.report.lanes import job_bars
 from dcsim.report.markup import shortened
-from dcsim.report.occupancy import held_in_cells, occupancy_figure
+from dcsim.report.occupancy import occupancy_figure
 from dcsim.report.waits import longest_waiters, waiting_s
 from dcsim.run import Run
 from tests.report.runs import RUNS, made
@@ -43,27 +44,27 @@ def test_held_in_cells_is_the_overlap_of_pieces_and_slots():
 def test_a_node_half_taken_for_half_the_time_is_a_quarter_busy():
     # Four accelerators on each of two nodes: 2 of node 0 from 0 to 50 s of 100 s; all of node 1 until the end.
     run = made(table([0, 0], [50, 100], [2, 4]), 2, 4)
-    assert cells(run).percent.mean(axis=1).tolist() == [25.0, 100.0]
+    assert cells(run).values.mean(axis=1).tolist() == [25.0, 100.0]
 
 
 def test_without_node_walls_rows_are_job_sizes():
     run = made(table([0, 0], [50, 100], [2, 4]), 2, 4, "fifo", "pool")
-    assert cells(run).percent.mean(axis=1).tolist() == pytest.approx([12.5, 50.0], abs=0.5)
+    assert cells(run).values.mean(axis=1).tolist() == pytest.approx([12.5, 50.0], abs=0.5)
 
 
 def test_the_map_is_bounded_whatever_the_number_of_nodes():
     run = made(table([0, 5], [50, 100], [2, 40_000]), 10_001, 4)
     mark = cells(run)
-    assert mark.percent.shape[0] <= 200
-    assert mark.percent.shape[1] <= 400
-    assert mark.percent.max() == 100
+    assert mark.values.shape[0] <= 200
+    assert mark.values.shape[1] <= 400
+    assert mark.values.max() == 100
 
 
 def test_the_map_holds_all_accelerator_time():
     run = RUNS["two pools"]()
     mark = cells(run)
     width = np.repeat([4, 16], [3, 2])
-    held = (mark.percent / 100 * width[:, None] * np.diff(mark.time_edges_s)).sum()
+    held = (mark.values / 100 * width[:, None] * np.diff(mark.time_edges_s)).sum()
     assert held == pytest.approx(run.timeline.integral(run.timeline.allocated), rel=0.01)
 
 

@@ -111,6 +111,7 @@ def test_a_missing_trace_is_found_when_the_scenario_is_checked(here: Room) -> No
     lines = problems(here, 'path = "none.csv"\npaths = ["plugins", "../x"]\n')
     assert lines == [
         f'workload.path: no such file (got "none.csv"); looked in {here.folder}; --data DIR names a data folder',
+        'workload.paths.0: is a folder (got "plugins", expected a file)',
         'workload.paths.1: leads outside the scenario\'s folder (got "../x"); use --data DIR for a folder elsewhere',
     ]
 

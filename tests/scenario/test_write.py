@@ -19,6 +19,7 @@ from tests.scenario.given import GOOD, MINE, Room
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,20}", fullmatch=True)
 COUNTS = st.integers(1, 100_000_000)
 AMOUNTS = st.floats(0, 1e30, allow_nan=False)
+TIMES = st.floats(0, 1e12)
 RATES = st.floats(0, 1e30, exclude_min=True)
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 STARTS = st.datetimes(
@@ -52,18 +53,18 @@ POOLS = st.builds(
 )
 OVERHEADS = st.builds(
     Overheads,
-    start=AMOUNTS,
-    preemption=AMOUNTS,
-    restore=AMOUNTS,
-    checkpoint=AMOUNTS,
-    checkpoint_interval=st.floats(1e-9, 1e30),
+    start=TIMES,
+    preemption=TIMES,
+    restore=TIMES,
+    checkpoint=TIMES,
+    checkpoint_interval=st.floats(1e-9, 1e12),
 )
 SCENARIOS = st.builds(
     Scenario,
     name=NAMES,
     seed=st.integers(0, 2**63 - 1),
     start=st.none() | STARTS,
-    horizon=st.none() | st.floats(1e-9, 1e30),
+    horizon=st.none() | st.floats(1e-9, 1e12),
     pools=st.lists(POOLS, min_size=1, max_size=3, unique_by=lambda p: p.name).map(tuple),
     workload=st.builds(PluginTable, use=st.just("nothing")),
     overheads=OVERHEADS,
@@ -107,15 +108,15 @@ def test_a_written_scenario_is_loaded_as_an_equal_one(folder: Path, scenario: Sc
 
 
 LAWS = st.fixed_dictionaries(
-    {"law": st.sampled_from(["exponential", "deterministic"]), "mean": AMOUNTS.map(lambda s: f"{s!r} s")},
+    {"law": st.sampled_from(["exponential", "deterministic"]), "mean": TIMES.map(lambda s: f"{s!r} s")},
     optional={"scv": st.floats(0, 1e9)},
 )
 KEYS = st.fixed_dictionaries(
     {},
     optional={
         "jobs": st.integers(20, 10**6),
-        "gap": AMOUNTS.map(lambda s: f"{s!r} min"),
-        "thresholds": st.lists(AMOUNTS.map(lambda s: f"{s!r} d"), max_size=3),
+        "gap": TIMES.map(lambda s: f"{s / 100!r} min"),
+        "thresholds": st.lists(TIMES.map(lambda s: f"{s / 1e5!r} d"), max_size=3),
         "weights": st.lists(st.floats(0, 10) | st.integers(0, 10), max_size=3),
         "pair": st.tuples(st.floats(-1e9, 1e9), AMOUNTS.map(lambda b: f"{b!r} GiB")),
         "service": st.dictionaries(WORDS, LAWS, max_size=3),

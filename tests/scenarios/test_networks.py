@@ -54,6 +54,9 @@ def test_a_graph_outside_the_folders_is_refused(here: Path):
         ("network.topology.bandwidth=0 GB/s", r"bandwidth: .*> 0"),
         ("network.contention=fare", r"network.contention: "),
         ("placement.use=pool", r"placement.use: contention needs a placement that looks at nodes"),
+        ("placement={use='locality',patience='-5 min'}", r"placement.patience: must be >= 0"),
+        ("placement={use='locality',patience=5}", r"placement.patience: .*unit"),
+        ("placement={use='locality',patience='for ever'}", r"placement.patience: .*forever"),
     ],
 )
 def test_what_is_wrong_with_a_network_is_an_error_line(change: str, said: str):
@@ -61,9 +64,15 @@ def test_what_is_wrong_with_a_network_is_an_error_line(change: str, said: str):
         run(SPINE, overrides=[change])
 
 
-def test_topology_aware_needs_a_network():
+@pytest.mark.parametrize("placement", ["topology_aware", "locality", "least_contention"])
+def test_placements_that_know_the_graph_need_one(placement: str):
     with pytest.raises(ScenarioError, match=r"placement.use: needs a network"):
-        run(ROOT / "scenarios" / "quickstart.toml", overrides=["placement.use=topology_aware"])
+        run(ROOT / "scenarios" / "quickstart.toml", overrides=[f"placement.use={placement}"])
+
+
+def test_least_contention_needs_contention():
+    with pytest.raises(ScenarioError, match=r"placement.use: needs links.*network.contention = 'fair'"):
+        run(SPINE, overrides=["network.contention=none", "placement.use=least_contention"])
 
 
 def test_contention_needs_jobs_whose_traffic_is_known():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from dcsim.contract import same
@@ -9,7 +10,7 @@ from dcsim.run import run as run_anew
 from dcsim.scenario.network_failure import NetworkFailure
 from tests.conftest import ROOT
 from tests.scenarios.conftest import Ran
-from tests.scenarios.test_two_jobs import LATER_S, slow_down
+from tests.scenarios.test_two_jobs import GRADIENTS_B, LATER_S, slow_down
 
 DOWN_S, FOR_S, SAVED_S = 1800.0, 1800.0, 600.0
 
@@ -28,6 +29,29 @@ def test_jobs_that_are_left_one_spine_are_slower_by_the_closed_form(ran: Ran):
     costs_s = FOR_S * (1.0 - 1.0 / slow_down(alone_s / 10_000))
     assert run.results.end_s[1:].tolist() == pytest.approx([alone_s + costs_s, LATER_S + alone_s + costs_s], rel=1e-9)
     assert (run.summary["network_failures"], run.summary["interruptions"]) == (2, 0)
+
+
+def test_the_spine_that_is_left_carries_everything_and_those_that_are_down_nothing(ran: Ran):
+    # Four nodes in a ring, over two leaves, are two flows through a spine: of each job 2 x 8 x 2 x 3/4 S bytes a step.
+    run = ran("spine-down")
+    found = run.traffic(np.array([0.0, DOWN_S, DOWN_S + FOR_S, run.end_s]))
+    assert run.interconnect is not None
+    assert found is not None
+    switches = [run.interconnect.nodes[place] for place in found.switches.tolist()]
+    spines = found.into_b_per_s[[switches.index(("spine", number)) for number in range(3)]]
+    step_s, of_one_b = service_s(ran) / 10_000, 2 * 8 * 2 * 3 / 4 * GRADIENTS_B
+    both_b_per_s = 2 * of_one_b / (step_s * slow_down(step_s))
+    assert spines[:, 1] == pytest.approx([both_b_per_s, 0.0, 0.0], rel=1e-9)
+    assert (spines[1:, [0, 2]] > 0.0).any(axis=1).all()
+    assert (spines * np.diff(found.slots_s)).sum() == pytest.approx(2 * 10_000 * of_one_b, rel=1e-9)
+
+
+def test_slow_down_counts_the_spines_that_are_down(ran: Ran):
+    # Nobody slows anybody down as long as all spines work.
+    assert ran("spine-down", "network.failures=[]").slowdown.tolist() == [1.0, 1.0, 1.0]
+    run = ran("spine-down")
+    taken_s = run.results.end_s - run.results.start_s
+    assert run.slowdown.tolist() == pytest.approx([1.0, *(taken_s[1:] / service_s(ran))], rel=1e-9)
 
 
 def test_jobs_that_stop_lose_the_work_since_their_checkpoint_besides(ran: Ran):

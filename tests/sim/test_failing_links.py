@@ -73,7 +73,7 @@ def test_a_link_that_halves_for_five_seconds_costs_two_and_a_half():
     run = run_on(links, table([0], [10], [4]), told(ACROSS), slow)
     assert run.end_s == [12.5]
     assert rows(run, BREAK) == [(4.0, NOBODY, 0.5, "leaf-0 -- spine-0")]
-    assert rows(run, REPAIR) == [(9.0, NOBODY, 1.0, "leaf-0 -- spine-0")]
+    assert rows(run, REPAIR) == [(9.0, NOBODY, 0.5, "leaf-0 -- spine-0")]
     why = ("leaf-0 -- spine-0 has failed", "leaf-0 -- spine-0 is repaired")
     assert rows(run, RATE) == [(4.0, 0, 0.5, why[0]), (9.0, 0, 1.0, why[1])]
     assert (run.summary["network_failures"], run.summary["interruptions"]) == (1, 0)
@@ -259,8 +259,9 @@ def test_links_fail_as_often_and_for_as_long_as_their_means_say():
     assert run.end_s == [hours]
     counts, down = {part.name: 0 for part in random_links}, dict.fromkeys([part.name for part in random_links], 0.0)
     since: dict[str, float] = {}
-    for time, _, value, name in rows(run, BREAK, REPAIR):
-        if value < 1.0:
+    events = [(row[0], kind == REPAIR, row[3]) for kind in (BREAK, REPAIR) for row in rows(run, kind)]
+    for time, repaired, name in sorted(events):
+        if not repaired:
             counts[name] += 1
             since[name] = time
         else:

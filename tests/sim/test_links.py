@@ -10,11 +10,13 @@ import pytest
 from dcsim.errors import ScenarioError
 from dcsim.eventlog.schema import RATE, START
 from dcsim.policies.decisions import Allocation, Preempt, Start
+from dcsim.policies.grids import Grid
 from dcsim.policies.placement.topology_aware import TopologyAware
 from dcsim.scenario.spec import Accelerator, Pool
-from dcsim.sim.links import SharedLinks, blocks, refuse_other_hosts
-from dcsim.topologies import fat_tree
-from dcsim.topologies._routes import compiled
+from dcsim.sim.hosts import blocks, grid, refuse_other_hosts
+from dcsim.sim.links import SharedLinks
+from dcsim.topologies import fat_tree, rail_optimized, torus
+from dcsim.topologies._routes import Links, compiled
 from dcsim.topologies.leaf_spine import LeafSpine, build
 from tests.replay import final
 from tests.sim.test_rates import Told, at
@@ -116,6 +118,46 @@ def test_pools_follow_each_other_on_the_hosts():
     two = (pool(2), pool(2).model_copy(update={"name": "b"}))
     here = links(uplink=1.0, pools=two)
     here.join(0, at(1, 0, 1, each=2))
+    assert here.share(0) == 1.0
+
+
+def railed(uplink: float) -> tuple[SharedLinks, Links]:
+    """Two groups of two servers of two accelerators: hosts 0 to 3 are those of the first two nodes, under one group."""
+    compact = compiled(rail_optimized.build(rail_optimized.RailOptimized(2, 2, 1, 2, 50.0, uplink, 1e3, 1e-6)))
+    return SharedLinks(compact, FOUR, everyone), compact
+
+
+def test_gangs_of_one_group_keep_to_their_rails_and_off_the_spine():
+    here, _ = railed(uplink=1e-3)
+    here.join(0, at(0, 0, 1, each=2))
+    assert here.share(0) == 1.0
+
+
+def test_gangs_across_groups_share_the_uplinks_of_their_rails():
+    # Each rail's uplink carries one flow of 50 a gang that has an accelerator on that rail of all its nodes.
+    here, _ = railed(uplink=75.0)
+    here.join(0, at(0, 0, 2, each=2))
+    assert here.share(0) == 1.0
+    assert here.join(1, at(0, 1, 3, each=2)) == [0]
+    assert shares(here, 0, 1) == [0.75, 0.75]
+    here.leave(1)
+    assert here.join(2, at(0, 1, 3, each=1)) == [0]  # on the first rail alone, which the slowest flow of 0 is on too
+    assert shares(here, 0, 2) == [0.75, 0.75]
+
+
+def test_placements_see_a_group_of_rails_as_one_switch():
+    assert [level.tolist() for level in blocks(railed(75.0)[1], FOUR)[0]] == [[0, 0, 1, 1]]
+
+
+def test_a_row_of_accelerators_of_a_torus_is_a_node():
+    # 4 x 4 accelerators, two a node: 4 x 2 nodes, each two along the last axis.
+    params = torus.Torus((4, 4), 100.0, 0.0, "never")
+    compact = compiled(torus.build(params))
+    assert grid(params, compact, (pool(8),)) == Grid((4, 2), (False, False), (0,))
+    assert grid(params, compact, (pool(16),)) == Grid((4, 4), (False, False), (0,))
+    assert grid(graph(), compiled(build(graph())), FOUR) is None
+    here = SharedLinks(compact, (pool(8),), everyone)
+    here.join(0, at(0, 0, 2, each=2))  # one above the other: two columns of links of 100 for two NICs of 50
     assert here.share(0) == 1.0
 
 

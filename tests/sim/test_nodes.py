@@ -181,7 +181,7 @@ SHAPES = [(2, 3, 4.0, 10.0), (3, 2, None, None)]  # nodes, accelerators, cores a
 @st.composite
 def requests(draw):
     """Several whole accelerators, or a share of one, or none; with cores and memory."""
-    accelerators = draw(st.integers(0, 4))
+    accelerators = draw(st.integers(0, 8))
     share = draw(SHARES) if accelerators == 1 else 1.0
     cpus, memory_b = draw(st.sampled_from([0.0, 0.001, 0.5, 1.7, 4.0])), draw(st.sampled_from([0.0, 3.0, 10.0]))
     return Request(accelerators, share, cpus, memory_b, draw(st.sampled_from([(0,), (1,), (0, 1)])))
@@ -210,6 +210,18 @@ class Parts(RuleBasedStateMachine):
 
     def fits(self, number, request):
         return len(self.fitting(number, request)) >= request.accelerators and self.beside(number, request)
+
+    def fits_as_gang(self, pool, request):
+        """Whole nodes, and one more for the remainder, each with the cores and the memory."""
+        width = SHAPES[pool][1]
+        whole, rest = divmod(request.accelerators, width)
+        idle = [
+            sum(free == 1000 for free in self.devices[n].values())
+            for n, (at, _) in self.where.items()
+            if at == pool and self.beside(n, request)
+        ]
+        others = sorted(idle, reverse=True)[whole:]
+        return request.accelerators > width and idle.count(width) >= whole and (not rest or max([0, *others]) >= rest)
 
     def change(self, number, devices, request, sign):
         for device in devices:
@@ -272,7 +284,7 @@ class Parts(RuleBasedStateMachine):
         fitting = [n for n, (pool, _) in self.where.items() if self.fits(n, request) and pool in request.pools]
         assert self.pools.fitting(request).tolist() == fitting
         for pool in request.pools:
-            fits = any(self.where[n][0] == pool for n in fitting)
+            fits = any(self.where[n][0] == pool for n in fitting) or self.fits_as_gang(pool, request)
             assert self.pools[pool].fits(request) == self.pools[pool].scratch().fits(request) == fits
         for number, (pool, node) in self.where.items():
             assert self.pools[pool].devices(node, request).tolist() == self.fitting(number, request)

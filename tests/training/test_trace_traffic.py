@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from dcsim import results
 from dcsim.errors import ScenarioError
+from dcsim.report.figures import figures
 from dcsim.run import Run, run
 from dcsim.scenario.load import load
 from dcsim.scenario.write import to_toml
@@ -50,6 +53,56 @@ def test_two_gangs_of_a_trace_halve_each_other_on_one_uplink_by_the_closed_form(
     first_s = 100.0 + 900.0 / rate
     second_s = first_s + 1000.0 - (first_s - 100.0) * rate  # slowed down until then, what is left alone
     assert end_s(ran(here, POOL, CSV, network(exposed=exposed))) == pytest.approx([first_s, second_s], rel=1e-12)
+
+
+@pytest.mark.parametrize("exposed", [0.25, 0.5, 1.0])
+def test_their_slow_down_is_the_closed_form_too(here: Path, exposed: float):
+    # Both take as long, for 1000 s of work each.
+    found = ran(here, POOL, CSV, network(exposed=exposed))
+    assert found.slowdown is not None
+    assert found.slowdown.tolist() == pytest.approx([(end_s(found)[0] - 0.0) / 1000.0] * 2, rel=1e-12)
+    folder = results.save(found, here / "results")
+    assert results.read(folder).slowdown.tolist() == found.slowdown.tolist()
+
+
+def carried_b(of: Run) -> dict[tuple[str, int, str, int], float]:
+    """What each link carried, by the nodes that it goes from and to."""
+    found, graph = of.traffic(np.array([0.0, of.end_s])), of.interconnect
+    assert found is not None
+    assert graph is not None
+    return {sum(graph.name(link), ()): carried for link, carried in enumerate(found.carried_b.tolist())}
+
+
+@pytest.mark.parametrize("exposed", [0.25, 1.0])
+def test_the_uplink_that_two_gangs_fill_is_full_until_the_last_is_done(here: Path, exposed: float):
+    # Each sends 8 GB/s alone and 4 GB/s beside the other, over the uplink of leaf 1 as over links of its own.
+    found = ran(here, POOL, CSV, network(exposed=exposed))
+    carried, (first_s, second_s) = carried_b(found), end_s(found)
+    apart_s, together_s = 100.0 + second_s - first_s, first_s - 100.0
+    assert carried["leaf", 1, "spine", 0] == pytest.approx(8e9 * second_s, rel=1e-12)
+    assert carried["host", 0, "leaf", 0] == pytest.approx(8e9 * 100.0 + 4e9 * together_s, rel=1e-12)
+    assert carried["host", 4, "leaf", 2] == pytest.approx(8e9 * (apart_s - 100.0) + 4e9 * together_s, rel=1e-12)
+    assert carried["spine", 0, "leaf", 0] == pytest.approx(carried["host", 0, "leaf", 0], rel=1e-12)
+
+
+def test_gangs_that_find_room_carry_their_bandwidth_whether_they_wait_for_it_or_not(here: Path):
+    for exposed in (0.0, 0.25):
+        job = '[[jobs]]\nname = "j"\nmodel = "gpt-2"\nsteps = 1\nglobal_batch = 1\naccelerators = 1\nsubmit = "1 h"\n'
+        found = ran(here, POOL, CSV, network("2 GB/s", exposed), job)
+        assert carried_b(found)["leaf", 1, "spine", 0] == pytest.approx(2 * 4e9 * 1000.0, rel=1e-12)
+
+
+def test_the_report_draws_them_and_names_them(here: Path):
+    found = {figure.key: figure for figure in figures(ran(here, POOL, CSV, network()))}
+    assert {"topology", "switches", "contention"} <= set(found)
+    assert "what jobs of the trace sent" in found["topology"].caption
+
+
+def test_gangs_of_a_trace_take_no_turns(here: Path):
+    use = '[placement]\nuse = "least_contention"\ninterleave = {}\n'
+    turns, none = (ran(here, POOL, CSV, network(), use.format(word)) for word in ("true", "false"))
+    assert end_s(turns) == end_s(none)
+    assert turns.summary["contention_slowdown_max"] > 1.1
 
 
 def test_gangs_that_leave_each_other_room_or_meet_nowhere_are_not_slowed_down(here: Path):

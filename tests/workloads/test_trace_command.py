@@ -259,3 +259,57 @@ def test_a_fit_of_venus_is_near_its_run_times_and_always_the_same(venus: JobTabl
     for name, bound in {"1": 0.04, "8": 0.05, "9-16": 0.06}.items():
         row = np.isin(venus.accelerators, laws[name].sizes.values)
         assert ks_distance(venus.service_s[row], laws[name].service) <= bound
+
+
+# Formats that need more than the trace
+
+GAVEL = "kind\tcmd\t-n\t0\t{steps}\t{at}\t1\n"
+
+
+@pytest.fixture
+def gavel(tmp_path: Path) -> tuple[str, str]:
+    """Two jobs of 500 and 1,000 steps at 10 and 5 steps/s, and the file that says so."""
+    path, rates = tmp_path / "two.trace", tmp_path / "rates.json"
+    path.write_text(GAVEL.format(steps=500, at=0) + GAVEL.format(steps=1000, at=3600))
+    rates.write_text(json.dumps({t: {"('kind', 1)": {"null": r}} for t, r in (("v100", 10.0), ("k80", 5.0))}))
+    return str(path), str(rates)
+
+
+def test_keys_that_a_format_needs_are_set_as_in_a_workload_table(
+    gavel: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trace, rates = gavel
+    command = ["trace", trace, "--format", "gavel", "--set", f"throughputs={rates}", "--json"]
+    assert main(command) == 0
+    assert json.loads(capsys.readouterr().out)["accelerator_hours"] == pytest.approx((50 + 100) / 3600)
+    assert main([*command, "--set", "accelerator=k80"]) == 0
+    assert json.loads(capsys.readouterr().out)["accelerator_hours"] == pytest.approx((100 + 200) / 3600)
+    assert main([*command, "--fit"]) == 0
+    assert json.loads(capsys.readouterr().out)["use"] == "synthetic"
+
+
+def test_mistakes_in_keys_of_a_format_are_told_at_once(gavel: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    trace, _ = gavel
+    assert main(["trace", trace, "--format", "gavel"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("dcsim: error: --set: throughputs: 'gavel' cannot do without this key; --set throughputs=")
+    keys = ["since=4", "throughput=1", f"path={trace}", "limit=nan", "throughputs=nowhere.json"]
+    assert main(["trace", trace, "--format", "gavel", *(w for key in keys for w in ("--set", key))]) == 2
+    told = capsys.readouterr().err
+    for words in (
+        "since: 4 has no unit", "throughput: unknown key; did you mean 'throughputs'?", "path: is the trace file",
+        "limit: must be finite", 'throughputs: no such file (got "nowhere.json")',
+    ):  # fmt: skip
+        assert f"dcsim: error: --set: {words}" in told
+    assert len(told.splitlines()) == len(keys)
+
+
+@pytest.mark.parametrize(
+    ("trace", "keys"),
+    [("gavel/msr_seed0/0e4a51.trace.gz", {"throughputs": "gavel/simulation_throughputs.json.gz"}),
+     ("sia/workloads/philly/workload-1.csv", {"models": "sia/models", "device": "rtx"})],
+)  # fmt: skip
+def test_traces_of_work_are_described(traces: Path, trace: str, keys: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [w for key, value in keys.items() for w in ("--set", f"{key}={traces / value if '/' in value else value}")]
+    assert main(["trace", str(traces / trace), "--format", trace.partition("/")[0], *words, "--fit"]) == 0
+    assert tomllib.loads(capsys.readouterr().out)["workload"]["use"] == "synthetic"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dcsim.policies.decisions import Allocation
 from dcsim.policies.fragments import States, TaskMix
-from dcsim.policies.placements import Placement, fullest_beside, gang, on_devices, one_node
+from dcsim.policies.placements import Placement, fullest_beside, gang, in_parts, on_devices, one_node
 from dcsim.policies.view import PoolView, Request, SharedPoolsView
 from dcsim.units import MILLI
 
@@ -39,7 +39,8 @@ class Fgd(Placement):
 
     The tasks are those of the whole workload: how many jobs ask for the same, neither when nor for how long. That is
     more than a scheduler knows which has only the past, and what the authors' has. Host memory decides where a job
-    fits, and fragments nothing. A job larger than a node goes where `pack` puts it.
+    fits, and fragments nothing. A job larger than a node goes where `pack` puts it; where
+    nodes are shared in parts, its remainder goes where F grows least.
     """
 
     uses_random: ClassVar[bool] = True
@@ -80,9 +81,9 @@ class Fgd(Placement):
 
     def place_shared(self, request: Request, pools: SharedPoolsView) -> Allocation | None:
         """The node, over all pools, whose fragment grows least, and there the accelerator."""
-        nodes = pools.fitting(request)
-        if not len(nodes):
-            return None
+        return in_parts(request, pools, self._one_of)
+
+    def _one_of(self, nodes: Numbers, request: Request, pools: SharedPoolsView) -> Allocation:
         seen = self._seen = self._seen or _Seen(pools)
         seen.look(pools, self._mix)
         asked = (request.accelerators, request.share, request.cpus)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dcsim.policies.decisions import Allocation
-from dcsim.policies.placements import Placement, fullest_beside, gang, on_devices, one_node
+from dcsim.policies.placements import Placement, fullest_beside, gang, in_parts, on_devices, one_node
 from dcsim.policies.view import PoolView, Request, SharedPoolsView
 
 
@@ -23,7 +24,8 @@ class Pack(Placement):
 
     Jobs with fractions, CPU cores or memory go on the node, of all pools they may use, that they leave with least
     free: half the free CPU cores plus half the free accelerators, each as a share of the largest node's; lowest
-    index on a tie, and on the accelerator with least room. Source: BestFit of Weng et al., USENIX ATC 2023.
+    index on a tie, and on the accelerator with least room. Source: BestFit of Weng et al., USENIX ATC 2023. Gangs
+    larger than a node keep their shape, and want their cores and memory on each node.
     """
 
     best_fit: ClassVar[bool] = True
@@ -43,9 +45,9 @@ class Pack(Placement):
 
     def place_shared(self, request: Request, pools: SharedPoolsView) -> Allocation | None:
         """Least free afterwards, over all pools."""
-        nodes = pools.fitting(request)
-        if not len(nodes):
-            return None
+        return in_parts(request, pools, self._one_of)
+
+    def _one_of(self, nodes: NDArray[np.intp], request: Request, pools: SharedPoolsView) -> Allocation:
         known = pools.cpus_each < np.inf
         cores = pools.cpus_each.max(where=known, initial=1.0)
         free = pools.free_share()[nodes] / pools.width.max() + np.where(known, pools.cpus, 0.0)[nodes] / cores

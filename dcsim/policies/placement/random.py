@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dcsim.policies.decisions import Allocation
-from dcsim.policies.placements import Placement, gang, on_devices, one_node
+from dcsim.policies.placements import Placement, gang, in_parts, on_devices, one_node
 from dcsim.policies.view import PoolView, Request, SharedPoolsView
 
 
@@ -18,7 +19,8 @@ class Random(Placement):
     """Uniform choice among the nodes that fit, over all pools the job may use, from the named stream `placement`.
 
     Larger gangs have the shape of `pack`: the lowest empty nodes of the first pool that has them, and the remainder
-    on a random node that fits. A fraction goes on a random accelerator, of the node, that has room for it.
+    on a random node that fits. A fraction goes on a random accelerator, of the node, that has room for it. Cores and
+    memory are wanted on each node of a gang.
     """
 
     uses_random: ClassVar[bool] = True
@@ -40,9 +42,9 @@ class Random(Placement):
 
     def place_shared(self, request: Request, pools: SharedPoolsView) -> Allocation | None:
         """A random node with room, and a random accelerator for a fraction."""
-        nodes = pools.fitting(request)
-        if not len(nodes):
-            return None
+        return in_parts(request, pools, self._one_of)
+
+    def _one_of(self, nodes: NDArray[np.intp], request: Request, pools: SharedPoolsView) -> Allocation:
         node = int(nodes[self.stream.integers(len(nodes))])
         return on_devices(node, request, pools, lambda milli: int(self.stream.integers(len(milli))))
 

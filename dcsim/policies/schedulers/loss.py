@@ -17,4 +17,4 @@ class Loss:
         """Start or reject every waiting job, in order of submission."""
         for job in view.waiting():
             allocation = view.place(job)
-            yield Reject(job, "no free accelerators") if allocation is None else Start(job, allocation)
+            yield Reject(job, view.lacking(job)) if allocation is None else Start(job, allocation)

@@ -12,7 +12,7 @@ from dcsim.errors import Problem, ScenarioError, nearest
 from dcsim.scenario.datapath import DataPath
 from dcsim.scenario.facts import Count
 from dcsim.scenario.jobs import JobTable
-from dcsim.units import Seconds, human_count
+from dcsim.units import LONGEST_TIME, Seconds, human_count
 from dcsim.workloads.base import WorkloadContext
 from dcsim.workloads.reading.stream import Source
 
@@ -50,6 +50,7 @@ class TraceFile:
             "sha256": source.sha256,
             "rows": len(jobs),
         }
+        _refuse_endless(jobs, source)
         jobs = self._in_order(replace(jobs, origin=origin | jobs.origin), source)
         kept = np.flatnonzero(self.keeps(jobs, context))[: self.limit]
         if len(kept) == 0:
@@ -78,6 +79,15 @@ class TraceFile:
             raise source.error(what, expected="rows in order of submission", fix="leave out strict = true")
         warning = f"{source.name}: {what}; sorted by submission"
         return replace(jobs.sorted(), warnings=(*jobs.warnings, warning))
+
+
+def _refuse_endless(jobs: JobTable, source: Source) -> None:
+    """Raises TraceError for a job that comes, or lasts, beyond all times that a simulation can tell apart."""
+    for column, times_s in (("submission", jobs.submit_s), ("run time", jobs.service_s), ("request", jobs.requested_s)):
+        if len(times_s) and times_s.max() > LONGEST_TIME:
+            row = int(times_s.argmax())
+            what = f"{column} of job {jobs.job_id(row)!r} is out of range"
+            raise source.error(what, got=f"{times_s[row]:g} s", expected=f"at most {LONGEST_TIME:g} s")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,78 @@
+"""Which endpoints of an interconnect the nodes of the pools are, and which nodes are near each other there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcsim.errors import Problem, ScenarioError
+from dcsim.kernels.fairshare import NONE, Ints
+from dcsim.kernels.routes import hops_to
+from dcsim.policies.grids import Grid
+from dcsim.scenario.spec import Pool
+from dcsim.topologies._routes import Links
+from dcsim.topologies.torus import Torus, wrapped_axes
+
+
+def rails_of(links: Links, pools: Sequence[Pool]) -> list[int]:
+    """How many endpoints a node of each pool has: one, or one for each of its accelerators."""
+    nodes = sum(pool.nodes for pool in pools)
+    return [1 if len(links.endpoints) == nodes else pool.accelerators_per_node for pool in pools]
+
+
+def first_hosts(pools: Sequence[Pool], rails: Sequence[int]) -> list[int]:
+    """The place among the endpoints of each pool's first node, and the number of all that nodes have."""
+    return [0, *accumulate(pool.nodes * each for pool, each in zip(pools, rails, strict=True))]
+
+
+def refuse_other_hosts(links: Links, pools: Sequence[Pool], file: str) -> None:
+    """ScenarioError where a graph has neither as many endpoints as the pools have nodes, nor as accelerators."""
+    hosts, accelerators = len(links.endpoints), first_hosts(pools, rails_of(links, pools))[-1]
+    nodes = sum(pool.nodes for pool in pools)
+    if hosts not in (nodes, accelerators):
+        what = "the hosts of the graph are the nodes of the pools, or their accelerators"
+        fix = "change the topology or pools.nodes"
+        expected = f"{nodes} nodes or {accelerators} accelerators"
+        raise ScenarioError(Problem(file, "network.topology", what, f"{hosts} hosts", expected, fix=fix))
+
+
+def blocks(links: Links, pools: Sequence[Pool]) -> list[list[Ints]]:
+    """Blocks of nodes that are near each other, as `Placement.blocks`: at level k, chains of hosts joined by at most
+    the k-th smallest distance. In trees and Clos networks these are the hosts under one switch; where each accelerator
+    is on a rail of its own, distances are those of the first rail."""
+    rails = rails_of(links, pools)
+    starts = zip(first_hosts(pools, rails), pools, rails, strict=False)
+    hosts = links.endpoints[np.concatenate([first + np.arange(pool.nodes) * each for first, pool, each in starts])]
+    apart = np.array([hops_to(host, links.begin, links.neighbour)[hosts] for host in hosts.tolist()], np.int16)
+    levels = [_chained(apart <= reach) for reach in np.unique(apart)[1:-1].tolist()]
+    bounds = pairwise(accumulate((pool.nodes for pool in pools), initial=0))
+    return [[np.unique(level[a:b], return_inverse=True)[1] for level in levels] for a, b in bounds]
+
+
+def grid(topology: object, links: Links, pools: Sequence[Pool]) -> Grid | None:
+    """The torus whose places are the nodes of the pools, as `Placement.grid`; None for other topologies.
+
+    Where its places are accelerators, a node is a row of them along the last axis; None where that does not go up.
+    """
+    if not isinstance(topology, Torus):
+        return None
+    rails, wraps = rails_of(links, pools), wrapped_axes(topology.sides, topology.wrap)
+    if len(set(rails)) > 1 or topology.sides[-1] % rails[0]:
+        return None
+    first = accumulate((pool.nodes for pool in pools[:-1]), initial=0)
+    return Grid((*topology.sides[:-1], topology.sides[-1] // rails[0]), wraps, tuple(first))
+
+
+def _chained(near: NDArray[np.bool_]) -> Ints:
+    """The number of the connected component of each row of a symmetric matrix."""
+    label, found = np.full(len(near), NONE), 0
+    for row in range(len(near)):
+        fresh = np.array([row] if label[row] == NONE else [], np.int64)
+        while len(fresh):
+            label[fresh] = found
+            fresh = np.flatnonzero(near[fresh].any(axis=0) & (label == NONE))
+            found += not len(fresh)
+    return label
