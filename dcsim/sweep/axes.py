@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from dcsim.metrics.summary import NAMES
 from dcsim.scenario.layers import Written
 from dcsim.scenario.mistakes import Mistakes, quoted, shown, shown_with_type
 from dcsim.scenario.overrides import Override, key_path
@@ -15,6 +16,7 @@ from dcsim.sweep.experiment import SAMPLED, Experiment
 from dcsim.units import TomlFloat
 
 VARIANT = "variant"
+MOST_RUNS = 1_000_000
 SEARCHED = "searched"
 """In the place of a method: whole ranges, whatever their count."""
 RANGE_KEYS = ("from", "to", "count", "scale")
@@ -105,11 +107,32 @@ def axes_of(experiment: Experiment, mistakes: Mistakes, method: str | None = Non
     axes: list[Axis] = []
     if experiment.variants:
         axes.append(Listed(VARIANT, tuple(_variant(n, t, mistakes) for n, t in experiment.variants.items())))
+    _refuse_too_many_values(experiment, mistakes)
     for key, values in experiment.axes.items():
         axis = _axis(key, values, method or experiment.sweep.method, mistakes)
         if axis is not None:
             axes.append(axis)
     return axes
+
+
+def _refuse_too_many_values(experiment: Experiment, mistakes: Mistakes) -> None:
+    """Before any value is made: a key with more values than there may be runs."""
+    counts = []
+    for key, values in experiment.axes.items():
+        count = len(values) if isinstance(values, tuple) else values.get("count") if isinstance(values, dict) else 1
+        if isinstance(count, int) and count > MOST_RUNS:
+            mistakes.add(("sweep", key), "too many values", f"{count:,}", f"at most {MOST_RUNS:,}")
+        counts.append(count if isinstance(count, int) and count > 0 else 1)
+    runs = math.prod(counts)
+    if experiment.sweep.method == "grid" and runs > MOST_RUNS:
+        fix = "draw some: samples = 1000"
+        mistakes.add(("sweep",), "too many runs", f"{runs:,}", f"at most {MOST_RUNS:,}", fix)
+    mistakes.stop_if_any()
+
+
+def column_of(key: str) -> str:
+    """The table's column of a swept key: the key, unless the summary or the table itself has one of that name."""
+    return f"scenario.{key}" if key in (*NAMES, "seed", "status", "error") else key
 
 
 def _variant(name: str, table: dict[str, Any], mistakes: Mistakes) -> Choice:
@@ -137,7 +160,12 @@ def _axis(key: str, values: Any, method: str, mistakes: Mistakes) -> Axis | None
     if not values:
         mistakes.add(place, "has no values: nothing would be run")
         return None
-    return Listed(key, tuple(Choice(_kept(v), (Override(path, _kept(v), written),)) for v in values))
+    kept = [_kept(v) for v in values]
+    twice = next((v for number, v in enumerate(kept) if any(_same(v, w) for w in kept[:number])), None)
+    if twice is not None:
+        mistakes.add(place, "has a value twice", shown(twice))
+        return None
+    return Listed(column_of(key), tuple(Choice(v, (Override(path, v, written),)) for v in kept))
 
 
 def _range(key: str, path: KeyPath, table: dict[str, Any], method: str, mistakes: Mistakes) -> Axis | None:
@@ -164,8 +192,8 @@ def _range(key: str, path: KeyPath, table: dict[str, Any], method: str, mistakes
         mistakes.add(place, "from must be below to" + (", and above 0 on a log scale" if scale == "log" else ""))
     else:
         whole = all(isinstance(end, int) for end in (low, high)) and not unit
-        made = Range(key, path, low, high, whole, scale == "log", unit, Written(*mistakes.where(place)))
-        return made if method in (*SAMPLED, SEARCHED) else Listed(key, made.spaced(int(count or 1)))
+        made = Range(column_of(key), path, low, high, whole, scale == "log", unit, Written(*mistakes.where(place)))
+        return made if method in (*SAMPLED, SEARCHED) else Listed(made.name, made.spaced(int(count or 1)))
     return None
 
 
@@ -192,6 +220,10 @@ def _number(value: Any) -> tuple[float, str] | None:
     if match and math.isfinite(number := float(match[1])):
         return number, match[2].strip()
     return None
+
+
+def _same(one: Any, other: Any) -> bool:
+    return type(one) is type(other) and one == other
 
 
 def _path(key: str, place: KeyPath, mistakes: Mistakes) -> KeyPath | None:

@@ -98,6 +98,10 @@ def checked(document: Document) -> Experiment:
         mistakes.add(
             ("sweep",), "nothing is swept", fix='write keys of the scenario with values, "pools.0.nodes" = [8, 16]'
         )
+    if isinstance(sweep.seeds, tuple) and len(set(sweep.seeds)) < len(sweep.seeds):
+        mistakes.add(("sweep", "seeds"), "has a seed twice")
+    if len(set(experiment.outputs.summary)) < len(experiment.outputs.summary):
+        mistakes.add(("outputs", "summary"), "has a name twice")
     check_outputs(experiment.outputs.summary, ("outputs", "summary"), mistakes)
     if experiment.optimize is not None:
         check_optimize(experiment.optimize, mistakes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +74,9 @@ class Folder:
             what = "stands where results go, and is no earlier sweep; it was left untouched"
             raise EnvironmentFault(Problem(str(self.path), "--out", what))
         results.make_folder(self.path, "--out")
-        if there.is_file() and (known := _read(there)) != owner:
+        known = _read(there) if there.is_file() else {}
+        # A base that is gone has moved, with its folder or from another machine.
+        if known and known != owner and Path(str(known.get("base"))).exists():
             what = f"holds an experiment of this name with another base, {known.get('base')!r}"
             fix = "give the experiment another name, or use another --out"
             raise ScenarioError(Problem(str(self.path), "base", what, f"{owner['base']!r}", fix=fix))
@@ -89,13 +91,17 @@ class Folder:
         finally:
             store.close()
 
-    def of_shards(self) -> dict[str, Outcome]:
-        """What all shards have kept."""
+    def of_others(self, told: Callable[[str], None]) -> dict[str, Outcome]:
+        """What shards, and a sweep without them, have kept here; `told` takes what the user should know of it."""
         found: dict[str, Outcome] = {}
-        for path in sorted(self.path.glob(STORE.format("-*-of-*"))):
-            store = Store(path)
-            found |= store.all()
-            store.close()
+        mine = self.path / STORE.format(self.shard.suffix)
+        for path in sorted([*self.path.glob(STORE.format("-*-of-*")), self.path / STORE.format("")]):
+            if path != mine and path.is_file():
+                store = Store(path)
+                found |= store.all()
+                for note in store.notes:
+                    told(note)
+                store.close()
         return found
 
 

@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dcsim.errors import Problem, ScenarioError
+from dcsim.results import folder_of, is_run
+from dcsim.scenario import digest
 from dcsim.sweep.executors.base import Executor
 from dcsim.sweep.executors.inline import Inline
 from dcsim.sweep.executors.processes import Processes
@@ -17,6 +20,8 @@ from dcsim.sweep.folder import Folder
 from dcsim.sweep.prepared import Prepared
 from dcsim.sweep.store import held
 from dcsim.sweep.work import FAILED, Outcome, Task
+
+MOST_WORKERS = 4096
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,12 @@ class Making:
     progress: Callable[[Progress], None] = field(default=lambda _: None)
     told: Callable[[str], None] = field(default=lambda _: None)
 
+    def __post_init__(self) -> None:
+        if self.workers is not None and not (isinstance(self.workers, int) and 0 <= self.workers <= MOST_WORKERS):
+            raise ScenarioError(Problem("--workers", "", "out of range", f"{self.workers!r}", f"0 to {MOST_WORKERS}"))
+        if self.workers and self.dask is not None:
+            raise ScenarioError(Problem("--dask", "", "does not go with --workers"))
+
 
 @dataclass(frozen=True)
 class Maker:
@@ -62,10 +73,13 @@ class Maker:
         begun = time.monotonic()
         numbers = range(len(prepared.runs)) if mine is None else mine
         first_of: dict[str, int] = {}
-        for number in numbers:
-            if prepared.keys[number] not in self.known:
-                first_of.setdefault(prepared.keys[number], number)
         keep = self.folder.runs if self.making.keep_runs else None
+        for number in numbers:
+            known = self.known.get(prepared.keys[number])
+            if known is None or (
+                keep is not None and known.summary is not None and not _is_kept(prepared, number, keep)
+            ):
+                first_of.setdefault(prepared.keys[number], number)
         tasks = [Task(number, prepared.loaded(number), keep) for number in first_of.values()]
         kept, done, failed = len({prepared.keys[n] for n in numbers}) - len(tasks), 0, 0
 
@@ -89,9 +103,16 @@ def maker(experiment: Experiment, folder: Folder, making: Making) -> Iterator[Ma
     """Make the experiment's folder if it is not there, and hold it; see `Folder.make` and `held` for what it raises."""
     folder.make(experiment)
     with held(folder.lock), folder.store() as store:
+        known = folder.of_others(making.told) | store.all()
         for note in store.notes:
             making.told(note)
-        yield Maker(folder, making, store.all(), store.put)
+        yield Maker(folder, making, known, store.put)
+
+
+def _is_kept(prepared: Prepared, number: int, keep: Path) -> bool:
+    """Whether the whole folder of a run is there."""
+    scenario = prepared.loaded(number).scenario
+    return is_run(folder_of(scenario.name, digest(scenario), keep))
 
 
 def _executor(making: Making, traces: Path) -> Executor:

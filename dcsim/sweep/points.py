@@ -13,12 +13,11 @@ import numpy as np
 from dcsim.errors import DcsimError, Problem, ScenarioError
 from dcsim.scenario.load import load
 from dcsim.scenario.loaded import Loaded
-from dcsim.scenario.mistakes import Mistakes, hint, quoted, shown_with_type
+from dcsim.scenario.mistakes import Mistakes, hint, quoted, shown, shown_with_type
 from dcsim.scenario.overrides import Override
-from dcsim.sweep.axes import Axis, Choice, Listed, axes_of
+from dcsim.sweep.axes import MOST_RUNS, VARIANT, Axis, Choice, Listed, axes_of
 from dcsim.sweep.experiment import SAMPLED, Experiment
 
-MOST_RUNS = 1_000_000
 CONDITION_KEYS = ("above", "below")
 
 
@@ -46,6 +45,11 @@ def points_of(experiment: Experiment, mistakes: Mistakes) -> tuple[list[str], li
     excluded = [_condition(n, table, names, mistakes) for n, table in enumerate(experiment.exclude)]
     mistakes.stop_if_any()
     points = [point_of(names, row) for row in rows]
+    for number, tests in enumerate(excluded):
+        for key, test in zip(experiment.exclude[number], tests, strict=True):
+            if not any(test(point.values) for point in points):
+                mistakes.add(("exclude", number, key), "no point has such a value", shown(points[0].values[key]))
+    mistakes.stop_if_any()
     kept = [p for p in points if not any(all(test(p.values) for test in tests) for tests in excluded)]
     if not kept:
         mistakes.add(("exclude",), f"leaves none of {len(points)} points")
@@ -93,7 +97,7 @@ def _grid(_: Experiment, axes: list[Axis], __: Mistakes) -> Iterator[tuple[Choic
 
 def _zipped(experiment: Experiment, axes: list[Axis], mistakes: Mistakes) -> Iterator[tuple[Choice, ...]]:
     listed = [axis for axis in axes if isinstance(axis, Listed)]
-    swept = [axis for axis in listed if axis.name in experiment.axes]
+    swept = [axis for axis in listed if axis.name != VARIANT]
     if len({len(axis.choices) for axis in swept}) > 1:
         counts = ", ".join(f"{quoted(axis.name)}: {len(axis.choices)}" for axis in swept)
         mistakes.add(("sweep", "method"), "zip needs as many values for each key", counts)
@@ -109,7 +113,7 @@ def _sampled(experiment: Experiment, axes: list[Axis], _: Mistakes) -> Iterator[
     sweep = experiment.sweep
     assert sweep.samples is not None
     assert sweep.method in SAMPLED
-    drawn = [axis for axis in axes if axis.name in experiment.axes]
+    drawn = [axis for axis in axes if axis.name != VARIANT]
     cube = _unit_cube(sweep.method, sweep.samples, len(drawn), sweep.sampling_seed) if drawn else np.empty((1, 0))
     rows = [tuple(axis.at(u) for axis, u in zip(drawn, row, strict=True)) for row in cube.tolist()]
     if not experiment.variants:
@@ -156,4 +160,5 @@ def _between(key: str, above: float, below: float) -> Any:
 
 
 def _one_of(key: str, wanted: tuple[Any, ...]) -> Any:
-    return lambda values: values[key] in wanted
+    kept = [list(value) if isinstance(value, tuple) else value for value in wanted]
+    return lambda values: any(type(values[key]) is type(value) and values[key] == value for value in kept)

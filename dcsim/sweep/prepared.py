@@ -10,8 +10,8 @@ from typing import Any
 
 from dcsim.errors import Problem, ScenarioError
 from dcsim.scenario.loaded import Loaded
-from dcsim.scenario.mistakes import Mistakes, quoted
-from dcsim.scenario.overrides import Override, parse
+from dcsim.scenario.mistakes import Mistakes, key_text, quoted
+from dcsim.scenario.overrides import OPTION, Override, parse
 from dcsim.scenario.source import Document
 from dcsim.scenario.toml_text import toml
 from dcsim.sweep.experiment import Experiment, checked, read_experiment
@@ -66,11 +66,7 @@ class Basis:
 
     def prepared(self, axes: list[str], points: list[Point]) -> Prepared:
         """These points, each checked, with the runs of each; ScenarioError with the mistakes of all."""
-        if clash := {change.path for change in self.own} & {
-            change.path for point in points for change in point.changes
-        }:
-            names = ", ".join(sorted(".".join(map(str, path)) for path in clash))
-            raise ScenarioError(Problem("--set", names, "is swept by the experiment", fix="take it out of one of them"))
+        _refuse_overlaps(points, self.own)
         scenarios = list(loaded_points(points, self.base, self.own, **self.options))
         runs = [
             (point, seed)
@@ -78,6 +74,35 @@ class Basis:
             for seed in seeds_of(self.experiment, loaded.scenario.seed)
         ]
         return Prepared(self.experiment, axes, points, scenarios, runs)
+
+
+def _refuse_overlaps(points: Iterable[Point], own: Iterable[Override]) -> None:
+    """ScenarioError where two changes of a point, or one and one of the command line, concern the same key or one
+    inside the other: the table would name a value that was not run."""
+    found: dict[Problem, None] = {}
+    for changes in {tuple((c.path, c.written) for c in point.changes): point.changes for point in points}.values():
+        for number, change in enumerate(changes):
+            for other in (*own, *changes[:number]):
+                shorter = min(len(change.path), len(other.path))
+                if change.path[:shorter] == other.path[:shorter]:
+                    by_option = other.written == OPTION
+                    what = "is swept by the experiment" if by_option else f"is set by {key_text(change.path)} too"
+                    place = other.written if by_option else change.written
+                    problem = Problem(place.file, key_text(other.path), what, line=place.line, fix="keep one of them")
+                    found[problem] = None
+    if found:
+        raise ScenarioError(found)
+
+
+def _plain(value: Any) -> Any:
+    """A value as TOML has it, of what Python programs hand over: arrays, ranges and numbers of numpy too."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, list | tuple | range):
+        return [_plain(inner) for inner in value]
+    return str(value) if isinstance(value, Path) else value
 
 
 def read_basis(
@@ -89,7 +114,8 @@ def read_basis(
 ) -> Basis:
     """Read an experiment, a file or its content; ScenarioError with what is wrong before its points are known."""
     if isinstance(given, Mapping):
-        document, folder = Document("experiment", toml(dict(given)), dict(given)), Path.cwd()
+        tree = _plain(given)
+        document, folder = Document("experiment", toml(tree), tree), Path.cwd()
         experiment = checked(document)
     else:
         experiment, document = read_experiment(Path(given), str(given))
@@ -100,6 +126,7 @@ def read_basis(
         mistakes.add(("base",), "no such file", quoted(experiment.base), fix="paths begin in the experiment's folder")
     shown = base.relative_to(Path.cwd()) if base.is_relative_to(Path.cwd()) else base
     own = [parse(text) for text in overrides]
+    experiment = experiment.model_copy(update={"base": str(base.resolve())})  # another text may name the same file
     return Basis(experiment, mistakes, shown, own, {"data": data, "plugins": tuple(plugins)})
 
 

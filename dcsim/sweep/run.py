@@ -58,13 +58,13 @@ def run_prepared(prepared: Prepared, out: Path, options: Options) -> Table:
     """The same for an experiment that is read and checked."""
     folder = Folder(out / prepared.experiment.name, Shard.of(options.shard))
     with maker(prepared.experiment, folder, options) as made:
-        if options.merge:
-            made.known.update(folder.of_shards())
-        else:
+        if not options.merge:
             made.make(prepared, folder.shard.part(prepared.keys))
         while options.until is not None and (more := options.until.more(prepared, made.known)) is not None:
             prepared = more
             made.make(prepared, folder.shard.part(prepared.keys))
+        if options.until is not None and (wide := options.until.too_wide(prepared, made.known)):
+            options.told(f"{wide} of {len(prepared.points)} points have a wider interval than asked for: no more seeds")
         table = table_of(prepared, [made.known.get(key, SHARD_MISSING) for key in prepared.keys])
         if options.shard is None:
             _write(table, folder.path, prepared)

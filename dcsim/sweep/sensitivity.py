@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from dcsim import results
 from dcsim.errors import Problem, ScenarioError
 from dcsim.scenario.mistakes import quoted
-from dcsim.sweep.axes import Axis, Listed
+from dcsim.sweep.axes import MOST_RUNS, Axis, Listed
 from dcsim.sweep.experiment import Experiment
 from dcsim.sweep.folder import Folder, Shard
 from dcsim.sweep.maker import Making, maker
-from dcsim.sweep.points import MOST_RUNS, point_of
+from dcsim.sweep.points import point_of
 from dcsim.sweep.prepared import Basis, read_basis
 from dcsim.sweep.questions import Sensitivity
 from dcsim.sweep.space import answers, extra, shown_point, space_of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import socket
@@ -15,7 +16,10 @@ from pathlib import Path
 from dcsim.errors import EnvironmentFault, Problem
 from dcsim.sweep.work import Outcome
 
-_TABLE = "CREATE TABLE IF NOT EXISTS runs (key TEXT PRIMARY KEY, summary TEXT, error TEXT, final INTEGER NOT NULL)"
+_TABLE = (
+    "CREATE TABLE IF NOT EXISTS runs"
+    " (key TEXT PRIMARY KEY, summary TEXT, error TEXT, final INTEGER NOT NULL, mark TEXT NOT NULL)"
+)
 
 
 class Store:
@@ -39,22 +43,34 @@ class Store:
 
     def all(self) -> dict[str, Outcome]:
         """Every outcome that need not be tried again."""
-        rows = self._base.execute("SELECT key, summary, error FROM runs WHERE final")
-        return {key: Outcome(json.loads(summary) if summary else None, error) for key, summary, error in rows}
+        found, damaged = {}, 0
+        for key, summary, error, mark in self._base.execute("SELECT key, summary, error, mark FROM runs WHERE final"):
+            if mark == _mark(key, summary, error):
+                found[key] = Outcome(json.loads(summary) if summary else None, error)
+            else:
+                damaged += 1
+        if damaged:
+            self.notes.append(f"{self.path} has {damaged} damaged rows: their runs are made anew")
+        return found
 
     def put(self, key: str, outcome: Outcome) -> None:
         """Keep an outcome; on disk when this returns. EnvironmentFault where it cannot be written."""
         summary = None if outcome.summary is None else json.dumps(outcome.summary)
-        row = (key, summary, outcome.error, outcome.final)
+        row = (key, summary, outcome.error, outcome.final, _mark(key, summary, outcome.error))
         try:
             with self._base:
-                self._base.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", row)
+                self._base.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?)", row)
         except sqlite3.Error as error:
             raise EnvironmentFault(Problem(str(self.path), "", f"cannot be written: {error}")) from None
 
     def close(self) -> None:
         """Let go of the file."""
         self._base.close()
+
+
+def _mark(*parts: object) -> str:
+    """What a row's content hashes to: a flipped bit in a page is not seen otherwise."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
 def _opened(path: Path) -> sqlite3.Connection:
@@ -65,7 +81,7 @@ def _opened(path: Path) -> sqlite3.Connection:
         base.execute("PRAGMA journal_mode = WAL")
         base.execute("PRAGMA synchronous = NORMAL")
         base.execute(_TABLE)
-        base.execute("SELECT key, summary, error, final FROM runs LIMIT 1")
+        base.execute("SELECT key, summary, error, final, mark FROM runs LIMIT 1")
     except sqlite3.OperationalError as error:  # not damaged, but out of reach; a missing column is damage
         if "no such column" in str(error):
             raise sqlite3.DatabaseError(str(error)) from None

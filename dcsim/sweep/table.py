@@ -82,10 +82,16 @@ class Table:
                 "no such folder" if not folder.is_dir() else f"is not a finished sweep: it lacks {', '.join(missing)}"
             )
             raise ScenarioError(Problem(str(folder), "", what))
-        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-        table = pq.read_table(folder / "table.parquet")
-        columns = tuple(table.column_names)
-        return Table(meta["name"], tuple(meta["axes"]), tuple(meta["outputs"]), columns, tuple(table.to_pylist()))
+        try:
+            meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+            table = pq.read_table(folder / "table.parquet")
+            axes, outputs, columns = tuple(meta["axes"]), tuple(meta["outputs"]), tuple(table.column_names)
+            if not {*axes, "seed", "status"} <= set(columns):
+                raise ValueError("meta.json and table.parquet are of two sweeps")
+            return Table(str(meta["name"]), axes, outputs, columns, tuple(table.to_pylist()))
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            what = f"is damaged: {str(error).splitlines()[0]}"
+            raise ScenarioError(Problem(str(folder), "", what, fix="run the sweep again")) from None
 
 
 def plain_value(value: Any) -> Any:

@@ -77,7 +77,8 @@ class Traces:
 
     def _find(self, place: str) -> JobTable | None:
         if place not in self._kept:
-            with contextlib.suppress(FileNotFoundError):  # not there, or just being replaced by its like
+            # Not there, just being replaced by its like, or damaged: it is made anew.
+            with contextlib.suppress(OSError, ValueError, LookupError, TypeError, EOFError):
                 self._keep(place, _read(self._folder / place))
         return self._kept.get(place)
 

@@ -53,6 +53,16 @@ class Until:
             runs += [(point, seed) for seed in (*have, *extra)]
         return replace(prepared, runs=runs) if grown else None
 
+    def too_wide(self, prepared: Prepared, known: Mapping[str, Outcome]) -> int:
+        """How many points have a wider interval than asked for."""
+        values: dict[int, list[float]] = {}
+        for number, (point, _) in enumerate(prepared.runs):
+            summary = known[prepared.keys[number]].summary or {}
+            if summary.get(self.output) is not None:
+                values.setdefault(id(point), []).append(float(summary[self.output]))
+        means = [interval(found) for found in values.values()]
+        return sum(not mean.half <= self.target * abs(mean.value) for mean in means)
+
     def _wanted(self, values: list[float], have: int) -> int:
         """So many seeds as would do if the spread stayed as it is, at most twice as many as there are."""
         if have < FEWEST:

@@ -28,11 +28,13 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a run: its summary, or why there is none. `final`: trying again would end the same way."""
+    """What came of a run: its summary, or why there is none. `final`: trying again would end the same way;
+    `again`: it may well be tried again at once, not only by the next sweep."""
 
     summary: dict[str, Any] | None = None
     error: str | None = None
     final: bool = True
+    again: bool = False
 
     @property
     def status(self) -> str:
@@ -48,10 +50,10 @@ def work(task: Task, traces: Traces | None) -> Outcome:
             save(made, task.keep)
         return Outcome(made.summary)
     except MemoryError:
-        return Outcome(error="out of memory", final=False)
+        return Outcome(error="out of memory", final=False, again=True)
     except OSError as error:
-        return Outcome(error=f"{error.filename or 'file system'}: {error.strerror or error}", final=False)
+        return Outcome(error=f"{error.filename or 'file system'}: {error.strerror or error}", final=False, again=True)
     except DcsimError as error:
         return Outcome(error="; ".join(error.lines()), final=error.exit_code == 2)
     except Exception as error:  # a mistake in a plug-in or in dcsim costs this run alone
-        return Outcome(error=f"{type(error).__name__}: {error}")
+        return Outcome(error=f"{type(error).__name__}: {error}", final=False)

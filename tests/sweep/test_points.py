@@ -171,3 +171,45 @@ def test_a_base_that_is_not_there_is_said(tmp_path):
     (tmp_path / "e.toml").write_text('name = "e"\nbase = "no.toml"\n[sweep]\nseeds = 2\n')
     with pytest.raises(ScenarioError, match=r'e.toml:2: base: no such file \(got "no.toml"'):
         prepare(tmp_path / "e.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "expected"),
+    [
+        (
+            '[sweep]\n"scheduler" = [{ use = "fifo" }]\n"scheduler.use" = ["easy", "fifo"]\n',
+            {},
+            "is set by scheduler.use",
+        ),
+        ('[sweep]\n"pools.0.nodes" = [2, 3]\n"pools.00.nodes" = [4]\n', {}, "is set by pools.0.nodes too"),
+        (
+            '[sweep]\n"scheduler.use" = ["easy", "fifo"]\n[variants.a]\n"scheduler" = { use = "srtf" }\n',
+            {},
+            "is set by scheduler.use too",
+        ),
+        (
+            '[sweep]\n"scheduler.use" = ["easy", "fifo"]\n',
+            {"overrides": ['scheduler={ use = "srtf" }']},
+            "--set: scheduler: is swept by the experiment",
+        ),
+        ('[sweep]\n"pools.0.nodes" = [2, 2]\n', {}, "has a value twice (got 2)"),
+        ("[sweep]\nseeds = [1, 1]\n", {}, "sweep.seeds: has a seed twice"),
+        ('[sweep]\n"pools.0.nodes" = [2, 3]\n[[exclude]]\n"pools.0.nodes" = "2"\n', {}, "no point has such a value"),
+        (
+            '[sweep]\n"overheads.start" = { from = "0 s", to = "9 s", count = 1000000 }\n'
+            '"overheads.restore" = { from = "0 s", to = "9 s", count = 1000000 }\n',
+            {},
+            "too many runs (got 1,000,000,000,000",
+        ),
+    ],
+)
+def test_a_table_that_would_say_what_was_not_run_is_refused(tmp_path, text, options, expected):
+    assert expected in "\n".join(problems(tmp_path, text, **options))
+
+
+def test_a_swept_key_that_is_called_as_a_result_has_a_column_of_its_own(tmp_path):
+    text = '[sweep]\n"jobs" = [[], []]\n'
+    assert "has a value twice" in "\n".join(problems(tmp_path, text))
+    job = '{ name = "%s", model = "gpt-2", steps = 1, global_batch = 8, accelerators = 1 }'
+    of = prepared(tmp_path, f'[sweep]\n"jobs" = [[{job % "a"}], [{job % "b"}]]\n')
+    assert of.axes == ["scenario.jobs"]

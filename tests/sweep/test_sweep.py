@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -217,3 +218,50 @@ def test_an_experiment_may_be_made_in_python(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     table = dcsim.sweep({"name": "p", "base": "queue.toml", "sweep": {"workload.jobs": [5, 6]}}, "out", workers=0)
     assert [row["jobs"] for row in table] == [5, 6]
+
+
+def test_runs_that_are_asked_to_be_kept_later_are_made_again_for_that(tmp_path):
+    path = experiment(tmp_path, EXPERIMENT.replace("[2, 3]", "[2]"))
+    dcsim.sweep(path, tmp_path / "out", workers=0)
+    dcsim.sweep(path, tmp_path / "out", workers=0, keep_runs=True)
+    assert len(list((tmp_path / "out" / "sizes" / "runs").iterdir())) == 6
+
+
+def test_a_flipped_digit_in_the_store_is_seen(tmp_path, alone):
+    path = experiment(tmp_path)
+    dcsim.sweep(path, tmp_path / "out", workers=0)
+    with sqlite3.connect(tmp_path / "out" / "sizes" / "runs.sqlite") as base:
+        base.execute("UPDATE runs SET summary = replace(summary, '\"jobs\": 60', '\"jobs\": 61')")
+    again = command("sweep", path, "--out", tmp_path / "out", "--workers", 0)
+    assert "has 12 damaged rows: their runs are made anew" in again.stderr
+    assert contents(tmp_path / "out") == alone
+
+
+def test_shards_and_whole_sweeps_know_of_each_other(tmp_path):
+    path, seen = experiment(tmp_path), []
+    assert command("sweep", path, "--out", tmp_path / "out", "--shard", "1/2").returncode == 0
+    dcsim.sweep(path, tmp_path / "out", workers=0, progress=seen.append)
+    assert (seen[-1].runs, seen[-1].kept) == (6, 6)
+
+
+def test_the_base_is_known_by_its_file_not_by_how_it_is_written(tmp_path):
+    dcsim.sweep(experiment(tmp_path), tmp_path / "out", workers=0)
+    dcsim.sweep(experiment(tmp_path, EXPERIMENT.replace("queue.toml", "./queue.toml")), tmp_path / "out", workers=0)
+    (tmp_path / "sub").mkdir()
+    with pytest.raises(ScenarioError, match="with another base"):
+        dcsim.sweep(experiment(tmp_path / "sub"), tmp_path / "out", workers=0)
+
+
+def test_a_damaged_table_or_trace_is_said_or_made_anew(tmp_path):
+    from dcsim.sweep.table import Table
+
+    dcsim.sweep(experiment(tmp_path), tmp_path / "out", workers=0)
+    (tmp_path / "out" / "sizes" / "table.parquet").write_bytes(b"no table")
+    with pytest.raises(ScenarioError, match="is damaged"):
+        Table.read(tmp_path / "out" / "sizes")
+
+
+@pytest.mark.parametrize("options", [{"workers": -1}, {"workers": "2"}, {"workers": 2, "dask": "tcp://a:1"}])
+def test_options_that_cannot_be_are_refused_in_python_too(tmp_path, options):
+    with pytest.raises(ScenarioError):
+        dcsim.sweep(experiment(tmp_path), tmp_path / "out", **options)

@@ -5,6 +5,7 @@ The workers must see dcsim, the scenario's files and the data folder under the s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,8 @@ class Dask:
             from distributed import Client, as_completed
         except ImportError:
             raise _fault("Dask is not installed", self.address, "pip install 'dcsim[dask]'") from None
+        if not re.fullmatch(r"\w+://\S+:\d+", self.address):
+            raise _fault("is no address of a Dask scheduler", self.address, "such as tcp://head:8786")
         try:
             client = Client(self.address, timeout=TIMEOUT_S, set_as_default=False)
         except (OSError, TimeoutError, ValueError) as error:
@@ -38,6 +41,8 @@ class Dask:
         with client:
             task_of = {client.submit(work, task, None, pure=False): task for task in tasks}
             for future in as_completed(task_of, loop=client.loop):
+                if future.status in ("lost", "cancelled"):
+                    raise _fault("the Dask scheduler is gone", self.address, "the same command makes what is left")
                 failed = future.status != "finished"
                 outcome = Outcome(error=_why(future), final=False) if failed else future.result()
                 done(task_of.pop(future), outcome)

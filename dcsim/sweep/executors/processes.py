@@ -131,7 +131,7 @@ class _Crew:
         if not worker.answered:
             self._stillborn += 1
         if worker.task is not None:
-            self._settle(worker.task, Outcome(error=words, final=False))
+            self._settle(worker.task, Outcome(error=words, final=False, again=True))
         if self._stillborn >= MOST_STILLBORN * max(self._count, 1):
             what = f"no worker comes up: {words}"
             raise EnvironmentFault(Problem("sweep", "--workers", what, fix="--workers 0 runs without any"))
@@ -139,7 +139,7 @@ class _Crew:
     def _settle(self, task: Task, outcome: Outcome) -> None:
         """Tell, or try again."""
         tried = task.tries + 1
-        if outcome.final or tried >= MOST_TRIES:
+        if not outcome.again or tried >= MOST_TRIES:
             self._done(task, outcome)
         else:
             self._waiting.append(replace(task, tries=tried))
