@@ -94,6 +94,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def report(arguments: argparse.Namespace) -> None:
     """Print errors of rows of unseen sources, and one JSON object."""
     found = read(arguments.rows)
+    if not found.rows:
+        scores = dict.fromkeys(("mape_one_node_1mib", "mape_nodes_16mib", "mape_all"))
+        print(f"0 of {found.total} rows predicted: {dict(found.excluded)}")
+        print(json.dumps({"rows": found.total, "predicted": 0, **scores}))
+        return
     at = bench(found.rows)
     figures: dict[str, float | int | None] = {"rows": found.total, "predicted": len(at.rows)}
     if at.rows:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from dcsim.errors import DcsimError, EnvironmentFault, Problem, ScenarioError
+from dcsim.eventlog.schema import NOBODY
 from dcsim.run import Run
 from dcsim.scenario import digest, from_toml, presets, to_toml
 from dcsim.scenario.loaded import Source
@@ -235,7 +236,7 @@ def read(folder: Path) -> Run:
         slowdown = tables.read_slowdown(table)
     with _undamaged(folder / "events.parquet") as path:
         log = tables.read_log(pq.read_table(path))
-        if len(log) and not 0 <= log.job.min() <= log.job.max() < len(jobs):
+        if len(log) and not NOBODY <= log.job.min() <= log.job.max() < len(jobs):
             raise ScenarioError(Problem("", "", "is of another run than jobs.parquet", fix="run the scenario again"))
     return Run(scenario, jobs, log, end_s, events, wall_s, source, trained, slowdown)
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from dcsim.run import Run
 
 
+ROUNDING_S = 1e-6  # waits are differences of times, which rounding makes other than zero
+
+
 def waiting_s(run: Run) -> Floats:
     """Time for which each job waited in all, s, shape (jobs,): up to the end of the run for one that has not ended.
 
@@ -23,7 +26,7 @@ def waiting_s(run: Run) -> Floats:
     first = np.where(np.isnan(results.start_s), end_s, results.start_s) - results.submit_s
     over = np.where(np.isnan(results.end_s), end_s, results.end_s)
     total = np.where(results.preemptions + results.interruptions > 0, over - results.submit_s - results.run_s, first)
-    return np.where(results.state == REJECTED, 0.0, np.maximum(total, 0.0))
+    return np.where((results.state == REJECTED) | (total < ROUNDING_S), 0.0, total)
 
 
 def longest_waiters(wait_s: Floats) -> NDArray[np.intp]:

@@ -169,7 +169,7 @@ class SharedLinks:
         for job in stopped:
             del self._senders[job]
             self._detoured.pop(job, None)
-        return stopped, self._shared_anew(*found)
+        return stopped, self._shared_anew(self._running(*found))
 
     def repair(self, part: Part) -> list[int]:
         """Links work again, and flows that had to go other ways take those that there are now; the jobs whose shares
@@ -181,7 +181,7 @@ class SharedLinks:
         again = sorted(self._detoured)
         self._detoured.clear()
         found = [self._end(job) for job in again]
-        return self._shared_anew(*found, *[self._begin(job) for job in again])
+        return self._shared_anew(self._running(*found, *[self._begin(job) for job in again]))
 
     def _begin(self, job: int) -> Ints:
         """Start the flows of a job on what ways there are, none where one hop has none; the flows with new rates."""
@@ -192,17 +192,18 @@ class SharedLinks:
         if not len(sender.flows):
             sender.share = 0.0
             return NOBODY
-        self._job[sender.flows], self._following[sender.flows] = job, np.roll(sender.flows, -1)
+        numbers = sender.flows.tolist()
+        self._job[sender.flows], self._following[sender.flows] = job, numbers[1:] + numbers[:1]
         return change(self._flows, NOBODY, sender.flows)
 
     def _laid(self, job: int, sender: Sender) -> Ints:
         """Flows for a gang, which do not run yet, their paths written; none where one hop has no way."""
         first, link = self._ways(job, sender.hops)
-        lengths = np.diff(first)
-        if not lengths.all():
+        lengths = np.diff(first).tolist()
+        if 0 in lengths:
             return NOBODY
-        if lengths.max() >= self._flows.path.shape[1]:  # a detour: with its own link it needs more room
-            self._flows = with_longer_paths(self._flows, 1 + int(lengths.max()))
+        if max(lengths) >= self._flows.path.shape[1]:  # a detour: with its own link it needs more room
+            self._flows = with_longer_paths(self._flows, 1 + max(lengths))
         flows = np.array([self._idle.pop() for _ in lengths])
         lay(self._flows, flows, first, link, len(self.graph.capacity_b_per_s), sender.demand_b_per_s)
         return flows
@@ -252,10 +253,10 @@ class SharedLinks:
         running: Ints = found[self._flows.rate_b_per_s[found] > 0.0]
         return running
 
-    def _shared_anew(self, *flows: Ints) -> list[int]:
-        """Jobs of these flows whose shares have changed, in their order."""
+    def _shared_anew(self, flows: Ints) -> list[int]:
+        """Jobs of these running flows whose shares have changed, in their order."""
         changed = []
-        jobs, rates = slowest(self._flows, self._running(*flows), self._job, self._following)
+        jobs, rates = slowest(self._flows, flows, self._job, self._following)
         for job, rate in zip(jobs.tolist(), rates.tolist(), strict=True):
             sender = self._senders[job]
             share = steady(rate / sender.demand_b_per_s)

@@ -143,8 +143,9 @@ class State:
         return not (self.waiting or self.running or self.saving)
 
     def goes_on(self) -> bool:
-        """Whether jobs are to come, run or save, or a scheduling pass is asked for: else nobody will ever start."""
-        return bool(self.submitted < len(self.service_s) or self.running or self.saving or self.wakes)
+        """Whether jobs are to come, run or save, or a scheduling pass is due or asked for: else nobody will start."""
+        due = self.freed and self.waiting  # at the end of this instant, for jobs that a failure has just stopped too
+        return bool(self.submitted < len(self.service_s) or self.running or self.saving or self.wakes or due)
 
     def ended_jobs(self) -> int:
         """Number of jobs that were submitted and have ended for good."""

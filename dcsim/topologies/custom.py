@@ -12,6 +12,7 @@ import gzip
 import io
 import json
 import xml.etree.ElementTree
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 LEAST_EDGE_B = 4
 """Bytes that an edge takes in any of the formats, at least: `a,b` and the end of the line."""
+MOST_TOLD = 100  # mistakes in one file
 SUFFIXES = (".graphml", ".json", ".csv")
 
 
@@ -58,7 +60,9 @@ def build(params: Custom) -> nx.Graph:
     text = _text(path)
     try:
         {".graphml": maker.graphml, ".json": maker.json, ".csv": maker.csv}[suffix](text)
-    except (ValueError, KeyError, TypeError, nx.NetworkXError, xml.etree.ElementTree.ParseError) as error:
+    except RecursionError:
+        raise ScenarioError(Problem(str(path), "", "has lists or tables too deep within each other")) from None
+    except (ValueError, LookupError, TypeError, AttributeError, csv.Error, *_OTHER_ERRORS, nx.NetworkXError) as error:
         raise ScenarioError(Problem(str(path), "", f"cannot be read as {suffix[1:]}: {error}")) from error
     return maker.finished()
 
@@ -66,14 +70,20 @@ def build(params: Custom) -> nx.Graph:
 def _text(path: Path) -> str:
     """The content; refused unread where even the shortest edges would be too many."""
     most = MOST_EDGES * LEAST_EDGE_B * 8
-    with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
-        content: bytes = file.read(most + 1)
+    try:
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+            content: bytes = file.read(most + 1)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ScenarioError(Problem(str(path), "", f"is no whole gzip file: {error}")) from None
     if len(content) > most:
         raise ScenarioError(Problem(str(path), "", f"is larger than {most / 1e6:.0f} MB", fix="model the upper levels"))
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ScenarioError(Problem(str(path), "", f"is no UTF-8 text: {error.reason}")) from error
+
+
+_OTHER_ERRORS = (xml.etree.ElementTree.ParseError, OverflowError)
 
 
 class _Maker:
@@ -85,7 +95,9 @@ class _Maker:
         self.problems: list[Problem] = []
 
     def wrong(self, where: str, what: str, got: object = None, fix: str | None = None) -> None:
-        """Remember a mistake."""
+        """Remember a mistake; after a hundred the rest of the file is not read."""
+        if len(self.problems) >= MOST_TOLD:
+            raise ScenarioError(self.problems)
         self.problems.append(Problem(str(self.path), where, what, None if got is None else f"'{got}'", fix=fix))
 
     def csv(self, text: str) -> None:
@@ -93,13 +105,21 @@ class _Maker:
         reader = csv.DictReader(io.StringIO(text))
         columns = list(reader.fieldnames or ())
         if {"source", "target"} <= set(columns):
-            for row in reader:
+            for number, row in enumerate(reader):
+                self.few_enough(number)
                 self.edge(f"line {reader.line_num}", row["source"], row["target"], row)
         elif len(columns) > 1:
-            for row in reader:
+            for number, row in enumerate(reader):
+                self.few_enough(number * (len(columns) - 1))
                 self.host(f"line {reader.line_num}", [row[name] for name in columns])
         else:
             raise ValueError("no columns source, target, and no columns of levels either")
+
+    def few_enough(self, edges: int) -> None:
+        """ScenarioError for more edges than a graph may have, before they are all in memory."""
+        if edges >= MOST_EDGES:
+            what = f"more than {MOST_EDGES:,} edges"
+            raise ScenarioError(Problem(str(self.path), "", what, fix="model the upper levels alone"))
 
     def host(self, where: str, cells: list[str | None]) -> None:
         """A host and the switches above it, from the top level down."""
@@ -120,9 +140,12 @@ class _Maker:
     def json(self, text: str) -> None:
         """Nodes, and edges among them alone."""
         found = json.loads(text)
+        key = "edges" if isinstance(found, dict) and "edges" in found else "links"
+        if not (isinstance(found, dict) and all(isinstance(found.get(name), list) for name in ("nodes", key))):
+            raise ValueError("expected an object with a list 'nodes' and a list 'edges'")
+        self.few_enough(len(found[key]))
         for node in found["nodes"]:
             self.sketch.graph.add_node(str(node["id"]), **{k: v for k, v in node.items() if k == "kind"})
-        key = "edges" if "edges" in found else "links"
         for number, edge in enumerate(found[key]):
             self.between_known(f"{key}[{number}]", str(edge["source"]), str(edge["target"]), edge)
 
