@@ -60,6 +60,11 @@ BAD_FILES = {
         ["small.toml:13: network.topology: the hosts of the graph are the nodes", "got 4 hosts, expected 3 nodes or 3"],
     ),
     "no graph": ("net.csv", "", ["net.csv: cannot be read as csv"]),
+    "no lists": ("net.json", "[]", ["net.json: cannot be read as json: expected an object with a list 'nodes'"]),
+    "a deep list": ("net.json", "[" * 100_000, ["net.json: has lists or tables too deep within each other"]),
+    "no gzip": ("net.csv.gz", CABLES, ["net.csv.gz: is no whole gzip file"]),
+    "a long cell": ("net.csv", CABLES + "h4," + "s" * 200_000 + ",1 GB/s,1 us\n", ["net.csv: cannot be read as csv"]),
+    "too many mistakes": ("net.csv", CABLES + "a,b\n" * 300_000, ["net.csv: and 80 more problems"]),
 }
 
 BAD_TABLES = {

@@ -32,10 +32,9 @@ def test_a_run_in_which_links_failed_is_read_back(tmp_path: Path):
 
 @pytest.mark.parametrize("first", [0, 1])
 def test_all_parts_that_fail_at_one_instant_fail_whatever_the_first_has_stopped(tmp_path: Path, first: int):
-    (tmp_path / "spine-down.toml").write_text(SPINE_DOWN.read_text())
     path = tmp_path / "both.toml"
     path.write_text(BOTH.replace("FIRST", str(first)).replace("SECOND", str(1 - first)))
-    run = dcsim.run(path)
+    run = dcsim.run(path, data=SPINE_DOWN.parent)
     assert run.summary["network_failures"] == 2
     # From 30 min on, no way leads over the spines for 10 minutes; a job that needs one stands still until a repair.
     rows = run.log.of_kind(BREAK)
