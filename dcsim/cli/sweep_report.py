@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read the table, write the page and, where asked, the figures; say what was written."""
+    from dcsim.errors import Problem, ScenarioError
     from dcsim.report.sweep_figures import Asked, sweep_figures
     from dcsim.report.sweep_page import sweep_html
     from dcsim.results import write_text
@@ -32,6 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
     names = (_names(arguments.outputs), _names(arguments.pareto), _names(arguments.maximize))
     figures = sweep_figures(Table.read(folder), Asked(*names, arguments.baseline))
     page = Path(arguments.out) if arguments.out else folder / "report.html"
+    if page.suffix not in (".html", ".htm"):  # a slip of the hand must not cost a scenario
+        raise ScenarioError(Problem("--out", "", "is no page", f"'{page}'", "a name that ends in .html"))
     write_text(page, sweep_html(figures))
     written = [page]
     if arguments.figures:

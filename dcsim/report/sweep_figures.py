@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dcsim.errors import Problem, ScenarioError
@@ -13,7 +13,7 @@ from dcsim.report.sweep_front import Front, differences, front
 from dcsim.report.sweep_output import Output
 from dcsim.report.swept import Key, keys_of, label, name
 from dcsim.scenario.mistakes import hint, quoted
-from dcsim.sweep.compare import Comparison, compare, measures, pareto
+from dcsim.sweep.compare import Comparison, Point, compare, measures, pareto
 from dcsim.sweep.table import Table
 
 LARGER_IS_BETTER = ("utilization_allocated", "jobs_completed", "jain_fairness_tenants")
@@ -66,10 +66,18 @@ def sweep_figures(table: Table, asked: Asked) -> Figures:
         shown = exhibits(table, keys, output)
         if found.baseline is not None:
             mine = [row for row in found.rows if row.output == output.name]
-            base = labels[points.index(found.baseline)]
+            base = _in_words(found.axes, found.baseline, labels, points)
             shown.append(differences(mine, keys, names, base, output))
         of_outputs.append((output, tuple(shown)))
     return Figures(table, keys, labels, found, tuple(of_outputs), _front(table, asked))
+
+
+def _in_words(axes: Sequence[str], baseline: Point, labels: Sequence[str], points: Sequence[Point]) -> str:
+    """A baseline: its label, or its settings where each variant has one that is alike otherwise."""
+    if baseline in points:
+        return labels[points.index(baseline)]
+    said = ", ".join(f"{axis} = {value}" for axis, value in zip(axes, baseline, strict=True) if value is not None)
+    return f"{said} at the same other settings"
 
 
 def _front(table: Table, asked: Asked) -> Front | None:

@@ -8,7 +8,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from dcsim.errors import Problem, ScenarioError
@@ -56,7 +56,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """`axes`: names of what variants differ in; `baseline`: its values, None if there is none."""
+    """`axes`: names of what variants differ in; `baseline`: its values, with None for what each variant has of its own;
+    None if there is no baseline."""
 
     axes: tuple[str, ...]
     baseline: Point | None
@@ -67,6 +68,12 @@ class Comparison:
     def seeds_change_nothing(self) -> bool:
         """Whether the runs of every variant are all alike: then differences are exact, and intervals say nothing."""
         return all(row.mean.count > 1 and row.mean.half == 0.0 for row in self.rows)
+
+    def baseline_of(self, variant: Point) -> Point | None:
+        """What is subtracted from a variant: itself if it is a baseline, None where there is none."""
+        if self.baseline is None:
+            return None
+        return tuple(v if b is None else b for b, v in zip(self.baseline, variant, strict=True))
 
     def csv(self) -> str:
         """All numbers in full."""
@@ -101,7 +108,7 @@ class Comparison:
         return lines
 
     def _difference(self, row: Row) -> str:
-        if row.variant == self.baseline:
+        if row.variant == self.baseline_of(row.variant):
             return "baseline"
         if row.against is None or math.isnan(row.against.value):
             return "-"
@@ -135,9 +142,10 @@ def compare(
 ) -> Comparison:
     """The variants of a sweep, over the seeds that ended well.
 
-    `baseline`: the variant to subtract, by its settings, `{"scheduler.use": "fifo"}` or `"scheduler.use=fifo"` (several
-    with commas), as many as single out one; a name of `variants` alone will do. `outputs`: columns, by default those of
-    the experiment. ScenarioError for names that the table does not have.
+    `baseline`: what to subtract, by its settings, `{"scheduler.use": "fifo"}` or `"scheduler.use=fifo"` (several with
+    commas); a value of the first axis alone will do. Settings that single out a variant mean that one; others mean, for
+    each variant, the one that has these and is alike otherwise. `outputs`: columns, by default those of the experiment.
+    ScenarioError for names that the table does not have.
     """
     chosen = tuple(outputs) or table.outputs
     known = measures(table)
@@ -148,12 +156,14 @@ def compare(
     for row in table:
         points.setdefault(tuple(row[axis] for axis in table.axes), []).append(row)
     base = None if baseline is None else _baseline(baseline, table.axes, list(points))
+    found = Comparison(table.axes, base, confidence, ())
     rows = []
     for point, runs in points.items():
         for output in chosen:
             mine = _by_seed(runs, output)
             mean = interval(list(mine.values()), confidence)
-            theirs = {} if base is None or point == base else _by_seed(points[base], output)
+            other = found.baseline_of(point)
+            theirs = {} if other is None or other == point else _by_seed(points.get(other, []), output)
             common = [seed for seed in mine if seed in theirs]
             against, relative = None, math.nan
             if common:
@@ -162,7 +172,7 @@ def compare(
                 reference = sum(those) / len(those)
                 relative = against.value / reference if reference else math.nan
             rows.append(Row(point, output, mean, against, relative))
-    return Comparison(table.axes, base, confidence, tuple(rows))
+    return replace(found, rows=tuple(rows))
 
 
 def measures(table: Runs) -> tuple[str, ...]:
@@ -212,19 +222,18 @@ def _by_seed(runs: Sequence[dict[str, Any]], output: str) -> dict[int, float]:
 
 
 def _baseline(given: str | Mapping[str, Any], axes: Sequence[str], points: Sequence[Point]) -> Point:
-    """The one point that has these settings."""
+    """The one point that has these settings; if there are several, their settings, None for what is left open."""
     wanted = {str(k): str(v) for k, v in given.items()} if isinstance(given, Mapping) else _settings(given, axes)
     for key in wanted:
         if key not in axes:
             raise _fault("baseline", "is not swept", key, hint(key, axes))
     where = [axes.index(key) for key in wanted]
     fits = [p for p in points if all(str(p[i]) == v for i, v in zip(where, wanted.values(), strict=True))]
-    if len(fits) != 1:
+    if not fits:
         known = ", ".join(f"{key}={value}" for key, value in zip(axes, points[0], strict=True))
-        what = "fits no variant" if not fits else f"fits {len(fits)} variants"
         text = given if isinstance(given, str) else ", ".join(f"{k}={v}" for k, v in wanted.items())
-        raise _fault("baseline", what, text, f"name enough keys, such as {known}")
-    return fits[0]
+        raise _fault("baseline", "fits no variant", text, f"such as {known}")
+    return fits[0] if len(fits) == 1 else tuple(v if i in where else None for i, v in enumerate(fits[0]))
 
 
 def _settings(text: str, axes: Sequence[str]) -> dict[str, str]:

@@ -57,8 +57,9 @@ def batched(
     for row in plain.rows:
         mean = means[row.variant, row.output]
         against, relative = None, math.nan
-        if plain.baseline is not None and row.variant != plain.baseline:
-            base = means[plain.baseline, row.output]
+        other = plain.baseline_of(row.variant)
+        if other not in (None, row.variant) and (other, row.output) in means:
+            base = means[other, row.output]
             against = Mean(mean.value - base.value, math.hypot(mean.half, base.half), min(mean.count, base.count))
             relative = against.value / base.value if base.value else math.nan
         rows.append(Row(row.variant, row.output, mean, against, relative))

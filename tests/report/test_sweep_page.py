@@ -284,8 +284,9 @@ def test_the_command_writes_page_and_figures(tmp_path: Path, capsys: pytest.Capt
         ("--outputs=status", 'no such output (got "status")'),
         ("--pareto=jobs", 'not two outputs (got "jobs"); such as wait_s_mean,accelerators'),
         ("--maximize=waits", 'no such output (got "waits")'),
-        ("--baseline=scheduler.use=fifo", 'fits 3 variants (got "scheduler.use=fifo")'),
+        ("--baseline=scheduler.use=fif", 'fits no variant (got "scheduler.use=fif")'),
         ("--baseline=scheduler=fifo", 'is not swept (got "scheduler")'),
+        ("--out=scenario.toml", "is no page (got 'scenario.toml', expected a name that ends in .html)"),
     ],
 )
 def test_what_the_table_does_not_have_is_an_error(

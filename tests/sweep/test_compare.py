@@ -126,7 +126,7 @@ def test_a_baseline_is_named_by_as_many_keys_as_it_takes():
     two = table(rows, axes=("policy", "pools.0.nodes"))
     assert two.compare("policy=b,pools.0.nodes=4").baseline == ("b", 4)
     assert two.compare({"policy": "b", "pools.0.nodes": 4}).baseline == ("b", 4)
-    for wrong, said in (("policy=b", "fits 2 variants"), ("policy=c", "fits no variant"), ("polcy=b", "is not swept")):
+    for wrong, said in (("policy=c", "fits no variant"), ("polcy=b", "is not swept")):
         with pytest.raises(ScenarioError, match=said):
             two.compare(wrong)
     with pytest.raises(ScenarioError, match="no such column"):
@@ -195,3 +195,13 @@ def test_runs_are_told_apart_by_the_keys_in_which_they_differ(tmp_path):
 def test_a_folder_that_is_no_sweep_is_said(tmp_path: Path):
     done = command("compare", tmp_path)
     assert (done.returncode, "is not a finished sweep: it lacks table.parquet" in done.stderr) == (2, True)
+
+
+def test_a_baseline_that_is_left_open_in_a_key_is_taken_alike_there():
+    waits = {("a", 2): 10.0, ("a", 4): 4.0, ("b", 2): 7.0, ("b", 4): 5.0, ("b", 8): 1.0}
+    rows = [(p, n, seed, wait + seed) for (p, n), wait in waits.items() for seed in (1, 2)]
+    found = table(rows, axes=("policy", "nodes")).compare("policy=a")
+    assert found.baseline == ("a", None)
+    differences = {row.variant: None if row.against is None else row.against.value for row in found.rows}
+    assert differences == {("a", 2): None, ("a", 4): None, ("b", 2): -3.0, ("b", 4): 1.0, ("b", 8): None}
+    assert [line[-1] for line in found.cells()[1:]] == ["baseline", "baseline", "-26.1 ± 0 % *", "+18.2 ± 0 % *", "-"]
