@@ -11,7 +11,7 @@ from pathlib import Path
 from dcsim import results
 from dcsim.errors import EnvironmentFault, Problem, ScenarioError
 from dcsim.sweep.experiment import Experiment
-from dcsim.sweep.store import Store
+from dcsim.sweep.store import Store, held
 from dcsim.sweep.work import Outcome
 
 OWNER = "experiment.json"
@@ -91,17 +91,25 @@ class Folder:
         finally:
             store.close()
 
-    def of_others(self, told: Callable[[str], None]) -> dict[str, Outcome]:
-        """What shards, and a sweep without them, have kept here; `told` takes what the user should know of it."""
+    def of_shards(self, told: Callable[[str], None]) -> dict[str, Outcome]:
+        """What shards have kept here; `told` takes what the user should know of it.
+
+        A shard looks at no other: those may be at work, on other machines, and SQLite's files are for one machine. For
+        the same reason the store of a shard that is at work is left alone.
+        """
         found: dict[str, Outcome] = {}
-        mine = self.path / STORE.format(self.shard.suffix)
-        for path in sorted([*self.path.glob(STORE.format("-*-of-*")), self.path / STORE.format("")]):
-            if path != mine and path.is_file():
-                store = Store(path)
-                found |= store.all()
-                for note in store.notes:
-                    told(note)
-                store.close()
+        for path in sorted(self.path.glob(STORE.format("-*-of-*"))) if self.shard.count == 1 else ():
+            suffix = path.name.removeprefix("runs").removesuffix(".sqlite")
+            try:
+                with held(self.path / f"lock{suffix}"):
+                    store = Store(path)
+                    found |= store.all()
+                    store.close()
+            except EnvironmentFault as fault:
+                told(f"{path.name} is not read: {fault.problems[0].what}")
+                continue
+            for note in store.notes:
+                told(note)
         return found
 
 

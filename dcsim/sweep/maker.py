@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dcsim.errors import Problem, ScenarioError
+from dcsim.errors import EnvironmentFault, Problem, ScenarioError
 from dcsim.results import folder_of, is_run
 from dcsim.scenario import digest
 from dcsim.sweep.executors.base import Executor
@@ -87,10 +87,13 @@ class Maker:
             """Keep an outcome and tell how far the sweep is."""
             nonlocal done, failed
             key = prepared.keys[task.number]
-            self.put(key, outcome)
-            self.known[key] = outcome
+            if outcome.summary is not None or key not in self.known:  # a run made again to be kept may fail
+                self.put(key, outcome)
+                self.known[key] = outcome
             done, failed = done + 1, failed + (outcome.status == FAILED)
             self.making.progress(Progress(len(tasks), done, failed, kept, time.monotonic() - begun))
+            if outcome.fault is not None:  # the next ones would fare alike, and what is done is in the store
+                raise EnvironmentFault(Problem(str(keep), "--keep-runs", outcome.fault))
 
         self.making.progress(Progress(len(tasks), 0, 0, kept, 0.0))
         if tasks:
@@ -103,7 +106,7 @@ def maker(experiment: Experiment, folder: Folder, making: Making) -> Iterator[Ma
     """Make the experiment's folder if it is not there, and hold it; see `Folder.make` and `held` for what it raises."""
     folder.make(experiment)
     with held(folder.lock), folder.store() as store:
-        known = folder.of_others(making.told) | store.all()
+        known = folder.of_shards(making.told) | store.all()
         for note in store.notes:
             making.told(note)
         yield Maker(folder, making, known, store.put)

@@ -193,6 +193,7 @@ def _optimum(basis: Basis, axes: Sequence[Axis], study: Study) -> Optimum:
     assert spec is not None
 
     def trial_of(frozen: FrozenTrial) -> Trial:
+        """A trial as the study keeps it."""
         values = {axis.name: plain_value(setting(axis, frozen.params[axis.name]).value) for axis in axes}
         outside = {name: value for name, value in frozen.constraints.items() if value > 0.0}
         attributes = frozen.user_attrs

@@ -34,6 +34,15 @@ class Options(Making):
     merge: bool = False
     until: Until | None = None
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.shard is not None:
+            refuse_shard("/".join(map(str, self.shard)))
+        if ((self.merge or self.until is not None) and self.shard is not None) or (
+            self.merge and self.until is not None
+        ):
+            raise ScenarioError(Problem("--shard", "", "does not go with --merge or --until-ci, nor do these two"))
+
 
 def sweep(
     experiment: str | Path | Mapping[str, Any],
@@ -51,6 +60,8 @@ def sweep(
     runs, and EnvironmentFault where the folder cannot be used.
     """
     prepared = prepare(experiment, data=data, overrides=overrides, plugins=plugins)
+    if isinstance(options.get("until"), str):
+        options["until"] = Until.of(options["until"], prepared.experiment.outputs.summary[0])
     return run_prepared(prepared, Path(out), Options(**options))
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dcsim.errors import DcsimError
+from dcsim.errors import DcsimError, EnvironmentFault
 from dcsim.results import save
-from dcsim.run import run
+from dcsim.run import Run, run
 from dcsim.scenario.loaded import Loaded
 from dcsim.sweep.traces import Traces
 
@@ -29,12 +29,14 @@ class Task:
 @dataclass(frozen=True)
 class Outcome:
     """What came of a run: its summary, or why there is none. `final`: trying again would end the same way;
-    `again`: it may well be tried again at once, not only by the next sweep."""
+    `again`: it may well be tried again at once, not only by the next sweep. `fault`:
+    why its folder could not be kept."""
 
     summary: dict[str, Any] | None = None
     error: str | None = None
     final: bool = True
     again: bool = False
+    fault: str | None = None
 
     @property
     def status(self) -> str:
@@ -46,9 +48,7 @@ def work(task: Task, traces: Traces | None) -> Outcome:
     """Simulate; whatever goes wrong becomes the outcome's error."""
     try:
         made = run(task.loaded, traces=traces)
-        if task.keep is not None:
-            save(made, task.keep)
-        return Outcome(made.summary)
+        return Outcome(made.summary, fault=_unkept(made, task.keep))
     except MemoryError:
         return Outcome(error="out of memory", final=False, again=True)
     except OSError as error:
@@ -57,3 +57,13 @@ def work(task: Task, traces: Traces | None) -> Outcome:
         return Outcome(error="; ".join(error.lines()), final=error.exit_code == 2)
     except Exception as error:  # a mistake in a plug-in or in dcsim costs this run alone
         return Outcome(error=f"{type(error).__name__}: {error}", final=False)
+
+
+def _unkept(made: Run, keep: Path | None) -> str | None:
+    """Keep a run's folder where that is asked for; why it could not be. The summary is not lost with it."""
+    try:
+        if keep is not None:
+            save(made, keep)
+    except EnvironmentFault as error:
+        return "; ".join(error.lines())
+    return None

@@ -261,7 +261,39 @@ def test_a_damaged_table_or_trace_is_said_or_made_anew(tmp_path):
         Table.read(tmp_path / "out" / "sizes")
 
 
-@pytest.mark.parametrize("options", [{"workers": -1}, {"workers": "2"}, {"workers": 2, "dask": "tcp://a:1"}])
+def test_a_disk_that_is_full_when_runs_are_kept_loses_no_summary(tmp_path, alone):
+    path = experiment(tmp_path)
+    dcsim.sweep(path, tmp_path / "out", workers=0)
+    (tmp_path / "out" / "sizes" / "runs").write_text("in the way")  # nothing can be written below a file
+    with pytest.raises(EnvironmentFault, match="--keep-runs"):
+        dcsim.sweep(path, tmp_path / "out", workers=0, keep_runs=True)
+    seen = []
+    dcsim.sweep(path, tmp_path / "out", workers=0, progress=seen.append)
+    assert (seen[-1].runs, seen[-1].kept) == (0, 12)
+    assert contents(tmp_path / "out") == alone
+
+
+def test_a_shard_that_is_at_work_is_not_read(tmp_path):
+    from dcsim.sweep.store import held
+
+    path, told = experiment(tmp_path), []
+    dcsim.sweep(path, tmp_path / "out", workers=0, shard=(1, 2))
+    with held(tmp_path / "out" / "sizes" / "lock-1-of-2"):
+        table = dcsim.sweep(path, tmp_path / "out", merge=True, told=told.append)
+    assert {row["status"] for row in table} == {"missing"}
+    assert "runs-1-of-2.sqlite is not read: another sweep is at work" in told[0]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"shard": (5, 2)},
+        {"shard": (1, 2), "merge": True},
+        {"workers": -1},
+        {"workers": "2"},
+        {"workers": 2, "dask": "tcp://a:1"},
+    ],
+)
 def test_options_that_cannot_be_are_refused_in_python_too(tmp_path, options):
     with pytest.raises(ScenarioError):
         dcsim.sweep(experiment(tmp_path), tmp_path / "out", **options)
