@@ -29,6 +29,7 @@ FOLDERS = {
     "scheduler": "policies/schedulers",
     "placement": "policies/placement",
     "topology": "topologies",
+    "host": "topologies",
 }
 
 

@@ -11,7 +11,7 @@ from dcsim.scenario.facts import Provenance
 from dcsim.scenario.keys import Key, description, key_docs, keys_of
 from dcsim.scenario.model import Network, Transformer
 from dcsim.scenario.network_failure import NetworkFailure
-from dcsim.scenario.plugin_tables import KINDS, Kind, path_of
+from dcsim.scenario.plugin_tables import KINDS, OF_NETWORK, Kind, path_of
 from dcsim.scenario.scaling_law import ScalingLaw
 from dcsim.scenario.schema import BASE
 from dcsim.scenario.spec import Accelerator, Estimates, Interconnect, Overheads, Pool, Scenario, Traffic
@@ -110,8 +110,11 @@ def reference(folders: tuple[Path, ...] = ()) -> str:
 
 
 def _kind(kind: Kind, folders: tuple[Path, ...]) -> Iterator[str]:
-    docs = key_docs(Interconnect if kind == "topology" else Scenario)
+    docs = key_docs(Interconnect if kind in OF_NETWORK else Scenario)
     yield from (f"## `[{'.'.join(map(str, path_of(kind)))}]`", "", docs[kind], "")
+    if kind == "host":
+        yield from ("Names and keys are those of `[network.topology]`.", "")
+        return
     for name in plugins.names(kind, folders):
         cls = plugins.find(kind, name, folders)
         yield from (f'### `use = "{name}"` ({kind})', "", description(cls), "")

@@ -25,14 +25,15 @@ if TYPE_CHECKING:
     from dcsim.scenario.loaded import Loaded
     from dcsim.scenario.spec import PluginTable
 
-Kind = Literal["workload", "speeds", "scheduler", "placement", "topology"]
+Kind = Literal["workload", "speeds", "scheduler", "placement", "topology", "host"]
 KINDS: tuple[Kind, ...] = typing.get_args(Kind)
+OF_NETWORK: tuple[Kind, ...] = ("topology", "host")
 LONGEST_NAME = 100
 
 
 def path_of(kind: Kind) -> KeyPath:
     """Where the table of a kind stands in a scenario."""
-    return ("network", "topology") if kind == "topology" else (kind,)
+    return ("network", kind) if kind in OF_NETWORK else (kind,)
 
 
 def build(kind: Kind, table: PluginTable, loaded: Loaded) -> Any:

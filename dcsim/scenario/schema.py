@@ -8,7 +8,7 @@ from typing import Any
 from dcsim import plugins, units
 from dcsim.scenario import presets
 from dcsim.scenario.keys import Key, description, key_docs, keys_of
-from dcsim.scenario.plugin_tables import KINDS, Kind
+from dcsim.scenario.plugin_tables import KINDS, OF_NETWORK, Kind
 from dcsim.scenario.spec import Scenario
 from dcsim.scenario.type_text import tables_below
 
@@ -38,7 +38,7 @@ def scenario_schema(folders: tuple[Path, ...] = ()) -> Schema:
     needed: Schema = {"network": {"required": network.pop("required"), "properties": {}}}
     for kind in KINDS:
         tables = [_plugin(kind, name, folders, definitions) for name in plugins.names(kind, folders)]
-        place, needs = (network, needed["network"]["properties"]) if kind == "topology" else (schema, needed)
+        place, needs = (network, needed["network"]["properties"]) if kind in OF_NETWORK else (schema, needed)
         needs[kind] = {"required": ["use"], "allOf": [_needs(table) for table in tables]}
         place["properties"][kind] |= {"$ref": None, "oneOf": None, "anyOf": tables}
     schema["properties"] = {"base": {"type": "string", "description": BASE}} | properties

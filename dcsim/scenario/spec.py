@@ -161,6 +161,9 @@ class Interconnect(Facts):
 
     topology: PluginTable
     """Which graph: a file of `dcsim/topologies/` and its keys. Its hosts are the nodes of the pools, in order."""
+    host: PluginTable | None = None
+    """What is inside each host: a topology too, whose accelerators are those of the nodes and whose NICs have the
+    host's cables. Default: hosts are points."""
     contention: Literal["none", "fair"] = "none"
     """`none`: every gang sends as fast as its NICs; `fair`: gangs that span nodes share links max-min fairly."""
     traffic: Traffic | None = None

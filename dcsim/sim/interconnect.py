@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from dcsim.errors import Problem, ScenarioError
 from dcsim.policies.placements import Placement
 from dcsim.scenario.loaded import Loaded
-from dcsim.scenario.plugin_tables import build, with_files
+from dcsim.scenario.plugin_tables import Kind, build, path_of, with_files
 from dcsim.scenario.spec import PluginTable
 from dcsim.sim.hosts import refuse_other_hosts
 from dcsim.sim.parts import Part
+from dcsim.topologies._hosts import with_insides
 from dcsim.topologies._parts import UnknownPartError, parts
 from dcsim.topologies._routes import Links, compiled, graph_of
-
-TABLE = ("network", "topology")
 
 
 def interconnect(loaded: Loaded, placement: Placement) -> Links | None:
@@ -48,27 +49,40 @@ def _unfit(loaded: Loaded, what: str, fix: str) -> Problem:
 
 def links_of(loaded: Loaded) -> Links:
     """The links of the network that a scenario has; ScenarioError as for `interconnect`."""
-    assert loaded.scenario.network is not None
-    table = loaded.scenario.network.topology
-    topology = with_files(build("topology", table, loaded), "topology", loaded)
-    try:
-        links = compiled(graph_of(topology))
-    except ScenarioError as error:
-        path = str(getattr(topology, "path", ""))
-        raise ScenarioError(_in_its_file(problem, table, path, loaded) for problem in error.problems) from None
+    network = loaded.scenario.network
+    assert network is not None
+    with _placed("topology", network.topology, loaded):
+        topology = with_files(build("topology", network.topology, loaded), "topology", loaded)
+        if network.host is None and getattr(topology, "needs_insides", False):
+            fix = "write it, or a table [network.host]"
+            raise ScenarioError(Problem(network.topology.use, "link_bandwidth", "is missing", fix=fix))
+        graph = graph_of(topology)
+    if network.host is not None:
+        with _placed("host", network.host, loaded):
+            inside = graph_of(with_files(build("host", network.host, loaded), "host", loaded))
+    with _placed("topology", network.topology, loaded):
+        links = compiled(graph if network.host is None else with_insides(graph, inside))
     with loaded.placing():
         refuse_other_hosts(links, loaded.scenario.pools)
     return links
 
 
-def _in_its_file(problem: Problem, table: PluginTable, path: str, loaded: Loaded) -> Problem:
-    """A mistake in parameters with file, line and key of the scenario; one in a graph's file with its name there."""
-    if path and problem.file == path:
-        return replace(problem, file=str(table.parameters["path"]))
+@contextmanager
+def _placed(kind: Kind, table: PluginTable, loaded: Loaded) -> Iterator[None]:
+    """Gives mistakes in parameters the file, line and key of the scenario, those in a graph's file its name there."""
+    try:
+        yield
+    except ScenarioError as error:
+        raise ScenarioError(_in_its_file(problem, kind, table, loaded) for problem in error.problems) from None
+
+
+def _in_its_file(problem: Problem, kind: Kind, table: PluginTable, loaded: Loaded) -> Problem:
     if problem.file != table.use:
-        return problem
-    file, line = loaded.place((*TABLE, problem.key.partition("[")[0]) if problem.key else TABLE)
-    return replace(problem, file=file, line=line, key=".".join([*TABLE, *([problem.key] if problem.key else [])]))
+        named = "path" in table.parameters and problem.file == str(loaded.resolve(table.parameters["path"]))
+        return replace(problem, file=str(table.parameters["path"])) if named else problem
+    of = path_of(kind)
+    file, line = loaded.place((*of, problem.key.partition("[")[0]) if problem.key else of)
+    return replace(problem, file=file, line=line, key=".".join(map(str, (*of, *([problem.key] if problem.key else [])))))
 
 
 def failing_parts(loaded: Loaded, links: Links) -> list[Part]:

@@ -32,6 +32,7 @@ from dcsim.policies.decisions import Allocation
 from dcsim.scenario.spec import Pool
 from dcsim.sim.hosts import first_hosts, rails_of
 from dcsim.sim.parts import Part
+from dcsim.sim.seats import Seats
 from dcsim.topologies._routes import Links
 
 NOBODY = np.empty(0, np.int64)
@@ -63,8 +64,8 @@ class SharedLinks:
     """The links of a scenario while it runs: `sim.speeds.Contention` by max-min fair shares.
 
     `sends(job)`: what each accelerator of a job would send, B/s: inf for as much as its NICs carry, 0 where nobody
-    knows. The endpoints of `links` are the nodes of the pools, in order, or their accelerators: then a gang sends on a
-    rail for each accelerator that it has on all its nodes.
+    knows. The endpoints of `links` are the nodes of the pools, in order, or their accelerators: then a gang sends from
+    each of those that it has (`Seats`), as many as on the node where it has fewest.
     """
 
     def __init__(self, links: Links, pools: Sequence[Pool], sends: Callable[[int], float]) -> None:
@@ -73,6 +74,7 @@ class SharedLinks:
         self._rails = rails_of(links, pools)
         self._first_host = first_hosts(pools, self._rails)
         self._together = [domain_nodes(pool) for pool in pools]
+        self._seats = Seats(pools) if max(self._rails) > 1 else None
         # A gang has an accelerator on each of its nodes, so there are never more flows than accelerators.
         most = sum(pool.nodes * pool.accelerators_per_node for pool in pools)
         # Behind the links of the graph, each flow has one of its own, which holds it at what its NICs can send.
@@ -87,6 +89,8 @@ class SharedLinks:
 
     def join(self, job: int, allocation: Allocation) -> list[int]:
         """A gang begins to send; the other jobs whose shares change, in their order."""
+        if self._seats is not None:
+            self._seats.take(job, allocation)
         sender = self._sender(job, allocation)
         if sender is None:
             return []
@@ -142,6 +146,8 @@ class SharedLinks:
 
     def leave(self, job: int) -> list[int]:
         """A job sends no more, if it did; the jobs whose shares change, in their order."""
+        if self._seats is not None:
+            self._seats.give(job)
         if job not in self._senders:
             return []
         found = self._end(job)
@@ -221,7 +227,7 @@ class SharedLinks:
     def _sender(self, job: int, allocation: Allocation) -> Sender | None:
         """A gang that would send there, None if it sends nothing."""
         sends_b_per_s = self.sends(job)
-        hops, nics = self._ring(allocation) if sends_b_per_s else ([], 0)
+        hops, nics = self._ring(job, allocation) if sends_b_per_s else ([], 0)
         if not hops:
             return None
         own = own_nic_b_per_s(self._pools[allocation[0]], max(allocation[2]))
@@ -265,22 +271,22 @@ class SharedLinks:
                 changed.append(job)
         return changed
 
-    def _ring(self, allocation: Allocation) -> tuple[list[tuple[int, int]], int]:
+    def _ring(self, job: int, allocation: Allocation) -> tuple[list[tuple[int, int]], int]:
         """The hops of a gang's ring that leave a scale-up domain, from host to host, and the NICs that send over each.
 
-        These are as many as the fewest accelerators of the gang on a node, but one on a rail. Domains that span nodes
-        send from each node of one to a node of the next. Which accelerators a gang has is not known: its rails are the
-        first ones.
+        These are as many as the fewest accelerators of the gang on a node, but one where each is an endpoint. Domains
+        that span nodes send from each node of one to a node of the next.
         """
         pool, nodes, counts = allocation[:3]
         together, first, rails = self._together[pool], self._first_host[pool], self._rails[pool]
-        used = min(*counts, rails)
-        domains: dict[int, list[int]] = {}
-        for node in sorted(nodes):
-            host = first + node * rails
-            domains.setdefault(node // together, []).extend(self._hosts[host : host + used])
-        if len(domains) < 2:
+        if len({node // together for node in nodes}) < 2:
             return [], 0
+        used = min(*counts, rails)
+        on_each = [(0,)] * len(nodes) if rails == 1 or self._seats is None else self._seats.there(job, allocation)
+        domains: dict[int, list[int]] = {}
+        for node, own in sorted(zip(nodes, on_each, strict=True)):
+            hosts = [self._hosts[first + node * rails + one] for one in own[:used]]
+            domains.setdefault(node // together, []).extend(hosts)
         stops = list(domains.values())
         hops = zip(stops, [*stops[1:], stops[0]], strict=True)
         return [pair for here, there in hops for pair in zip(here, there, strict=False)], min(counts) // used

@@ -16,8 +16,8 @@ Node = Hashable
 class Sketch:
     """A graph in the making.
 
-    Every node has `kind`: `host`, `accelerator`, `nic` or `switch`; every edge `bandwidth_b_per_s`, one direction, and
-    `latency_s`. Endpoints of traffic are hosts and accelerators.
+    Every node has `kind`: `host`, `accelerator`, `nic`, `port` or `switch`; every edge `bandwidth_b_per_s`, one
+    direction, and `latency_s`. Endpoints of traffic are hosts and accelerators.
     """
 
     def __init__(self, name: str) -> None:

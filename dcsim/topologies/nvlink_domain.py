@@ -14,19 +14,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NvlinkDomain:
-    """Accelerators with their links spread evenly over switches: 8 on 4 (HGX H100), 72 on 18 (GB200 NVL72).
+    """Accelerators whose links all meet on NVSwitches: 8 on 4 chips (HGX H100), 72 on 18 (GB200 NVL72).
 
+    A transfer is spread over all links of an accelerator at once, so all chips are one switch unless told apart.
     Source of the counts: NVIDIA, HGX H100 and GB200 NVL72 data sheets.
     """
 
     accelerators: int
     """8 for HGX, 72 for NVL72."""
-    switches: int
-    """NVSwitch chips: 4 for HGX H100, 18 for NVL72."""
     link_bandwidth: BytesPerSecond
     """All links of an accelerator together, one direction."""
     latency: Seconds
     """Of each link."""
+    switches: int = 1
+    """Switches that the links are spread over. More than 1 tells chips apart (4 for HGX H100, 18 for NVL72): then a
+    flow takes one of them, with its part of the bandwidth."""
 
 
 def build(params: NvlinkDomain) -> nx.Graph:

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PcieTree:
-    """A server without scale-up links: accelerators under one switch meet there, others cross sockets."""
+    """A server by its PCIe: accelerators under one switch meet there, others cross sockets.
+
+    With `link_bandwidth` accelerators meet on an NVSwitch, as on HGX boards, and PCIe leads to NICs alone.
+    """
 
     sockets: int
     """CPU sockets, each connected to each other."""
@@ -31,10 +34,16 @@ class PcieTree:
     """Between two sockets, one direction."""
     latency: Seconds
     """Of each hop."""
+    link_bandwidth: BytesPerSecond | None = None
+    """Of an accelerator's links to an NVSwitch, one direction. Default: there is none."""
 
 
 def build(params: PcieTree) -> nx.Graph:
-    """Nodes `("accelerator", i)`, `("nic", i)`, `("pcie", s)`, `("socket", s)`; ScenarioError for bad parameters."""
+    """Nodes `("accelerator", i)`, `("nic", i)`, `("pcie", s)`, `("socket", s)`; ScenarioError for bad parameters.
+
+    With an NVSwitch also `("nvswitch", 0)`, and between accelerators and PCIe `("port", i)`: an accelerator's PCIe
+    port is a node of its own so that the way to a neighbour on the same PCIe switch is longer than that by NVLink.
+    """
     refusals = Refusals("pcie_tree").counts(
         sockets=params.sockets,
         switches_per_socket=params.switches_per_socket,
@@ -42,9 +51,11 @@ def build(params: PcieTree) -> nx.Graph:
         nics_per_switch=params.nics_per_switch,
     )
     refusals.bandwidths(bandwidth=params.bandwidth, socket_bandwidth=params.socket_bandwidth)
+    if params.link_bandwidth is not None:
+        refusals.bandwidths(link_bandwidth=params.link_bandwidth)
     refusals.latencies(latency=params.latency)
     count = params.sockets * params.switches_per_socket
-    each = 1 + params.accelerators_per_switch + params.nics_per_switch
+    each = 1 + 3 * params.accelerators_per_switch + params.nics_per_switch
     refusals.stop_if_any(count * each + params.sockets * (params.sockets - 1) // 2)
     sketch = Sketch("pcie_tree")
     sockets = sketch.nodes("switch", (("socket", s) for s in range(params.sockets)))
@@ -52,8 +63,17 @@ def build(params: PcieTree) -> nx.Graph:
     sketch.cable(itertools.combinations(sockets, 2), params.socket_bandwidth, params.latency)
     above = ((switch, sockets[i // params.switches_per_socket]) for i, switch in enumerate(switches))
     sketch.cable(above, params.bandwidth, params.latency)
-    for kind, below in (("accelerator", params.accelerators_per_switch), ("nic", params.nics_per_switch)):
-        devices = sketch.nodes(kind, ((kind, i) for i in range(count * below)))
-        pairs = ((device, switches[i // below]) for i, device in enumerate(devices))
+    accelerators, nics = (
+        sketch.nodes(kind, ((kind, i) for i in range(count * below)))
+        for kind, below in (("accelerator", params.accelerators_per_switch), ("nic", params.nics_per_switch))
+    )
+    ports = accelerators
+    if params.link_bandwidth is not None:
+        ports = sketch.nodes("port", (("port", i) for i in range(len(accelerators))))
+        (nvswitch,) = sketch.nodes("switch", [("nvswitch", 0)])
+        sketch.cable(((one, nvswitch) for one in accelerators), params.link_bandwidth, params.latency)
+        sketch.cable(zip(accelerators, ports, strict=True), params.bandwidth, 0.0)
+    for devices in (ports, nics):
+        pairs = ((device, switches[i * count // len(devices)]) for i, device in enumerate(devices))
         sketch.cable(pairs, params.bandwidth, params.latency)
     return sketch.graph

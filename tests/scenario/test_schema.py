@@ -13,7 +13,7 @@ import pytest
 from dcsim import plugins, units
 from dcsim.scenario import load, presets
 from dcsim.scenario.document import COMMAND, reference
-from dcsim.scenario.plugin_tables import KINDS
+from dcsim.scenario.plugin_tables import KINDS, OF_NETWORK
 from dcsim.scenario.schema import scenario_schema
 from dcsim.scenario.spec import Scenario
 from tests.conftest import ROOT
@@ -61,7 +61,7 @@ def test_only_a_file_without_a_base_must_hold_all_that_is_required() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_plugin_is_an_alternative_with_its_keys(kind: str) -> None:
-    holder = SCHEMA["$defs"]["Interconnect"] if kind == "topology" else SCHEMA
+    holder = SCHEMA["$defs"]["Interconnect"] if kind in OF_NETWORK else SCHEMA
     tables = {t["title"]: t for t in holder["properties"][kind]["anyOf"]}
     assert sorted(tables) == plugins.names(kind)
     for name, table in tables.items():

@@ -123,7 +123,7 @@ def test_pools_follow_each_other_on_the_hosts():
 
 def railed(uplink: float) -> tuple[SharedLinks, Links]:
     """Two groups of two servers of two accelerators: hosts 0 to 3 are those of the first two nodes, under one group."""
-    compact = compiled(rail_optimized.build(rail_optimized.RailOptimized(2, 2, 1, 2, 50.0, uplink, 1e3, 1e-6)))
+    compact = compiled(rail_optimized.build(rail_optimized.RailOptimized(2, 2, 1, 2, 50.0, uplink, 1e-6, 1e3)))
     return SharedLinks(compact, FOUR, everyone), compact
 
 

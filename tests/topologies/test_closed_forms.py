@@ -82,7 +82,7 @@ def test_oversubscription_divides_the_bisection_of_each_host() -> None:
 
 
 def test_rails_meet_on_one_switch_and_others_cross_a_spine_or_the_server() -> None:
-    graph = rail_optimized.build(RailOptimized(2, 4, 8, 8, 50 * GB, 50 * GB, 450 * GB, 1e-6))
+    graph = rail_optimized.build(RailOptimized(2, 4, 8, 8, 50 * GB, 50 * GB, 1e-6, 450 * GB))
     assert len(of_kind(graph, "accelerator")) == 64
     first = ("accelerator", 0, 0, 0)
     assert nx.shortest_path_length(graph, first, ("accelerator", 0, 3, 0)) == 2
@@ -132,9 +132,9 @@ def test_a_mesh_has_half_the_bisection_of_its_torus() -> None:
     assert mesh.number_of_edges() == 3 * 3 * 4 * 4
 
 
-@pytest.mark.parametrize(("accelerators", "switches"), [(8, 4), (72, 18)])
+@pytest.mark.parametrize(("accelerators", "switches"), [(8, 1), (8, 4), (72, 1), (72, 18)])
 def test_nvlink_domains_let_every_accelerator_send_at_full_rate(accelerators: int, switches: int) -> None:
-    graph = nvlink_domain.build(NvlinkDomain(accelerators, switches, 900 * GB, 1e-6))
+    graph = nvlink_domain.build(NvlinkDomain(accelerators, 900 * GB, 1e-6, switches))
     assert nx.diameter(graph) == 2
     assert halves(graph, "accelerator") == pytest.approx(accelerators / 2 * 900 * GB)
 
