@@ -11,8 +11,20 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 
 UNREACHED = -1
+NIC = -1
 KEPT_B = 1 << 26
 """Memory for hops that are kept, bytes."""
+
+
+class Ways(NamedTuple):
+    """Directed links between nodes, numbered by their places in `neighbour`."""
+
+    begin: Ints
+    """Shape (nodes + 1,): links of node v are begin[v] to begin[v + 1]."""
+    neighbour: Ints
+    """Shape (links,): where each leads."""
+    rank: Ints
+    """Shape (nodes,): number of an endpoint among all, NIC for a NIC, anything for others."""
 
 
 class Known(NamedTuple):
@@ -81,39 +93,47 @@ def _mixed(value: int) -> int:
 
 
 @njit(cache=True, error_model="numpy")
-def routes(source: Ints, target: Ints, label: Ints, begin: Ints, neighbour: Ints, known: Known) -> tuple[Ints, Ints]:
+def routes(source: Ints, target: Ints, label: Ints, ways: Ways, known: Known) -> tuple[Ints, Ints]:
     """Paths of n flows as (first, link): flow f takes link[first[f]:first[f + 1]].
 
-    source, target, label: shape (n,); links are numbered by their places in `neighbour`. Among links that lead nearer
-    by equal-cost paths, one is taken by a hash of source, target, label and hops left (ECMP): the same flow always goes
-    the same way. Where there is no way the path is empty, as it is from a node to itself. `known` is written to.
+    source, target, label: shape (n,). Among links that lead nearer by equal-cost paths, one is taken by a hash of source,
+    target, label and hops left (ECMP): the same flow always goes the same way. NICs of a host are taken in turn instead,
+    by the ranks of source and target, as libraries do that know them. Where there is no way the path is empty, as it is
+    from a node to itself. `known` is written to.
     """
     count = len(source)
     order = np.argsort(target, kind="mergesort")
     first = np.zeros(count + 1, np.int64)
     for flow in order:
-        first[flow + 1] = max(_known_hops(target[flow], begin, neighbour, known)[source[flow]], 0)
+        first[flow + 1] = max(_known_hops(target[flow], ways.begin, ways.neighbour, known)[source[flow]], 0)
     first = np.cumsum(first)
     link = np.empty(first[-1], np.int64)
     for flow in order:
-        hops = _known_hops(target[flow], begin, neighbour, known)
-        node = source[flow]
+        hops = _known_hops(target[flow], ways.begin, ways.neighbour, known)
+        node, turn = source[flow], ways.rank[source[flow]]
         seed = _mixed(_mixed(_mixed(source[flow]) ^ target[flow]) ^ label[flow])
         for place in range(first[flow], first[flow + 1]):
-            link[place] = _nearer(node, hops, begin, neighbour, _mixed(seed ^ hops[node]))
-            node = neighbour[link[place]]
+            link[place] = _nearer(node, hops, ways, _mixed(seed ^ hops[node]), turn)
+            node = ways.neighbour[link[place]]
+            if ways.rank[node] == NIC:
+                turn = ways.rank[target[flow]]
     return first, link
 
 
 @njit(cache=True, error_model="numpy")
-def _nearer(node: int, hops: NDArray[np.int32], begin: Ints, neighbour: Ints, drawn: int) -> int:
-    """The link that a draw picks among those that lead a hop nearer."""
+def _nearer(node: int, hops: NDArray[np.int32], ways: Ways, drawn: int, turn: int) -> int:
+    """The link that a draw picks among those that lead a hop nearer; `turn` picks if they lead to NICs."""
     nearer = 0
-    for place in range(begin[node], begin[node + 1]):
-        nearer += hops[neighbour[place]] == hops[node] - 1
+    to_nics = True
+    for place in range(ways.begin[node], ways.begin[node + 1]):
+        if hops[ways.neighbour[place]] == hops[node] - 1:
+            nearer += 1
+            to_nics = to_nics and ways.rank[ways.neighbour[place]] == NIC
     picked = drawn % nearer
-    for place in range(begin[node], begin[node + 1]):
-        if hops[neighbour[place]] == hops[node] - 1:
+    if to_nics:
+        picked = turn % nearer
+    for place in range(ways.begin[node], ways.begin[node + 1]):
+        if hops[ways.neighbour[place]] == hops[node] - 1:
             if picked == 0:
                 return place
             picked -= 1

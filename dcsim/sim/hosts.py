@@ -34,7 +34,7 @@ def refuse_other_hosts(links: Links, pools: Sequence[Pool]) -> None:
     nodes = sum(pool.nodes for pool in pools)
     if hosts not in (nodes, accelerators):
         what = "the hosts of the graph are the nodes of the pools, or their accelerators"
-        fix = "change the topology or pools.nodes"
+        fix = "change the topology, network.host or pools.nodes"
         expected = f"{nodes} nodes or {accelerators} accelerators"
         raise ScenarioError(Problem("", "network.topology", what, f"{hosts} hosts", expected, fix=fix))
 

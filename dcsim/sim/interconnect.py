@@ -82,7 +82,9 @@ def _in_its_file(problem: Problem, kind: Kind, table: PluginTable, loaded: Loade
         return replace(problem, file=str(table.parameters["path"])) if named else problem
     of = path_of(kind)
     file, line = loaded.place((*of, problem.key.partition("[")[0]) if problem.key else of)
-    return replace(problem, file=file, line=line, key=".".join(map(str, (*of, *([problem.key] if problem.key else [])))))
+    return replace(
+        problem, file=file, line=line, key=".".join(map(str, (*of, *([problem.key] if problem.key else []))))
+    )
 
 
 def failing_parts(loaded: Loaded, links: Links) -> list[Part]:

@@ -32,6 +32,8 @@ class Links:
     """Places of hosts and accelerators."""
     switches: Ints
     """Places of switches."""
+    rank: Ints
+    """Shape (nodes,): number of each endpoint among all, `kernel.NIC` for NICs, 0 for others."""
     begin: Ints
     """Shape (nodes + 1,): links of node v are begin[v] to begin[v + 1]."""
     neighbour: Ints
@@ -45,15 +47,19 @@ class Links:
     def routes(self, source: Ints, target: Ints, label: Ints | None = None) -> tuple[Ints, Ints]:
         """Paths of flows between nodes by their places: (first, link) as `kernels.fairshare.flows` takes them.
 
-        Equal-cost paths are chosen by a hash of source, target and `label`, shape (n,).
+        Equal-cost paths are chosen by a hash of source, target and `label`, shape (n,), NICs in turn.
         """
         labels = np.zeros(len(source), dtype=np.int64) if label is None else label
-        first, link = kernel.routes(source, target, labels, self.begin, self.neighbour, self._known)
+        first, link = kernel.routes(source, target, labels, self._ways, self._known)
         return first, link
 
     def name(self, link: int) -> tuple[Node, Node]:
         """The nodes that a link goes from and to."""
         return self.nodes[self.origin[link]], self.nodes[self.neighbour[link]]
+
+    @property
+    def _ways(self) -> kernel.Ways:
+        return kernel.Ways(self.begin, self.neighbour, self.rank)
 
     @cached_property
     def origin(self) -> Ints:
@@ -96,8 +102,10 @@ def compiled(graph: nx.Graph) -> Links:
         np.array([number[node] for node in nodes if kinds[node] in some], dtype=np.int64)
         for some in (("host", "accelerator"), ("switch",))
     )
+    rank = np.array([kernel.NIC if kinds[node] == "nic" else 0 for node in nodes], dtype=np.int64)
+    rank[endpoints] = np.arange(len(endpoints))
     known = kernel.nothing_known(len(nodes))
-    made = Links(nodes, number, endpoints, switches, begin, aim[order], capacity, latency, known)
+    made = Links(nodes, number, endpoints, switches, rank, begin, aim[order], capacity, latency, known)
     apart = np.flatnonzero(kernel.hops_to(0, made.begin, made.neighbour) < 0)
     if len(apart):
         what = f"has no path from {nodes[0]} to {nodes[apart[0]]}"

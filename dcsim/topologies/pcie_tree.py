@@ -27,7 +27,7 @@ class PcieTree:
     accelerators_per_switch: int
     """Accelerators on a switch."""
     nics_per_switch: int
-    """NICs on a switch."""
+    """NICs on a switch: no more than accelerators, which take them in turn. NICs that one uses at once are one."""
     bandwidth: BytesPerSecond
     """Of each PCIe link, one direction."""
     socket_bandwidth: BytesPerSecond
@@ -50,6 +50,9 @@ def build(params: PcieTree) -> nx.Graph:
         accelerators_per_switch=params.accelerators_per_switch,
         nics_per_switch=params.nics_per_switch,
     )
+    if not refusals.problems and params.nics_per_switch > params.accelerators_per_switch:
+        what, fix = "must be at most accelerators_per_switch", "write NICs that one accelerator uses at once as one"
+        refusals.wrong("nics_per_switch", what, params.nics_per_switch, fix)
     refusals.bandwidths(bandwidth=params.bandwidth, socket_bandwidth=params.socket_bandwidth)
     if params.link_bandwidth is not None:
         refusals.bandwidths(link_bandwidth=params.link_bandwidth)

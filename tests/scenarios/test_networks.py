@@ -64,6 +64,72 @@ def test_what_is_wrong_with_a_network_is_an_error_line(change: str, said: str):
         run(SPINE, overrides=[change])
 
 
+HGX = (
+    "network.host={use='pcie_tree',sockets=2,switches_per_socket=2,accelerators_per_switch=2,nics_per_switch=2,"
+    "bandwidth='63 GB/s',socket_bandwidth='40 GB/s',latency='1 us',link_bandwidth='450 GB/s'}"
+)
+
+
+def test_hosts_whose_insides_hold_nobody_up_change_nothing():
+    # Eight flows of 50 GB/s from eight NICs instead of one of 400: each gang has half of the same uplink.
+    inside, points = run(SPINE, overrides=[HGX]), run(SPINE)
+    assert inside.results.end_s.tolist() == pytest.approx(points.results.end_s.tolist(), rel=1e-9)
+    assert inside.slowdown is not None
+    assert points.slowdown is not None
+    assert inside.slowdown.tolist() == pytest.approx(points.slowdown.tolist(), rel=1e-9)
+
+
+def test_pcie_that_is_slower_than_nics_slows_every_gang_down():
+    slow = run(SPINE, overrides=[HGX, "network.host.bandwidth=25 GB/s", "placement.use=topology_aware"])
+    half = run(SPINE, overrides=["pools.0.nic_bandwidth=200 GB/s", "placement.use=topology_aware"])
+    # All that a step waits for comes over NICs: as slow as with NICs of half the bandwidth.
+    assert [job.step_time_s for job in slow.trained] == pytest.approx([j.step_time_s for j in half.trained], rel=1e-9)
+    assert slow.slowdown is not None
+    assert slow.slowdown.tolist() == pytest.approx([1.0] * 3, rel=1e-9)  # no neighbour's fault
+
+
+def test_a_scenario_with_insides_is_written_and_read_back_and_draws_its_graph(tmp_path: Path):
+    source = load(SPINE, overrides=[HGX])
+    again = from_toml(to_toml(source.scenario))
+    assert again == source.scenario
+    assert len(run(source).interconnect.endpoints) == 96
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("network.host={use='pcie_tre'}", r"network.host.use: no host of that name.*pcie_tree"),
+        ("network.host={use='nvlink_domain'}", r"network.host.accelerators: required key is missing"),
+        ("network.host.nics=8", r"network.host.nics: unknown key.*nics_per_switch"),
+        ("network.host.sockets=0", r"network.host.sockets: must be a whole number >= 1"),
+        ("network.host.bandwidth=0 GB/s", r"network.host.bandwidth: .*> 0"),
+        ("network.host.sockets=1", r"network.topology: .*48 hosts.*12 nodes or 96 accelerators.*network.host"),
+        ("network.host={use='custom',path='../up.csv'}", r"network.host.path: "),
+        (
+            "network.topology={use='torus',sides=[4,3],bandwidth='1 GB/s',latency='1 us'}",
+            r"network.topology: has accelerators as its endpoints, so no host to put network.host into",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_host_is_an_error_line(change: str, said: str):
+    with pytest.raises(ScenarioError, match=f"(?s){said}"):
+        run(SPINE, overrides=[HGX, change])
+
+
+def test_rails_without_links_inside_need_a_host():
+    rails = (
+        "network.topology={use='rail_optimized',groups=3,servers_per_group=4,spines=2,rails=8,bandwidth='50 GB/s',"
+        "uplink_bandwidth='200 GB/s',latency='1 us'}"
+    )
+    with pytest.raises(
+        ScenarioError, match=r"topology.link_bandwidth: is missing; write it, or a table \[network.host\]"
+    ):
+        run(SPINE, overrides=[rails])
+    assert run(SPINE, overrides=[rails, HGX]).slowdown is not None
+    with pytest.raises(ScenarioError, match=r"no host to put network.host into"):
+        run(SPINE, overrides=[rails, HGX, "network.topology.link_bandwidth=450 GB/s"])
+
+
 @pytest.mark.parametrize("placement", ["topology_aware", "locality", "least_contention"])
 def test_placements_that_know_the_graph_need_one(placement: str):
     with pytest.raises(ScenarioError, match=r"placement.use: needs a network"):

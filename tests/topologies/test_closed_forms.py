@@ -175,6 +175,7 @@ def test_bad_parameters_are_told_all_at_once() -> None:
         (lambda: fat_tree.build(FatTree(5, GB, 0.0)), "must be even"),
         (lambda: fat_tree.build(FatTree(2000, GB, 0.0)), "more than 2,000,000 edges"),
         (lambda: single_switch.build(SingleSwitch(10**9, GB, 0.0)), "more than 2,000,000 edges"),
+        (lambda: pcie_tree.build(PcieTree(2, 2, 1, 2, GB, GB, 0.0)), "must be at most accelerators_per_switch"),
         (lambda: wan.build(Wan(1, 4, GB, GB, 0.0, 0.0)), "must be two or more"),
     ],
 )

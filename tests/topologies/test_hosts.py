@@ -38,7 +38,9 @@ def way(links: Links, a: Node, b: Node, label: int = 0) -> list[Node]:
 
 def host_of(node: Node) -> Node:
     """The number of the host that a node is in, None for switches between hosts."""
-    return node[1] if isinstance(node, tuple) and node[0] in ("accelerator", "nic", "pcie", "socket", "nvswitch") else None
+    return (
+        node[1] if isinstance(node, tuple) and node[0] in ("accelerator", "nic", "pcie", "socket", "nvswitch") else None
+    )
 
 
 def test_each_host_becomes_a_copy_with_its_bandwidth_split_among_its_nics() -> None:
@@ -94,19 +96,33 @@ def test_nic_r_of_each_server_is_on_rail_r() -> None:
     for params in (HGX, NvlinkDomain(8, 450 * GB, 1e-7)):
         graph = inside(rail_optimized.build(RAILS), params)
         for group, server, rail in itertools.product(range(2), range(2), range(8)):
-            assert [node for node in graph[("nic", group, server, rail)] if node[0] == "rail"] == [("rail", group, rail)]
+            assert [node for node in graph[("nic", group, server, rail)] if node[0] == "rail"] == [
+                ("rail", group, rail)
+            ]
     links = compiled(graph)
     here, there = ("accelerator", 0, 0, 5), ("accelerator", 0, 1, 5)
     assert way(links, here, there)[2:-2] == [("rail", 0, 5)]
 
 
-def test_four_nics_on_eight_rails_have_two_each_and_sixteen_share_them() -> None:
+def test_four_nics_on_eight_rails_have_two_each_and_eight_share_four() -> None:
     graph = inside(rail_optimized.build(RAILS), PCIE)
     assert [node[2] for node in graph[("nic", 0, 0, 3)] if node[0] == "rail"] == [6, 7]
     assert graph.edges[("nic", 0, 0, 3), ("rail", 0, 7)]["bandwidth_b_per_s"] == 50 * GB
-    graph = inside(rail_optimized.build(RAILS), PcieTree(2, 4, 1, 2, GB, GB, 0.0))
+    four = rail_optimized.RailOptimized(2, 2, 2, 4, 50 * GB, 100 * GB, 1e-6)
+    graph = inside(rail_optimized.build(four), HGX)
     assert [node for node in graph[("rail", 1, 2)] if node[:3] == ("nic", 1, 0)] == [("nic", 1, 0, 4), ("nic", 1, 0, 5)]
     assert graph.edges[("rail", 1, 2), ("nic", 1, 0, 4)]["bandwidth_b_per_s"] == 25 * GB
+
+
+def test_accelerators_of_one_pcie_switch_take_its_nics_in_turn_at_both_ends() -> None:
+    # Each has a NIC of its own, on its own rail where there are any: no hash puts two on one.
+    for outer in (leaf_spine.build(SPINE), rail_optimized.build(RAILS)):
+        graph = inside(outer, HGX)
+        links = compiled(graph)
+        ends = of_kind(graph, "accelerator")
+        for label, one in itertools.product(range(5), range(8)):
+            nics = [node[-1] for node in way(links, ends[one], ends[8 + one], label) if node[0] == "nic"]
+            assert nics == [one, one]
 
 
 def test_racks_of_nvlink_in_a_leaf_spine_have_nvlink_within_and_a_nic_each_between() -> None:
@@ -115,7 +131,11 @@ def test_racks_of_nvlink_in_a_leaf_spine_have_nvlink_within_and_a_nic_each_betwe
     accelerators = of_kind(graph, "accelerator")
     assert len(accelerators) == 4 * 72
     links = compiled(graph)
-    assert [node[0] for node in way(links, accelerators[0], accelerators[71])] == ["accelerator", "nvswitch", "accelerator"]
+    assert [node[0] for node in way(links, accelerators[0], accelerators[71])] == [
+        "accelerator",
+        "nvswitch",
+        "accelerator",
+    ]
     assert [node[0] for node in way(links, accelerators[0], accelerators[72])] == [
         "accelerator", "nic", "leaf", "nic", "accelerator"]  # fmt: skip
     # Within a rack halves have 36 links of NVLink; between leaves there are 2 x 4 uplinks, as much as the NICs.

@@ -99,5 +99,5 @@ def test_routes_are_the_same_however_few_targets_are_kept_in_memory() -> None:
     for targets in (1, 3):
         few = kernel.nothing_known(len(made.nodes), kept_b=targets * 4 * len(made.nodes))
         assert len(few.hops) == targets
-        found = kernel.routes(*ends, made.begin, made.neighbour, few)
+        found = kernel.routes(*ends, made._ways, few)
         assert all((one == other).all() for one, other in zip(found, expected, strict=True))
