@@ -38,14 +38,18 @@ SMALLEST = 0.35  # of what shrinks
 
 
 def interconnect_figures(run: Run) -> list[Figure]:
-    """The picture and the heat map; none where links are not shared, nobody sent anything, or the graph is lost."""
+    """The picture, in which hosts are points, and the heat map; none where links are not shared, nobody sent anything, or the graph is lost."""
     if graph_lost(run):
         return []
     found = run.traffic(edges(run.end_s, MOST_SLOTS))
     if found is None or run.interconnect is None or not found.carried_b.any():
         return []
-    drawn = layout(run.interconnect)
-    return [_picture(run, run.interconnect, found, drawn), _heat_map(run, run.interconnect, found, drawn)]
+    from dcsim.topologies._hosts import outside  # loads networkx and Numba
+
+    outer, place = outside(run.interconnect)
+    drawn = layout(outer)
+    shown = drawn.shown[place]
+    return [_picture(run, outer, found, drawn, shown), _heat_map(run, run.interconnect, found, drawn, shown)]
 
 
 def graph_lost(run: Run) -> str:
@@ -71,7 +75,7 @@ class Cables:
 
 
 def cables(graph: Links, carried_b: Floats, shown: Ints, span_s: float) -> Cables:
-    """The cables of a graph with their mean loads over `span_s` s."""
+    """The cables of a graph with their mean loads over `span_s` s, but for those inside a shown node."""
     origin = np.repeat(np.arange(len(graph.nodes)), np.diff(graph.begin))
     forth = np.flatnonzero(origin < graph.neighbour)
     key = origin * len(graph.nodes) + graph.neighbour  # rising: links stand in the order of origin, then aim
@@ -80,13 +84,16 @@ def cables(graph: Links, carried_b: Floats, shown: Ints, span_s: float) -> Cable
     ends = np.sort(np.column_stack([shown[origin[forth]], shown[graph.neighbour[forth]]]), axis=1)
     pairs, number, count = np.unique(ends, axis=0, return_inverse=True, return_counts=True)
     number = number.ravel()
+    apart = pairs[:, 0] != pairs[:, 1]
     mean_load = np.bincount(number, np.maximum(load[forth], load[back])) / count
     capacity = np.bincount(number, graph.capacity_b_per_s[forth]) / count
-    return Cables(pairs[:, 0], pairs[:, 1], mean_load, capacity)
+    return Cables(pairs[apart, 0], pairs[apart, 1], mean_load[apart], capacity[apart])
 
 
-def _picture(run: Run, graph: Links, traffic: Traffic, drawn: Layout) -> Figure:
-    found = cables(graph, traffic.carried_b, drawn.shown, run.end_s)
+def _picture(run: Run, graph: Links, traffic: Traffic, drawn: Layout, shown: Ints) -> Figure:
+    """graph: with hosts as points, which is drawn; traffic: of all links; shown: what each of their nodes is drawn as."""
+    assert run.interconnect is not None
+    found = cables(run.interconnect, traffic.carried_b, shown, run.end_s)
     kept = np.sort(np.argsort(-found.load, kind="stable")[:MOST_CABLES])
     lines = _lines(graph, found, drawn, kept)
     low, high = _bounds(drawn, lines)
@@ -101,6 +108,8 @@ def _picture(run: Run, graph: Links, traffic: Traffic, drawn: Layout) -> Figure:
     )
     if len(graph.endpoints) < len(graph.nodes):
         caption += " Squares are switches."
+    if run.interconnect.hosts:
+        caption += " Hosts are drawn without what is inside them."
     if (drawn.size > 1).any():
         caption += " A circle stands for all hosts with the same switches, its cables for the mean of theirs."
     if len(found.load) > MOST_CABLES:
@@ -188,12 +197,13 @@ def _label(graph: Links, drawn: Layout, node: int) -> str:
     return number_of(graph.nodes[drawn.first[node]]) if drawn.size[node] == 1 else human_count(drawn.size[node])
 
 
-def _heat_map(run: Run, graph: Links, traffic: Traffic, drawn: Layout) -> Figure:
-    """Switches x time: bytes that come in, by level and in the order of the picture; neighbours together if many."""
-    shown = drawn.shown[traffic.switches]
-    x = drawn.at[shown, 0] if drawn.ticks else np.arange(len(shown), dtype=float)
-    order = np.lexsort((x, drawn.level[shown]))
-    level = drawn.level[shown][order]
+def _heat_map(run: Run, graph: Links, traffic: Traffic, drawn: Layout, shown: Ints) -> Figure:
+    """Switches x time: bytes that come in, by level and in the order of the picture, those inside hosts below all
+    others; neighbours together if many."""
+    here = shown[traffic.switches]
+    x = drawn.at[here, 0] if drawn.ticks else np.arange(len(here), dtype=float)
+    order = np.lexsort((x, drawn.level[here]))
+    level = drawn.level[here][order]
     group = ceil(len(order) / MOST_ROWS)
     # Rows begin with each level, and after every `group` switches of it.
     place = np.arange(len(order)) - np.searchsorted(level, level)

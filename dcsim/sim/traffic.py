@@ -48,8 +48,7 @@ def traffic(log: EventLog, links: SharedLinks, sent_b: Floats, slots_s: Floats) 
     of the run.
     """
     graph = links.graph
-    inner = np.setdiff1d(np.arange(len(graph.nodes)), graph.endpoints)
-    switches = inner if len(inner) else np.arange(len(graph.nodes))
+    switches = graph.switches if len(graph.switches) else np.arange(len(graph.nodes))
     row_of = np.full(len(graph.nodes), -1)
     row_of[switches] = np.arange(len(switches))
     carried_b, into = np.zeros(len(graph.neighbour)), np.zeros((len(switches), len(slots_s) - 1))

@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from dcsim.topologies._routes import Ints, Links, compiled
 from dcsim.topologies.base import Node, Refusals, Sketch
 
 if TYPE_CHECKING:
@@ -22,7 +25,7 @@ def with_insides(outer: nx.Graph, inner: nx.Graph) -> nx.Graph:
     Traffic goes out over the NICs of the inner graph; where it has none, each of its endpoints gets one, as fast as
     its cables. NICs and cables of a host go together in order: with c cables each NIC has c / NICs of them, or shares
     one evenly with its neighbours, so that a host has the bandwidth that it had. Names of copies have the host's
-    numbers behind their kind: `("nic", 3, 0)` is the first NIC of `("host", 3)`. ScenarioError for a network whose
+    numbers behind their kind: `("nic", 3, 0)` is the first NIC of `("host", 3)`, which is their `inside`. ScenarioError for a network whose
     endpoints are no hosts, numbers of NICs and cables of which neither divides the other, and too many edges.
     """
     hosts = [node for node, kind in outer.nodes(data="kind") if kind == "host"]
@@ -39,6 +42,28 @@ def with_insides(outer: nx.Graph, inner: nx.Graph) -> nx.Graph:
     for host in hosts:
         sketch.graph.add_edges_from(inside.cables(host, outer.adj[host]))
     return sketch.graph
+
+
+def outside(links: Links) -> tuple[Links, Ints]:
+    """The links with each host as one node again, and the place there of every node, shape (nodes,).
+
+    Cables of one host to one switch are one, with the sum of their bandwidths.
+    """
+    if not links.hosts:
+        return links, np.arange(len(links.nodes))
+    own = links.inside >= 0
+    place = np.where(own, links.inside, len(links.hosts) - 1 + np.cumsum(~own))
+    ends = np.stack((place[links.origin], place[links.neighbour]), axis=1)
+    pairs, number = np.unique(ends[ends[:, 0] < ends[:, 1]], axis=0, return_inverse=True)
+    bandwidth_b_per_s = np.bincount(number.ravel(), links.capacity_b_per_s[ends[:, 0] < ends[:, 1]])
+    sketch = Sketch("outside")
+    nodes = sketch.nodes("host", links.hosts)
+    switches = set(links.switches.tolist())
+    for node in np.flatnonzero(~own).tolist():
+        nodes += sketch.nodes("switch" if node in switches else "port", [links.nodes[node]])
+    for (a, b), one_b_per_s in zip(pairs.tolist(), bandwidth_b_per_s.tolist(), strict=True):
+        sketch.cable([(nodes[a], nodes[b])], one_b_per_s, 0.0)
+    return compiled(sketch.graph), place
 
 
 @dataclass(frozen=True)
@@ -60,10 +85,10 @@ class _Inside:
 
     def copy(self, into: nx.Graph, host: Node) -> None:
         """Add the nodes and edges of one host."""
-        into.add_nodes_from((_named(node, host), facts) for node, facts in self.graph.nodes(data=True))
+        into.add_nodes_from((_named(node, host), {**facts, "inside": host}) for node, facts in self.graph.nodes(data=True))
         into.add_edges_from((_named(a, host), _named(b, host), facts) for a, b, facts in self.graph.edges(data=True))
         if self.own:
-            into.add_nodes_from((_named(nic, host) for nic in self.nics), kind="nic")
+            into.add_nodes_from((_named(nic, host) for nic in self.nics), kind="nic", inside=host)
 
     def cables(self, host: Node, cables: Mapping[Node, Mapping[str, Any]]) -> Iterator[Edge]:
         """Edges from the NICs of a host to where its cables led, and from its endpoints to NICs that are added."""

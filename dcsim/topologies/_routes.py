@@ -34,6 +34,10 @@ class Links:
     """Places of switches."""
     rank: Ints
     """Shape (nodes,): number of each endpoint among all, `kernel.NIC` for NICs, 0 for others."""
+    hosts: tuple[Node, ...]
+    """Hosts that have an inside; none where hosts are points."""
+    inside: Ints
+    """Shape (nodes,): number of the host that a node is inside, -1 if none."""
     begin: Ints
     """Shape (nodes + 1,): links of node v are begin[v] to begin[v + 1]."""
     neighbour: Ints
@@ -104,8 +108,13 @@ def compiled(graph: nx.Graph) -> Links:
     )
     rank = np.array([kernel.NIC if kinds[node] == "nic" else 0 for node in nodes], dtype=np.int64)
     rank[endpoints] = np.arange(len(endpoints))
+    own = nx.get_node_attributes(graph, "inside")
+    hosts = {host: place for place, host in enumerate(dict.fromkeys(own.values()))}
+    inside = np.array([hosts[own[node]] if node in own else -1 for node in nodes], dtype=np.int64)
     known = kernel.nothing_known(len(nodes))
-    made = Links(nodes, number, endpoints, switches, rank, begin, aim[order], capacity, latency, known)
+    made = Links(
+        nodes, number, endpoints, switches, rank, tuple(hosts), inside, begin, aim[order], capacity, latency, known
+    )
     apart = np.flatnonzero(kernel.hops_to(0, made.begin, made.neighbour) < 0)
     if len(apart):
         what = f"has no path from {nodes[0]} to {nodes[apart[0]]}"

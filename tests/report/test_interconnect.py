@@ -219,3 +219,17 @@ def test_a_run_that_is_read_back_has_the_same_page_and_says_if_the_graph_is_lost
     page = html(results.read(folder))
     assert "No picture, since the graph cannot be built" in page
     assert "hosts.csv" in page
+
+
+def test_hosts_with_an_inside_are_drawn_as_points_and_their_switches_are_in_the_heat_map(two: Run) -> None:
+    host = "network.host={use='nvlink_domain',accelerators=8,link_bandwidth='450 GB/s',latency='1 us'}"
+    inside = run(ROOT / "scenarios" / "two-jobs-one-spine.toml", overrides=[host])
+    points, drawn = own(two), own(inside)
+    lines, plain = ([m for m in of["topology"].panels[0].marks if isinstance(m, Lines)] for of in (drawn, points))
+    assert [(m.name, m.notes) for m in lines] == [
+        (m.name, tuple(n.replace("400 GB/s", "50 GB/s") if "host" in n else n for n in m.notes)) for m in plain
+    ]
+    assert all((a.ends == b.ends).all() for a, b in zip(lines, plain, strict=True))
+    assert "without what is inside" in drawn["topology"].caption
+    (cells,) = (mark for mark in drawn["switches"].panels[0].marks if isinstance(mark, Cells))
+    assert len(cells.values) == 12 + 3 + 1  # NVSwitches, leaves, the spine
