@@ -96,10 +96,10 @@ def _mixed(value: int) -> int:
 def routes(source: Ints, target: Ints, label: Ints, ways: Ways, known: Known) -> tuple[Ints, Ints]:
     """Paths of n flows as (first, link): flow f takes link[first[f]:first[f + 1]].
 
-    source, target, label: shape (n,). Among links that lead nearer by equal-cost paths, one is taken by a hash of source,
-    target, label and hops left (ECMP): the same flow always goes the same way. NICs of a host are taken in turn instead,
-    by the ranks of source and target, as libraries do that know them. Where there is no way the path is empty, as it is
-    from a node to itself. `known` is written to.
+    source, target, label: shape (n,). Among links that lead nearer by equal-cost paths, one is taken by a hash of
+    source, target, label and hops left (ECMP): the same flow always goes the same way. NICs of a host are taken in turn
+    instead, by the ranks of source and target, as collective libraries do. Where there is no way the path is empty, as
+    it is from a node to itself. `known` is written to.
     """
     count = len(source)
     order = np.argsort(target, kind="mergesort")

@@ -279,7 +279,7 @@ def looks_for_near(scenario: Scenario) -> bool:
         placement = find("placement", scenario.placement.use)
     except DcsimError:
         return False
-    torus = scenario.network is not None and scenario.network.topology.use == "torus"
+    torus = scenario.network is not None and scenario.network.topology.use in ("torus", "optical_torus")
     return issubclass(placement, Placement) and (placement.waits() or (torus and placement.uses_network))
 
 

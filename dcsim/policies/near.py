@@ -51,7 +51,7 @@ class NetworkPlacement(Placement):
         count = -(-need // width)
         if self.grid is not None:
             yield from self.grid.boxes(pool, free == width, count)
-            if nearest and self.grid.shapes(pool, len(free), count):
+            if nearest and self.grid.holds(pool, len(free), count):
                 return
         levels = [*(self.blocks[pool] if self.blocks else ()), np.zeros(len(free), np.int64)]
         if nearest:

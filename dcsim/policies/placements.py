@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.policies.decisions import Allocation
-from dcsim.policies.grids import Grid
+from dcsim.policies.grids import Slices
 from dcsim.policies.view import PoolView, Request, SharedPoolsView
 
 
@@ -36,7 +36,7 @@ class Placement:
     best_fit: ClassVar[bool] = False
     interleave: bool = False
     blocks: Sequence[Sequence[NDArray[np.int64]]] = ()
-    grid: Grid | None = None
+    grid: Slices | None = None
 
     def place(self, request: Request, pools: Sequence[PoolView]) -> Allocation | None:
         """Where to put a job with these needs; None if nowhere now. Only pools of `request.pools` are legal."""

@@ -38,7 +38,8 @@ SMALLEST = 0.35  # of what shrinks
 
 
 def interconnect_figures(run: Run) -> list[Figure]:
-    """The picture, in which hosts are points, and the heat map; none where links are not shared, nobody sent anything, or the graph is lost."""
+    """The picture, in which hosts are points, and the heat map; none where links are not shared, nobody sent anything,
+    or the graph is lost."""
     if graph_lost(run):
         return []
     found = run.traffic(edges(run.end_s, MOST_SLOTS))
@@ -91,7 +92,7 @@ def cables(graph: Links, carried_b: Floats, shown: Ints, span_s: float) -> Cable
 
 
 def _picture(run: Run, graph: Links, traffic: Traffic, drawn: Layout, shown: Ints) -> Figure:
-    """graph: with hosts as points, which is drawn; traffic: of all links; shown: what each of their nodes is drawn as."""
+    """graph: what is drawn, hosts as points. traffic: of all links. shown: what each of their nodes is drawn as."""
     assert run.interconnect is not None
     found = cables(run.interconnect, traffic.carried_b, shown, run.end_s)
     kept = np.sort(np.argsort(-found.load, kind="stable")[:MOST_CABLES])

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from dcsim.errors import Problem, ScenarioError
 from dcsim.kernels.fairshare import NONE, Ints
 from dcsim.kernels.routes import hops_to
-from dcsim.policies.grids import Grid
+from dcsim.policies.grids import Cubes, Grid
 from dcsim.scenario.spec import Pool
 from dcsim.topologies._routes import Links
-from dcsim.topologies.torus import Torus, wrapped_axes
+from dcsim.topologies.optical_torus import OpticalTorus
+from dcsim.topologies.torus import CUBE, Torus, wrapped_axes
 
 
 def rails_of(links: Links, pools: Sequence[Pool]) -> list[int]:
@@ -52,18 +53,21 @@ def blocks(links: Links, pools: Sequence[Pool]) -> list[list[Ints]]:
     return [[np.unique(level[a:b], return_inverse=True)[1] for level in levels] for a, b in bounds]
 
 
-def grid(topology: object, links: Links, pools: Sequence[Pool]) -> Grid | None:
+def grid(topology: object, links: Links, pools: Sequence[Pool]) -> Grid | Cubes | None:
     """The torus whose places are the nodes of the pools, as `Placement.grid`; None for other topologies.
 
     Where its places are accelerators, a node is a row of them along the last axis; None where that does not go up.
     """
-    if not isinstance(topology, Torus):
+    if not isinstance(topology, Torus | OpticalTorus):
         return None
-    rails, wraps = rails_of(links, pools), wrapped_axes(topology.sides, topology.wrap)
-    if len(set(rails)) > 1 or topology.sides[-1] % rails[0]:
+    sides = topology.sides if isinstance(topology, Torus) else (CUBE,) * 3
+    rails, first = rails_of(links, pools), tuple(accumulate((pool.nodes for pool in pools[:-1]), initial=0))
+    if len(set(rails)) > 1 or sides[-1] % rails[0]:
         return None
-    first = accumulate((pool.nodes for pool in pools[:-1]), initial=0)
-    return Grid((*topology.sides[:-1], topology.sides[-1] // rails[0]), wraps, tuple(first))
+    of_nodes = (*sides[:-1], sides[-1] // rails[0])
+    if isinstance(topology, OpticalTorus):
+        return Cubes(topology.cubes, of_nodes, first)
+    return Grid(of_nodes, wrapped_axes(sides, topology.wrap), first)
 
 
 def _chained(near: NDArray[np.bool_]) -> Ints:

@@ -25,8 +25,10 @@ def with_insides(outer: nx.Graph, inner: nx.Graph) -> nx.Graph:
     Traffic goes out over the NICs of the inner graph; where it has none, each of its endpoints gets one, as fast as
     its cables. NICs and cables of a host go together in order: with c cables each NIC has c / NICs of them, or shares
     one evenly with its neighbours, so that a host has the bandwidth that it had. Names of copies have the host's
-    numbers behind their kind: `("nic", 3, 0)` is the first NIC of `("host", 3)`, which is their `inside`. ScenarioError for a network whose
-    endpoints are no hosts, numbers of NICs and cables of which neither divides the other, and too many edges.
+    numbers behind their kind: `("nic", 3, 0)` is the first NIC of `("host", 3)`, which is their `inside`.
+
+    ScenarioError for a network whose endpoints are no hosts, numbers of NICs and cables of which neither divides the
+    other, and too many edges.
     """
     hosts = [node for node, kind in outer.nodes(data="kind") if kind == "host"]
     inside = _Inside.of(inner)
@@ -85,7 +87,9 @@ class _Inside:
 
     def copy(self, into: nx.Graph, host: Node) -> None:
         """Add the nodes and edges of one host."""
-        into.add_nodes_from((_named(node, host), {**facts, "inside": host}) for node, facts in self.graph.nodes(data=True))
+        into.add_nodes_from(
+            (_named(node, host), {**facts, "inside": host}) for node, facts in self.graph.nodes(data=True)
+        )
         into.add_edges_from((_named(a, host), _named(b, host), facts) for a, b, facts in self.graph.edges(data=True))
         if self.own:
             into.add_nodes_from((_named(nic, host) for nic in self.nics), kind="nic", inside=host)

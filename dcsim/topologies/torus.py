@@ -49,6 +49,11 @@ def wrapped_axes(sides: tuple[int, ...], wrap: str = "tpu") -> tuple[bool, ...]:
     return tuple(wrap == "always" and side > 2 for side in sides)
 
 
+def moved(place: tuple[int, ...], axis: int, side: int) -> tuple[int, ...]:
+    """The place one step further along an axis of that length, around its end."""
+    return (*place[:axis], (place[axis] + 1) % side, *place[axis + 1 :])
+
+
 def build(params: Torus) -> nx.Graph:
     """Nodes `("accelerator", x, y[, z])`; ScenarioError for sides that do not give the number of accelerators."""
     refusals = Refusals("torus")
@@ -69,7 +74,7 @@ def build(params: Torus) -> nx.Graph:
     for axis, wraps in enumerate(wrapped_axes(params.sides, params.wrap)):
         side = params.sides[axis]
         pairs = (
-            (node, (*node[: axis + 1], (node[axis + 1] + 1) % side, *node[axis + 2 :]))
+            (node, (node[0], *moved(node[1:], axis, side)))
             for node in list(sketch.graph)
             if node[axis + 1] + 1 < side or wraps
         )
