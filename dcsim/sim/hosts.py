@@ -13,6 +13,7 @@ from dcsim.kernels.fairshare import NONE, Ints
 from dcsim.kernels.routes import hops_to
 from dcsim.policies.grids import Cubes, Grid
 from dcsim.scenario.spec import Pool
+from dcsim.topologies._hosts import outside
 from dcsim.topologies._routes import Links
 from dcsim.topologies.optical_torus import OpticalTorus
 from dcsim.topologies.torus import CUBE, Torus, wrapped_axes
@@ -43,11 +44,16 @@ def refuse_other_hosts(links: Links, pools: Sequence[Pool]) -> None:
 def blocks(links: Links, pools: Sequence[Pool]) -> list[list[Ints]]:
     """Blocks of nodes that are near each other, as `Placement.blocks`: at level k, chains of hosts joined by at most
     the k-th smallest distance. In trees and Clos networks these are the hosts under one switch; where each accelerator
-    is on a rail of its own, distances are those of the first rail."""
+    is on a rail of its own, distances are those of the first rail. Nodes in one host (a rack) are nearest."""
     rails = rails_of(links, pools)
     starts = zip(first_hosts(pools, rails), pools, rails, strict=False)
-    hosts = links.endpoints[np.concatenate([first + np.arange(pool.nodes) * each for first, pool, each in starts])]
-    apart = np.array([hops_to(host, links.begin, links.neighbour)[hosts] for host in hosts.tolist()], np.int16)
+    first = links.endpoints[np.concatenate([at + np.arange(pool.nodes) * each for at, pool, each in starts])]
+    outer, place = outside(links)
+    hosts, number = np.unique(place[first], return_inverse=True)
+    hops = np.array([hops_to(host, outer.begin, outer.neighbour)[hosts] for host in hosts.tolist()], np.int16)
+    apart = hops[number[:, None], number]
+    if len(hosts) < len(first):
+        apart[(apart == 0) & ~np.eye(len(first), dtype=np.bool_)] = 1
     levels = [_chained(apart <= reach) for reach in np.unique(apart)[1:-1].tolist()]
     bounds = pairwise(accumulate((pool.nodes for pool in pools), initial=0))
     return [[np.unique(level[a:b], return_inverse=True)[1] for level in levels] for a, b in bounds]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,21 @@ from dcsim.run import run
 from dcsim.scenario.load import load
 from dcsim.scenario.write import from_toml, to_toml
 from tests.conftest import ROOT
+from tests.scenarios.test_two_jobs import sending_s
 
 SPINE = ROOT / "scenarios" / "two-jobs-one-spine.toml"
 CUSTOM = """
 base = "{base}"
 [network]
 topology = {{ use = "custom", path = "{path}", bandwidth = "400 GB/s", latency = "1 us" }}
+"""
+OWN_SERVER = """
+base = "base.toml"
+[network.host]
+use = "custom"
+path = "server.json"
+bandwidth = "800 GB/s"
+latency = "1 us"
 """
 
 
@@ -114,6 +124,37 @@ def test_a_scenario_with_insides_is_written_and_read_back_and_draws_its_graph(tm
 def test_what_is_wrong_with_a_host_is_an_error_line(change: str, said: str):
     with pytest.raises(ScenarioError, match=f"(?s){said}"):
         run(SPINE, overrides=[HGX, change])
+
+
+def test_a_server_of_ones_own_can_stand_in_every_host(here: Path):
+    # Four accelerators on each of two switches, and a NIC of half the node's bandwidth.
+    nodes = [{"id": f"gpu{n}", "kind": "accelerator"} for n in range(8)]
+    nodes += [{"id": f"{kind}{s}", "kind": kind} for kind in ("nic", "switch") for s in range(2)]
+    ends = [(f"gpu{n}", f"switch{n // 4}") for n in range(8)] + [("nic0", "switch0"), ("nic1", "switch1")]
+    edges = [{"source": a, "target": b} for a, b in [*ends, ("switch0", "switch1")]]
+    (here / "server.json").write_text(json.dumps({"nodes": nodes, "edges": edges}), encoding="utf-8")
+    (here / "mine.toml").write_text(OWN_SERVER, encoding="utf-8")
+    mine, points = run(here / "mine.toml"), run(SPINE)
+    assert mine.results.end_s.tolist() == pytest.approx(points.results.end_s.tolist(), rel=1e-9)
+    with pytest.raises(ScenarioError, match=r"network.host.path: leads outside"):
+        run(here / "mine.toml", overrides=["network.host.path=../server.json"])
+
+
+WAN = (
+    "network.topology={use='wan',sites=3,hosts_per_site=4,bandwidth='400 GB/s',wan_bandwidth='100 GB/s',"
+    "latency='1 us',wan_latency='10 ms'}"
+)
+
+
+def test_a_gang_on_two_sites_is_as_fast_as_the_line_between_them_allows():
+    # By `pack` the first job is on sites 0 and 1, the second on 1 and 2, over lines of a quarter of a node's NICs. With
+    # share s, the step grows by what it sends times 1/s - 1. A site for each mends it.
+    apart, alone = run(SPINE, overrides=[WAN]), run(SPINE, overrides=["network.contention=none"])
+    for job in (1, 2):
+        grown_s = apart.trained[job].step_time_s - alone.trained[job].step_time_s
+        assert grown_s == pytest.approx(3 * sending_s(4), rel=1e-9)
+    mended = run(SPINE, overrides=[WAN, "placement.use=topology_aware"])
+    assert mended.results.end_s.tolist() == alone.results.end_s.tolist()
 
 
 def test_rails_without_links_inside_need_a_host():

@@ -85,7 +85,7 @@ def test_nodes_that_are_rows_of_a_cube_make_a_grid_of_cubes_and_others_none():
         assert grid(OpticalTorus(2, 1.0, 0.0), links, (of,)) == found
 
 
-# Four cubes in a square. Two that are free touch at an edge alone, so that a slice of two is a box of neither direction.
+# Four cubes in a square. Two that are free touch at an edge alone, so that they are no box.
 ONES = table([0, 0, 0, 0, 1], [50, 10, 10, 80, 5], [64, 64, 64, 64, 128])
 
 
