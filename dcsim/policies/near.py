@@ -16,7 +16,7 @@ Ints = NDArray[np.int64]
 
 
 class NetworkPlacement(Placement):
-    """Base of placements that know the network: gangs under the smallest switch, on a torus in the smallest box.
+    """Base of placements that know the network: gangs under the smallest switch, on a torus in the smallest slice.
 
     A job of up to one node's accelerators goes on the fullest node that fits. Under a switch a larger gang has the
     shape of `pack`: the lowest empty nodes, then one node for the remainder, the fullest that fits. Pools are tried in

@@ -19,7 +19,8 @@ class TopologyAware(NetworkPlacement):
     of up to one node's accelerators goes on the fullest node that fits. Pools are tried in the order of the scenario.
 
     On a torus a gang takes a slice: the smallest free box with room for it, most like a cube, lowest on a tie; it waits
-    where none is free. Gangs for which no box of their pool is large enough take the lowest empty nodes.
+    where none is free. On an optical torus a slice is any free cubes, or a box in one cube, the fullest that has one.
+    Gangs for which no box of their pool is large enough take the lowest empty nodes.
     """
 
     @property
