@@ -35,6 +35,7 @@ CUSTOM = 'use = "custom"\npath = "{}"\n'
 TORUS = 'use = "torus"\nsides = {}\nbandwidth = "{}"\nlatency = "{}"\n'
 SPINE = 'use = "leaf_spine"\nleaves = {}\nspines = 1\nhosts_per_leaf = 3\nbandwidth = "{}"\n{}'
 UPLINK = 'uplink_bandwidth = "1 GB/s"\nlatency = "1 us"\n'
+HOST = '[network.host]\nuse = "nvlink_domain"\naccelerators = {}\nlink_bandwidth = "1 GB/s"\nlatency = "1 us"\n'
 NODES = [{"id": "spine"}, {"id": "h1"}, {"id": "h2"}, {"id": "h3"}]
 JSON = json.dumps({"nodes": NODES, "edges": [{"source": "h1", "target": "spin"}]})
 
@@ -87,6 +88,26 @@ BAD_TABLES = {
         ["small.toml:13: network.topology: more than 2,000,000 edges"],
     ),
     "10^9 of a torus": (TORUS.format("[1000, 1000, 1000]", "1 GB/s", "1 us"), ["more than 2,000,000 edges"]),
+    "no accelerator in a host": (
+        SPINE.format(1, "1 GB/s", UPLINK) + HOST.format(0),
+        ["small.toml:23: network.host.accelerators: must be a whole number >= 1 (got 0)"],
+    ),
+    "other hosts inside": (
+        SPINE.format(1, "1 GB/s", UPLINK) + HOST.format(2),
+        ["network.topology: ", "got 6 hosts, expected 3 nodes", "network.host or pools.nodes"],
+    ),
+    "10^9 in a host": (
+        SPINE.format(1, "1 GB/s", UPLINK) + HOST.format(10**9),
+        ["small.toml:21: network.host: more than 2,000,000 edges"],
+    ),
+    "a host in a torus": (
+        TORUS.format("[3, 1]", "1 GB/s", "1 us") + HOST.format(1),
+        ["small.toml:13: network.topology: has accelerators as its endpoints"],
+    ),
+    "10^9 cubes": (
+        'use = "optical_torus"\ncubes = 1_000_000_000\nbandwidth = "1 GB/s"\nlatency = "1 us"\n',
+        ["small.toml:13: network.topology: more than 2,000,000 edges"],
+    ),
     "10^9 hosts": (
         'use = "single_switch"\nhosts = 1_000_000_000\nbandwidth = "1 GB/s"\nlatency = "1 us"\n',
         ["network.topology: more than 2,000,000 edges (got 1,000,000,000); model the upper levels alone"],

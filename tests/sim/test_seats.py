@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 
 from dcsim.policies.decisions import Allocation
+from dcsim.scenario.network_failure import NetworkFailure
 from dcsim.scenario.spec import Accelerator, Pool
 from dcsim.sim.hosts import blocks
 from dcsim.sim.links import SharedLinks
+from dcsim.sim.parts import Part
 from dcsim.sim.seats import Seats
 from dcsim.topologies import leaf_spine, nvlink_domain, pcie_tree, wan
 from dcsim.topologies._hosts import with_insides
+from dcsim.topologies._parts import parts
 from dcsim.topologies._routes import compiled
 from dcsim.topologies.nvlink_domain import NvlinkDomain
 from dcsim.topologies.pcie_tree import PcieTree
@@ -20,6 +23,7 @@ from tests.sim.test_rates import at
 
 EIGHT = Accelerator(name="eight", accelerators_per_server=8, scale_up_domain="8")
 SPINE = leaf_spine.LeafSpine(2, 1, 2, bandwidth=400.0, uplink_bandwidth=1000.0, latency=0.0)
+DOWN = NetworkFailure(parts=("nic",), at=0.0, duration=1.0)
 RACK = Accelerator(name="rack", accelerators_per_server=4, scale_up_domain="72")
 
 
@@ -144,3 +148,18 @@ def test_a_gang_across_two_sites_has_what_the_line_between_them_carries():
     assert both.share(0) == 0.25
     both.join(1, at(0, 1, 2, each=8))
     assert shares(both, 0, 1) == pytest.approx([0.125, 0.125])
+
+
+def test_a_nic_that_fails_leaves_its_accelerators_the_others_of_their_pcie_switch():
+    # HGX: eight flows of 50 over eight NICs of 50. Without nic-0-0, accelerators 0 and 1 share nic-0-1; then there is
+    # none on their switch, and they go over that of another one, whose two NICs carry four flows.
+    here = hosts(nics=2, link_bandwidth=500.0)
+    here.join(0, at(0, 0, 2, each=8))
+    assert here.share(0) == 1.0
+    failed = [Part(name, parts(here.graph, name)[name], 0, DOWN) for name in ("nic-0-0", "nic-0-1")]
+    for part, share in zip(failed, (0.5, 0.5), strict=True):
+        assert here.fail(part) == ([], [0] if part is failed[0] else [])
+        assert here.share(0) == share
+    assert here.repair(failed[1]) == []
+    assert here.repair(failed[0]) == [0]
+    assert here.share(0) == 1.0
