@@ -324,6 +324,7 @@ NO_CHANGE = {
     "pools.nics_per_node": "is read by the models of training jobs: see tests/training",
     "network": "loads links with training jobs, which come from models: see tests/sim/test_links.py",
     "network.topology": "see network",
+    "network.host": "see network, and tests/scenarios/test_networks.py",
     "network.contention": "see network",
     **{
         f"network.failures{key}": "need links with training jobs: see tests/sim/test_failing_links.py"
