@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from dcsim.errors import Problem, ScenarioError
@@ -18,6 +19,7 @@ from dcsim.performance.network_run import NetworkRun
 from dcsim.performance.placed import (
     Place,
     PlacedStep,
+    domain_nodes,
     domain_size,
     nic_b_per_s,
     own_nic_b_per_s,
@@ -72,17 +74,22 @@ class Training:
     _steps: dict[tuple[int, int, Place], PlacedStep] = field(default_factory=dict)
     _legs: dict[tuple[int, tuple[int, ...]], Legs] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def sizes(self) -> tuple[int, ...]:
         """Gang sizes that it may have, smallest first: those that have a plan in every pool it may use."""
         return common_sizes(self.works)
+
+    @cached_property
+    def racks(self) -> frozenset[int]:
+        """Pools whose scale-up domains span nodes: only there does it matter which nodes a gang has."""
+        return frozenset(number for number, pool in enumerate(self.pools) if domain_nodes(pool) > 1)
 
     @property
     def service_s(self) -> float:
         """Time that the training takes in its reference, s."""
         return self.steps * self.reference_step.step_s()
 
-    @property
+    @cached_property
     def reference_step(self) -> PlacedStep:
         """The step in its reference."""
         return self.step(self.reference, self.sizes[0], self.place(self.reference, self.sizes[0]))

@@ -70,7 +70,8 @@ class SharedLinks:
         self._flows = idle_flows(np.concatenate((links.capacity_b_per_s, np.ones(ROOM))), ROOM, _longest(links) + 1)
         self._idle = list(range(ROOM))[::-1]
         self._load = np.zeros(self._own)
-        self._group, self._following = np.full(ROOM, NONE), np.full(ROOM, NONE)  # by flow; groups: a job's, of a kind
+        # By flow: its group, which are a job's of one kind, the next flow of it, and the share that the group has.
+        self._group, self._following, self._told = np.full(ROOM, NONE), np.full(ROOM, NONE), np.zeros(ROOM)
         self._senders: dict[int, Sender] = {}
         self._failed: list[Part] = []  # now
         self._down, self._up = NOBODY, links  # links over which nothing goes now, and those that there are besides
@@ -198,18 +199,20 @@ class SharedLinks:
         for kind, flows in zip(sender.kinds, sender.groups(), strict=True):
             numbers = flows.tolist()
             self._group[flows], self._following[flows] = KINDS * job + kind, numbers[1:] + numbers[:1]
+        self._told[sender.flows] = 0.0
         return change(self._flows, NOBODY, sender.flows)
 
     def _lay(self, job: int, sender: Sender) -> None:
         """Flows for a gang, which do not run yet, their paths written; none where one hop has no way."""
         first, link = self._ways(job, sender)
-        lengths = np.diff(first)
+        lengths = first[1:] - first[:-1]
         sender.flows = NOBODY
-        if lengths.all():
+        if lengths.min():
             self._make_room(len(sender), 1 + int(lengths.max()))
             sender.alone = self._alone(sender, first, link)
             sender.flows = np.array([self._idle.pop() for _ in range(len(sender))])
-            lay(self._flows, sender.flows, first, link, self._own, sender.asked_b_per_s(sender.alone))
+            asked_b_per_s = sender.asked_b_per_s(sender.alone)
+            lay(self._flows.path, self._flows.capacity_b_per_s, sender.flows, first, link, asked_b_per_s)
 
     def _make_room(self, flows: int, longest: int) -> None:
         """For so many flows more, with paths of so many links: detours are longer than any way before."""
@@ -221,11 +224,12 @@ class SharedLinks:
         self._idle = [*range(count, count + more)][::-1] + self._idle
         fill = np.full(more, NONE)
         self._group, self._following = (np.concatenate((old, fill)) for old in (self._group, self._following))
+        self._told = np.concatenate((self._told, np.zeros(more)))
 
     def _alone(self, sender: Sender, first: Ints, link: Ints) -> list[float]:
         """Share of its burst that each kind of a gang's traffic would get on these ways if it were alone there."""
         ways = first, link, sender.kind, sender.burst_b_per_s
-        found: list[float] = shares_alone(self._flows, self._load, *ways).tolist()
+        found: list[float] = shares_alone(self._flows.capacity_b_per_s, self._load, *ways).tolist()
         return found
 
     def _ratio(self, flows: Ints) -> Floats:
@@ -276,7 +280,8 @@ class SharedLinks:
     def _shared_anew(self, flows: Ints) -> list[int]:
         """Jobs of these running flows whose shares have changed, in their order."""
         changed: dict[int, None] = {}
-        groups, ratios = slowest(self._flows, flows, self._group, self._following, self._own)
+        now = self._flows.rate_b_per_s, self._flows.capacity_b_per_s
+        groups, ratios = slowest(*now, flows, self._group, self._following, self._told)
         for group, ratio in zip(groups.tolist(), ratios.tolist(), strict=True):
             job, kind = divmod(group, KINDS)
             sender = self._senders[job]

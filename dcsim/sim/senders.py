@@ -89,11 +89,14 @@ class Gangs:
     """
 
     def __init__(self, links: Links, pools: Sequence[Pool], order: Sequence[Sequence[int]] | None = None) -> None:
-        self._pools, self._hosts = pools, links.endpoints
+        self._pools = pools
         self._order = order or [range(pool.nodes) for pool in pools]
-        self._rails = rails_of(links, pools)
-        self._first_host = first_hosts(pools, self._rails)
+        rails = rails_of(links, pools)
+        starts = zip(first_hosts(pools, rails), pools, rails, strict=False)
+        # Endpoints of each node, shape (nodes, rails), by pool.
+        self._hosts = [links.endpoints[at : at + pool.nodes * n].reshape(-1, n) for at, pool, n in starts]
         self._together = [domain_nodes(pool) for pool in pools]
+        self._own_b_per_s: dict[tuple[int, int], float] = {}
 
     def sender(self, job: int, allocation: Allocation, sends: Sends) -> Sender | None:
         """A gang that sends if it is there, None if nothing of what it sends leaves a domain.
@@ -101,31 +104,34 @@ class Gangs:
         Each node sends as fast as the NICs of as many accelerators as the gang has on any of its nodes at least.
         Domains that span nodes send from each node of one to a node of the next.
         """
-        pool, nodes, counts = allocation[:3]
-        if len(nodes) < 2:
+        pool = allocation[0]
+        if len(allocation[1]) < 2:
             return None
-        domains = self._domains(pool, nodes, counts)
-        if len(domains) < 2:
-            return None
-        found = sends(job, pool, tuple(sum(count for _, count in domain) for domain in domains))
+        there = sorted(zip(map(self._order[pool].__getitem__, allocation[1]), *allocation[1:3], strict=True))
+        domains: list[tuple[int, ...]]
+        _, nodes, counts = zip(*there, strict=True)
+        domains, in_each = [(node,) for node in nodes], counts
+        if self._together[pool] > 1:
+            domains, in_each = _joined(nodes, counts, self._together[pool])
+        found = sends(job, pool, in_each) if len(domains) > 1 else None
         if found is None or not len(found[0]):
             return None
-        legs, most_b_per_s = found
-        fewest = min(counts)
-        used, each = min(fewest, self._rails[pool]), min(map(len, domains))
-        first = np.array([[node for node, _ in domain[:each]] for domain in domains])
-        places = self._first_host[pool] + first * self._rails[pool]
-        hosts = self._hosts[(places[:, :, None] + np.arange(used)).reshape(len(domains), -1)]
-        own = own_nic_b_per_s(self._pools[pool], max(counts))
-        return Sender(legs, hosts, fewest // used * min(most_b_per_s, own))
+        fewest, each = min(counts), min(map(len, domains))
+        used = min(fewest, self._hosts[pool].shape[1])
+        hosts = self._hosts[pool][[domain[:each] for domain in domains], :used].reshape(len(domains), -1)
+        key = pool, max(counts)
+        if key not in self._own_b_per_s:
+            self._own_b_per_s[key] = own_nic_b_per_s(self._pools[pool], key[1])
+        return Sender(found[0], hosts, fewest // used * min(found[1], self._own_b_per_s[key]))
 
-    def _domains(self, pool: int, nodes: Sequence[int], counts: Sequence[int]) -> list[list[tuple[int, int]]]:
-        """Nodes and accelerators of a gang by scale-up domain, in order of its ranks."""
-        order, together = self._order[pool], self._together[pool]
-        there = sorted(zip(nodes, counts, strict=True), key=lambda pair: order[pair[0]])
-        if together == 1:
-            return [[pair] for pair in there]
-        found: dict[int, list[tuple[int, int]]] = {}
-        for pair in there:
-            found.setdefault(pair[0] // together, []).append(pair)
-        return list(found.values())
+
+def _joined(
+    nodes: Sequence[int], counts: Sequence[int], together: int
+) -> tuple[list[tuple[int, ...]], tuple[int, ...]]:
+    """Nodes, and accelerators, of each scale-up domain of so many nodes, in order of the first of each."""
+    found: dict[int, list[int]] = {}
+    sums: dict[int, int] = {}
+    for node, count in zip(nodes, counts, strict=True):
+        found.setdefault(node // together, []).append(node)
+        sums[node // together] = sums.get(node // together, 0) + count
+    return [tuple(domain) for domain in found.values()], tuple(sums.values())

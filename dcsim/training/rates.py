@@ -75,10 +75,12 @@ class Rates:
             core_share = self._core_share[self._kind[job]][pool]
             time = 1.0 - core_share + core_share / clock + self._exposed * (1.0 / shares.dp - 1.0)
             return self._ratio[self._kind[job]][pool] / time
-        key = (number, allocation, clock, crowd, shares)
+        training = self._trainings[number]
+        where = allocation if pool in training.racks else allocation[2] or self._needs[job]
+        key = (number, pool, where, clock, crowd, shares)
         rate = self._known.get(key)
         if rate is None:
-            training, size = self._trainings[number], sum(allocation[2]) or self._needs[job]
+            size = sum(allocation[2]) or self._needs[job]
             step = training.step(pool, size, training.place(pool, size, allocation[1:3], crowd, shares))
             rate = self._known[key] = training.reference_step.step_s() / step.step_s(clock)
         return rate
