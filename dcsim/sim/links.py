@@ -20,13 +20,11 @@ from dcsim.kernels.fairshare import (
     Ints,
     change,
     idle_flows,
-    lay,
     resize,
     running_over,
-    shares_alone,
-    slowest,
     with_room,
 )
+from dcsim.kernels.gang_flows import lay, shares_alone, slowest
 from dcsim.kernels.routes import hops_to
 from dcsim.performance.placed import steady
 from dcsim.performance.plan_traffic import Legs, ring
