@@ -91,11 +91,13 @@ def idle_flows(capacity_b_per_s: Floats, count: int, longest: int) -> Flows:
     )
 
 
-def with_longer_paths(f: Flows, longest: int) -> Flows:
-    """The same flows, running as before, with room for paths of so many links; room never shrinks."""
-    count, before = f.path.shape
-    made = idle_flows(f.capacity_b_per_s, count, max(longest, before))
-    made.path[:, :before] = f.path
+def with_room(f: Flows, count: int, longest: int) -> Flows:
+    """The same flows, running as before, with room for so many, each with a link of its own behind all others (as `lay`
+    has it), and for paths of so many links; room never shrinks."""
+    flows, hops = f.path.shape
+    more = max(count - flows, 0)
+    made = idle_flows(np.concatenate((f.capacity_b_per_s, np.ones(more))), flows + more, max(longest, hops))
+    made.path[:flows, :hops] = f.path
     change(made, np.empty(0, np.int64), np.flatnonzero(f.rate_b_per_s))
     return made
 
@@ -126,40 +128,6 @@ def change(f: Flows, leaving: Ints, coming: Ints) -> Ints:
                 floor = min(floor, _full_at(f, link))
     seeds = np.concatenate((f.path[leaving].ravel(), f.path[coming].ravel()))
     return _anew(f, seeds, floor)
-
-
-@njit(cache=True, error_model="numpy")
-def lay(f: Flows, flows: Ints, first: Ints, link: Ints, own: int, own_b_per_s: float) -> None:
-    """Write the paths of flows that do not run: flow flows[k] takes link[first[k]:first[k + 1]], and then a link of its
-    own, numbered `own` + flow, that holds it at `own_b_per_s`."""
-    for place, flow in enumerate(flows):
-        begin, end = first[place], first[place + 1]
-        f.path[flow, : end - begin] = link[begin:end]
-        f.path[flow, end - begin] = own + flow
-        f.path[flow, end - begin + 1 :] = NONE
-        f.capacity_b_per_s[own + flow] = own_b_per_s
-
-
-@njit(cache=True, error_model="numpy")
-def slowest(f: Flows, found: Ints, group: Ints, following: Ints) -> tuple[Ints, Floats]:
-    """The groups of some flows, ascending, and the rate of each group's slowest flow, B/s.
-
-    group, following: shape (flows,): the number of a flow's group, and the next flow of it, round and round.
-    """
-    order = found[np.argsort(group[found], kind="mergesort")]
-    groups, least, count = np.empty(len(order), np.int64), np.full(len(order), np.inf), 0
-    for flow in order:
-        if count and groups[count - 1] == group[flow]:
-            continue
-        groups[count] = group[flow]
-        other = flow
-        while True:
-            least[count] = min(least[count], f.rate_b_per_s[other])
-            other = following[other]
-            if other == flow:
-                break
-        count += 1
-    return groups[:count], least[:count]
 
 
 @njit(cache=True, error_model="numpy")

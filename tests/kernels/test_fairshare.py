@@ -14,11 +14,9 @@ from dcsim.kernels.fairshare import (
     finish_times_s,
     flows,
     idle_flows,
-    lay,
     resize,
     running_over,
-    slowest,
-    with_longer_paths,
+    with_room,
 )
 
 Paths = list[list[int]]
@@ -176,10 +174,12 @@ def test_with_room_for_longer_paths_all_flows_run_as_before(
     made = over(capacity, paths)
     running = sorted(data.draw(st.sets(st.integers(0, len(paths) - 1))))
     change(made, numbers(), numbers(*running))
-    larger = with_longer_paths(made, 9)
-    assert larger.path.shape == (len(paths), 9)
-    np.testing.assert_allclose(larger.rate_b_per_s, made.rate_b_per_s, rtol=1e-9)
-    assert with_longer_paths(larger, 2).path.shape == (len(paths), 9)
+    more = data.draw(st.integers(0, 5))
+    larger = with_room(made, len(paths) + more, 9)
+    assert larger.path.shape == (len(paths) + more, 9)
+    assert larger.capacity_b_per_s.tolist() == [*made.capacity_b_per_s, *[1.0] * more]
+    np.testing.assert_allclose(larger.rate_b_per_s[: len(paths)], made.rate_b_per_s, rtol=1e-9)
+    assert with_room(larger, 1, 2).path.shape == (len(paths) + more, 9)
     change(larger, numbers(*running), numbers())
     assert not larger.rate_b_per_s.any()
 
@@ -189,22 +189,3 @@ def test_flows_over_a_link_are_those_that_run_and_have_it_on_their_path():
     change(made, numbers(), numbers(0, 1, 2))
     assert running_over(made, numbers(1)).tolist() == [0, 1]
     assert running_over(made, numbers(0, 2)).tolist() == [0, 2]
-
-
-def test_the_slowest_flow_of_each_group_is_found_from_any_of_its_flows():
-    here = over([6.0, 4.0, 9.0], [[0], [0, 1], [1], [2]])  # rates 4, 2, 2, 9
-    change(here, numbers(), numbers(0, 1, 2, 3))
-    group, following = numbers(5, 3, 5, 1), numbers(2, 1, 0, 3)
-    for found, expected in (((0,), [(5, 2.0)]), ((3, 2, 0, 1), [(1, 9.0), (3, 2.0), (5, 2.0)]), ((), [])):
-        groups, rates = slowest(here, numbers(*found), group, following)
-        assert list(zip(groups.tolist(), rates.tolist(), strict=True)) == expected
-
-
-def test_a_laid_flow_is_held_at_its_own_rate_wherever_it_lay_before():
-    here = idle_flows(np.array([10.0, 8.0, 1.0, 1.0]), 2, 3)  # links 2 and 3 are the flows' own
-    for way, expected in (((0, 1), [3.0, 3.0]), ((0,), [3.0, 3.0])):
-        lay(here, numbers(1, 0), numbers(0, len(way), len(way) + 1), numbers(*way, 0), 2, 3.0)
-        assert here.path[1].tolist() == [*way, 3, -1][:3]
-        change(here, numbers(), numbers(0, 1))
-        assert here.rate_b_per_s.tolist() == expected
-        change(here, numbers(0, 1), numbers())
