@@ -131,6 +131,30 @@ def test_a_slice_of_tpus_answers_by_its_axes(capsys: pytest.CaptureFixture[str])
     assert times == pytest.approx([2.0**30 / (6 * 45e9), 2.0**30 / (3 * 45e9)])
 
 
+def test_broadcasts_of_tpus_use_all_lanes_and_a_message_one_link(capsys: pytest.CaptureFixture[str]) -> None:
+    # On a torus of 4 x 4 x 4 with wrapped axes a chip has six links of 45 GB/s and six trees that share none; a message
+    # to a neighbour has one link; a hop takes 1 us, and no chip of an axis of four is further away than two.
+    words = ["collective", "--accelerator", "TPU-v4", "--torus", "4x4x4", "--sizes", "8B,1GiB", "--json"]
+    expected = {
+        "broadcast": [6e-6, 2.0**30 / 270e9],
+        "reduce": [6e-6, 2.0**30 / 270e9],
+        "p2p": [1e-6, 2.0**30 / 45e9],
+        "send_recv": [1e-6, 2.0**30 / 45e9],
+    }
+    for name, times in expected.items():
+        assert main([*words, "--collective", name]) == 0
+        assert [row["time_s"] for row in json.loads(capsys.readouterr().out)["rows"]] == pytest.approx(times)
+
+
+def test_one_rank_sends_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    tpu = ["collective", "--accelerator", "TPU-v5e", "--torus", "1x1"]
+    for words in ([*COMMAND, "--per-node", "1"], tpu):
+        assert main([*words, "--sizes", "1GiB"]) == 0
+        head, _, _, row = capsys.readouterr().out.splitlines()
+        assert head.startswith("all_reduce over 1 rank: ")
+        assert row.split(maxsplit=5) == ["1073741824", "0.00", "0.00", "0.00", "none", "one rank sends nothing"]
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -141,7 +165,13 @@ def test_a_slice_of_tpus_answers_by_its_axes(capsys: pytest.CaptureFixture[str])
         (["--sizes", "8"], "--sizes: 8 has no unit"),
         (["--sizes", "2MiB..1MiB"], "--sizes: must be > 0 B, from the smaller to the larger"),
         (["--sizes", "1B..1GiB..2GiB"], "--sizes: must be > 0 B"),
-        (["--sizes", "1e-300 B..1EB"], "--sizes: more than 200 sizes"),
+        (["--sizes", "1e-300 B..1EB"], "--sizes: no message is so small or so large"),
+        (["--sizes", "1e308B"], "--sizes: no message is so small or so large (got '1e308B', expected 1 B to 1 EB)"),
+        (["--sizes", ",".join(["1B"] * 201)], "--sizes: more than 200 sizes"),
+        (["--nic", "1e-300 B/s", "--nodes", "2"], "--nic: no NIC is so slow"),
+        (["--accelerator", "TPU-v5e", "--torus", "4x4x4"], "--torus: links of TPU-v5e form a torus of 2 axes"),
+        (["--accelerator", "TPU-v4", "--torus", "4x4"], "--torus: links of TPU-v4 form a torus of 3 axes"),
+        (["--accelerator", "TPU-v5e", "--torus", "32x16"], "--torus: a pod of TPU-v5e is 16x16"),
         (["--collective", "allreduce"], "--collective: is unknown"),
         (["--algorithms", "rings"], "--algorithms: is unknown"),
         (["--algorithms", "tree", "--collective", "broadcast"], "--algorithms: none of them can do broadcast"),
