@@ -45,8 +45,10 @@ WORDS = (("in_network", "nvls"), ("in_network", "sharp"), ("tree", "tree"), ("ri
 
 LARGE_B = 16.0 * 2**30
 """Size of a row that gives a bandwidth and no size."""
-LEAST_BUS_GB = 0.2
-"""A bus bandwidth below, printed with two decimals, says too little about a time."""
+PRINTED_GB = 0.005
+"""How far a bandwidth may be from its print: nccl-tests has two decimals."""
+WIDEST = 1.025 / 0.975
+"""Longest over shortest time that bandwidths may leave: within 2.5 % of what lies between, as 0.2 GB/s alone does."""
 PAIR = 2
 
 _ADAPTER = re.compile(r"([\d.]+)\s*(?:Gbps|Gb/s)", re.IGNORECASE)
@@ -163,13 +165,12 @@ def _group(row: Row, accelerator: Accelerator, ranks: int, nodes: int) -> Group:
 def _time(row: Row, collective: str, ranks: int) -> tuple[float, float, bool]:
     """Size, B, time, s, and whether the time was taken from the bus bandwidth.
 
-    A printed time that its own bus bandwidth contradicts is a slip of the source (a column cut in two); the bandwidth
-    is then believed, if it has digits enough.
+    A printed time that its own bus bandwidth contradicts is a slip of the source (a column cut in two); the bandwidths
+    are then believed, if they have digits enough.
     """
     size_b, time_s, bus = _number(row["size_bytes"]), _number(row["time_us"]), _number(row["busbw_GBps"])
-    factor = bus_factor(collective, ranks) * (2.0 if row["collective"] == "p2p_bidir" else 1.0)
-    if row["collective"].startswith("moe_"):
-        factor = 1.0
+    both_ways = 2.0 if row["collective"] == "p2p_bidir" else 1.0
+    factor = both_ways * (1.0 if row["collective"].startswith("moe_") else bus_factor(collective, ranks))
     if size_b is None or size_b <= 0.0:
         if not bus:
             raise Unusable("neither size nor bandwidth")
@@ -178,9 +179,20 @@ def _time(row: Row, collective: str, ranks: int) -> tuple[float, float, bool]:
         implied = factor * size_b / (time_s * 1e-6) / 1e9
         if bus is None or abs(implied - bus) <= 0.006 + 0.05 * bus:
             return size_b, time_s * 1e-6, False
-    if bus is None or bus < LEAST_BUS_GB:
-        raise Unusable("no time, or one that its bandwidth contradicts, and a bandwidth of too few digits")
-    return size_b, factor * size_b / (bus * 1e9), True
+    return size_b, size_b / 1e9 * _second_a_gb(bus, factor, _number(row.get("algbw_GBps") or ""), both_ways), True
+
+
+def _second_a_gb(bus: float | None, factor: float, algorithm: float | None, both_ways: float) -> float:
+    """Seconds that a GB takes, by the printed bus bandwidth, `factor` times size over time, and by that of the
+    algorithm: the middle of what the rounding of both leaves."""
+    shortest, longest = 0.0, math.inf
+    for printed, times in ((bus, factor), (algorithm, both_ways)):
+        if printed is not None and printed > PRINTED_GB:
+            shortest = max(shortest, times / (printed + PRINTED_GB))
+            longest = min(longest, times / (printed - PRINTED_GB))
+    if not shortest <= longest <= WIDEST * shortest:
+        raise Unusable("no time, or one that its bandwidth contradicts, and bandwidths of too few digits")
+    return 0.5 * (shortest + longest)
 
 
 def _number(text: str) -> float | None:

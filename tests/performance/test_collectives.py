@@ -61,6 +61,16 @@ def test_a_time_that_its_bandwidth_contradicts_is_taken_from_the_bandwidth() -> 
     assert (found.mended, found.total, sum(found.excluded.values())) == (1, 4, 2)
 
 
+def test_a_time_is_what_the_rounding_of_both_its_bandwidths_leaves() -> None:
+    # nccl-tests prints two decimals. 512 B of an all-reduce over 8 at 0.01 and 0.03 GB/s: 34.1 us at least, by the
+    # first, and 35.8 us at most, by the second. At 0.03 and 0.05 GB/s 1 KiB took 32.6 to 39.8 us: too wide to tell.
+    told = row(size_bytes="512", time_us="0.94", algbw_GBps="0.01", busbw_GBps="0.03")
+    wide = row(size_bytes="1024", time_us="0.07", algbw_GBps="0.03", busbw_GBps="0.05")
+    found = measured_rows([told, wide])
+    assert [each.time_s for each in found.rows] == pytest.approx([(512 / 15e6 + 512 * 1.75 / 25e6) / 2])
+    assert (found.mended, found.excluded.total()) == (1, 1)
+
+
 def test_networks_are_read_from_their_text() -> None:
     texts = {
         "EFA 4x100Gbps per node": 4 * 12.5e9 / 8,
