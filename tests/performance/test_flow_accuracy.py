@@ -40,7 +40,7 @@ def test_a_flow_inside_a_host_is_done_when_it_starts(tmp_path: Path) -> None:
 
 
 def test_rows_may_be_written_in_any_way_that_csv_has(tmp_path: Path) -> None:
-    links = "\ufeffcapacity_Bps, note ,link,case\r\n1e9,\"a, b\",x,A\r\n\r\n2e9,,\"y\",A\r\n"
+    links = '\ufeffcapacity_Bps, note ,link,case\r\n1e9,"a, b",x,A\r\n\r\n2e9,,"y",A\r\n'
     rows = [line.split(",") for line in FLOWS.split()]
     turned = "\r\n".join(",".join(f'"{cell}"' for cell in [*row[::-1], "z"]) for row in rows) + "\r\n,,,,,,\r\n\r\n"
     turned = turned.replace('"z"', '"extra"', 1).replace('"x"', '" x "')
