@@ -169,8 +169,8 @@ def torus_answers(
     """Collectives over all axes of a torus of TPUs; a message (`send_recv`) goes to a neighbour, over one link.
 
     link_b_per_s: one link, one direction. Broadcasts and reductions take one pass, as an all-gather does: a chip has as
-    many trees to all others that share no link as it has lanes (Edmonds, Combinatorial Algorithms, 1973), and sends each
-    its part.
+    many trees to all others that share no link as it has lanes (Edmonds, Combinatorial Algorithms, 1973), each for its
+    part.
     """
     hop_s = float(presets.table("collectives", TPU)["hop_us"]) * MICROSECOND
     if math.prod(sides) == 1:

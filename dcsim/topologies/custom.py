@@ -154,9 +154,9 @@ class _Maker:
         for number, edge in enumerate(found[key]):
             where = f"{key}[{number}]"
             if facts := self.table(where, edge, '{"source": "host-1", "target": "switch-1"}'):
-                ends = [self.named(where, end, facts) for end in ("source", "target")]
-                if None not in ends:
-                    self.between_known(where, *map(str, ends), facts)
+                source, target = (self.named(where, end, facts) for end in ("source", "target"))
+                if source is not None and target is not None:
+                    self.between_known(where, source, target, facts)
 
     def table(self, where: str, given: object, example: str) -> Mapping[str, Any] | None:
         """A node or edge of JSON, None, with a mistake noted, for what is none."""
