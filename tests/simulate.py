@@ -17,6 +17,7 @@ from dcsim.metrics.timeline import Timeline, timeline
 from dcsim.scenario.jobs import JobTable, Names
 from dcsim.scenario.spec import Accelerator, PluginTable, Pool, Scenario
 from dcsim.sim.engine import Engine, Outcome
+from dcsim.sim.islands import Islands
 from dcsim.sim.parts import Part
 from dcsim.sim.speeds import Contention, Speeds
 
@@ -92,6 +93,7 @@ def simulate(
     speeds: Speeds | None = fields.pop("speeds", None)
     links: Contention | None = fields.pop("links", None)
     parts: Sequence[Part] = fields.pop("parts", ())
+    islands: Islands | None = fields.pop("islands", None)
     facts: dict[str, Any] = {
         "name": "test",
         "pools": fields.pop("pools", None) or pools((nodes, width)),
@@ -107,5 +109,5 @@ def simulate(
     ]
     engine = Engine(scenario, jobs, *policies, speeds=speeds)
     if links is not None:
-        engine.contend(links, parts)
+        engine.contend(links, parts, islands)
     return Simulated(scenario, jobs, engine.run())
