@@ -76,7 +76,7 @@ class Run:
     @cached_property
     def summary(self) -> dict[str, Any]:
         """Scalars by name, units in the names; slow-downs by contention only where links are shared."""
-        found = summary(self.jobs, self.results, self.timeline, self.log, capacity(self.scenario))
+        found = summary(self.jobs, self.results, self.timeline, self.log, self.scenario.pools)
         return found if self.slowdown is None else found | spread("contention_slowdown", self.slowdown)
 
     @cached_property

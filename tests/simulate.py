@@ -46,8 +46,7 @@ class Simulated:
 
     @cached_property
     def summary(self) -> dict[str, Any]:
-        capacity = sum(pool.nodes * pool.accelerators_per_node for pool in self.scenario.pools)
-        return summary(self.jobs, self.results, self.timeline, self.log, capacity)
+        return summary(self.jobs, self.results, self.timeline, self.log, self.scenario.pools)
 
     @property
     def start_s(self) -> list[float]:

@@ -55,8 +55,8 @@ def test_slow_down_counts_the_spines_that_are_down(ran: Ran):
 
 
 def test_each_way_to_fail_has_a_cost_of_its_own_by_the_closed_form(ran: Ran):
-    # Half of the links for `reroute` and `stop`, a quarter for `slow`. Checkpoints come every 600 s of work: "first" has
-    # done 1500 s of it when it is stopped, 300 s of them since its last one, and "second" 900 s, 300 s too.
+    # Half of the links for `reroute` and `stop`, a quarter for `slow`. Checkpoints come every 600 s of work: "first" is
+    # stopped after 1500 s of it, 300 s of them since its last one, and "second" after 900 s, 300 s too.
     alone_s, sent_s = service_s(ran) / 10_000, sending_s(4)
     quarter = 1.0 + 3.0 * sent_s / alone_s
     costs_s = {

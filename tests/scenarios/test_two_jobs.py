@@ -104,7 +104,9 @@ def test_jobs_that_send_for_less_than_half_of_a_step_take_turns(ran: Ran, use: s
     assert 0.4 * step_s < sending_s(5) < 0.5 * step_s
     met = ran("two-jobs-one-spine", f"placement.use={use}", *jobs)
     assert met.trained[1].step_time_s == pytest.approx(step_s * slow_down(step_s, 5), rel=1e-9)
-    assert ran("two-jobs-one-spine", TAKE_TURNS.format(use), *jobs).results.end_s.tolist() == alone.results.end_s.tolist()
+    assert (
+        ran("two-jobs-one-spine", TAKE_TURNS.format(use), *jobs).results.end_s.tolist() == alone.results.end_s.tolist()
+    )
 
 
 def test_jobs_that_send_for_more_than_half_of_a_step_slow_each_other_down_all_the_same(ran: Ran):
