@@ -8,7 +8,6 @@ together. A flow whose path is empty stays inside a host and is done when it sta
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import math
 from collections import defaultdict
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from dcsim.errors import Problem, TraceError
 from dcsim.kernels.fairshare import finish_times_s, flows
+from dcsim.performance.measured_csv import rows_of
 
 Row = Mapping[str, str]
 Floats = NDArray[np.float64]
@@ -28,23 +28,10 @@ FLOW_COLUMNS = ("case", "flow", "size_bytes", "start_s", "path", "finish_s_simgr
 
 
 def read(path: Path, columns: tuple[str, ...]) -> dict[str, list[tuple[int, Row]]]:
-    """Rows by case, each with its line; TraceError if a column or every row is missing."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file, skipinitialspace=True)
-        cases: dict[str, list[tuple[int, Row]]] = defaultdict(list)
-        try:
-            names = {(name or "").strip(): name for name in reader.fieldnames or ()}
-            missing = [name for name in columns if name not in names]
-            if missing:
-                raise TraceError(Problem(str(path), ", ".join(missing), "no such column"))
-            for row in reader:
-                cells = {name: (row[names[name]] or "").strip() for name in columns}
-                if any(cells.values()):
-                    cases[cells["case"]].append((reader.line_num, cells))
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise TraceError(Problem(str(path), "", f"cannot be read as CSV: {error}")) from None
-    if not cases:
-        raise TraceError(Problem(str(path), "", "has no rows"))
+    """Rows by case, each with its line; TraceError as for `rows_of`."""
+    cases: dict[str, list[tuple[int, Row]]] = defaultdict(list)
+    for line, row in rows_of(path, columns):
+        cases[row["case"]].append((line, row))
     return cases
 
 

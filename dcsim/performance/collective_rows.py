@@ -5,7 +5,6 @@ What a row does not say is filled by a written rule. A row that cannot be told i
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from collections import Counter
@@ -13,10 +12,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dcsim.errors import Problem, TraceError
 from dcsim.kernels.collectives import bus_factor
 from dcsim.kernels.tuning import COLLECTIVES, Group
 from dcsim.performance.collectives import fact_s, generation_of, group_of, usual_algorithms
+from dcsim.performance.measured_csv import rows_of
 from dcsim.performance.row_text import GBIT_B_PER_S, accelerator_preset, nic_b_per_s
 from dcsim.scenario import presets
 from dcsim.scenario.spec import Accelerator
@@ -87,16 +86,8 @@ class MeasuredRows:
 
 
 def read(path: Path) -> MeasuredRows:
-    """All rows of a file that can be told; TraceError if a needed column, or every row, is missing."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        missing = [name for name in NEEDED if name not in (reader.fieldnames or ())]
-        if missing:
-            raise TraceError(Problem(str(path), ", ".join(missing), "no such column"))
-        rows = [{key: value or "" for key, value in row.items()} for row in reader]
-    if not rows:
-        raise TraceError(Problem(str(path), "", "has no rows"))
-    return measured_rows(rows)
+    """All rows of a file that can be told; TraceError as for `rows_of`."""
+    return measured_rows(row for _, row in rows_of(path, NEEDED))
 
 
 def measured_rows(rows: Iterable[Row]) -> MeasuredRows:
@@ -118,7 +109,7 @@ def _measured(row: Row) -> tuple[Measured, bool]:
     collective = next((name for old, name in NAMES.items() if row["collective"].startswith(old)), row["collective"])
     if collective not in COLLECTIVES:
         raise Unusable("not between accelerators, or no known collective")
-    ranks, nodes = _whole(row, "nranks"), _whole(row, "nodes")
+    ranks, nodes = _ranks_and_nodes(row)
     if ranks < PAIR or nodes > ranks:
         raise Unusable("fewer than two ranks, or than nodes")
     name, accelerator = _accelerator(row["gpu"])
@@ -127,9 +118,23 @@ def _measured(row: Row) -> tuple[Measured, bool]:
     words = re.sub(r"\(.*?\)", "", row.get("algorithm") or "").lower()
     named = sorted({found for found, word in WORDS if word in words and not (found == "tree" and "nvls" in words)})
     algorithms = (named[0],) if len(named) == 1 else usual_algorithms()
+    if algorithms == ("in_network",):
+        group = group._replace(in_network=1.0)  # the source saw it, whatever is known of the device
     call_s = fact_s("python_call_us") if ".py" in (row.get("note") or "") else None
     generation = generation_of(name).name
     return Measured(row["source_id"], collective, size_b, time_s, nodes, generation, group, algorithms, call_s), derived
+
+
+def _ranks_and_nodes(row: Row) -> tuple[int, int]:
+    """Both as the row says; where it says one of them alone, the other by its accelerators a node."""
+    local = _number(row.get("gpus_per_node") or "")
+    if local and not row["nodes"]:
+        ranks = _whole(row, "nranks")
+        return ranks, math.ceil(ranks / local)
+    if local and not row["nranks"]:
+        nodes = _whole(row, "nodes")
+        return round(nodes * local), nodes
+    return _whole(row, "nranks"), _whole(row, "nodes")
 
 
 def _accelerator(text: str) -> tuple[str, Accelerator]:

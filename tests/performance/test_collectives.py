@@ -13,7 +13,7 @@ from dcsim.__main__ import main
 from dcsim.errors import TraceError
 from dcsim.kernels.tuning import Tuned
 from dcsim.performance.collective_fit import CONSTANTS, bench, fit, shipped, starts
-from dcsim.performance.collective_rows import measured_rows, read
+from dcsim.performance.collective_rows import NEEDED, measured_rows, read
 from dcsim.performance.collectives import LIBRARY, TPU, generation_of, generations, group_of
 from dcsim.scenario import presets
 
@@ -82,17 +82,49 @@ def test_networks_are_read_from_their_text() -> None:
     assert [each.group.nic_b_per_s for each in measured_rows(rows).rows] == list(texts.values())
 
 
+def test_nodes_or_ranks_that_a_row_leaves_out_follow_from_accelerators_a_node() -> None:
+    full = row(nodes="2", nranks="16", gpus_per_node="8")
+    found = measured_rows([full, full | {"nodes": ""}, full | {"nranks": ""}]).rows
+    assert found[0].nodes == 2
+    assert found[0] == found[1] == found[2]
+    assert measured_rows([row(nodes="", gpus_per_node="")]).excluded.total() == 1
+
+
+def test_sums_in_switches_that_a_source_saw_are_there_on_unknown_devices_too() -> None:
+    found = measured_rows([row(gpu="X1", algorithm="NVLS")])
+    assert len(bench(found.rows).rows) == 1
+
+
 def test_a_forced_algorithm_is_the_only_one_allowed() -> None:
     texts = {"Ring (NVLS off)": ("ring",), "NVLSTree (forced)": ("in_network",), "Tree": ("tree",)}
     found = measured_rows([row(algorithm=text) for text in texts])
     assert [each.algorithms for each in found.rows] == list(texts.values())
 
 
-def test_a_file_without_the_columns_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"gpu,nodes\nH100,1\n", "source_id, nranks.* no such column"),
+        (",".join(NEEDED).encode() + b"\n,,\n\n", "has no rows"),
+        (",".join(NEEDED).encode() + b"\n\xe9\n", "cannot be read as CSV"),
+        (b"", "no such column"),
+    ],
+)
+def test_a_file_that_holds_no_rows_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
     path = tmp_path / "rows.csv"
-    path.write_text("gpu,nodes\nH100,1\n")
-    with pytest.raises(TraceError, match="source_id"):
+    path.write_bytes(content)
+    with pytest.raises(TraceError, match=said):
         read(path)
+
+
+def test_a_file_is_read_however_its_columns_stand_and_are_written(tmp_path: Path) -> None:
+    plain = row(note="a, b")
+    names = [*reversed(plain), "extra"]
+    lines = [names, [*reversed(plain.values()), "1"], [], [""] * 3]
+    text = "\r\n".join(", ".join(f'"{cell} "' for cell in line) for line in lines)
+    path = tmp_path / "rows.csv"
+    path.write_text("\ufeff" + text, encoding="utf-8", newline="")
+    assert read(path) == measured_rows([plain])
 
 
 def test_a_fit_finds_the_constants_that_made_its_rows() -> None:
