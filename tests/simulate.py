@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,9 +17,11 @@ from dcsim.metrics.timeline import Timeline, timeline
 from dcsim.scenario.jobs import JobTable, Names
 from dcsim.scenario.spec import Accelerator, PluginTable, Pool, Scenario
 from dcsim.sim.engine import Engine, Outcome
-from dcsim.sim.islands import Islands
 from dcsim.sim.parts import Part
 from dcsim.sim.speeds import Contention, Speeds
+
+if TYPE_CHECKING:
+    from dcsim.sim.islands import Islands  # loads networkx and Numba
 
 V100 = Accelerator(name="V100")
 
