@@ -24,14 +24,14 @@ from dcsim.scenario.jobs import JobTable
 from dcsim.scenario.load import load
 from dcsim.scenario.loaded import Loaded, Source
 from dcsim.scenario.plugin_tables import build
-from dcsim.scenario.spec import PluginTable, Pool, Scenario
+from dcsim.scenario.spec import PluginTable, Scenario
 from dcsim.sim.engine import Engine, Outcome, Progress
 from dcsim.sim.parts import Part
 from dcsim.sim.rng import stream
 from dcsim.speeds.base import SpeedContext
 from dcsim.training.jobs import training_table
 from dcsim.training.rates import Rates, kept_away
-from dcsim.training.told import Trained, sent_b, trained
+from dcsim.training.told import Trained, steps_per_s, trained
 from dcsim.workloads.base import WorkloadContext
 
 if TYPE_CHECKING:
@@ -94,8 +94,9 @@ class Run:
             return None
         from dcsim.sim.traffic import traffic
 
-        links = _shared_links(self.interconnect, self.scenario, self.jobs)
-        return traffic(self.log, links, sent_b(self.trained, self.log, len(self.jobs)), slots_s)
+        trainings = trainings_of(Loaded.again(self.scenario, self.source))
+        links = _shared_links(self.interconnect, self.scenario, self.jobs, trainings)
+        return traffic(self.log, links, steps_per_s(self.trained, self.log, len(self.jobs)), slots_s)
 
 
 def capacity(scenario: Scenario) -> int:
@@ -205,7 +206,12 @@ def _interconnect(loaded: Loaded) -> None:
 
 
 def _connected(
-    loaded: Loaded, jobs: JobTable, speeds: Rates | None, placement: Placement, scheduler: object
+    loaded: Loaded,
+    jobs: JobTable,
+    speeds: Rates | None,
+    trainings: Sequence[Training],
+    placement: Placement,
+    scheduler: object,
 ) -> tuple[SharedLinks, Contention, list[Part], Islands | None] | None:
     """The links of the scenario's network where jobs share them, who says what they get of them, what can fail, and who
     is told of it; tells the placement where nodes are."""
@@ -225,29 +231,32 @@ def _connected(
         placement.grid = grid(build("topology", network.topology, loaded), graph, pools)
     if not loaded.scenario.shares_links:
         return None
-    links = _shared_links(graph, loaded.scenario, jobs)
+    links = _shared_links(graph, loaded.scenario, jobs, trainings)
     contention = Turns(links, speeds.phase) if placement.interleave and speeds is not None else links
     parts = failing_parts(loaded, graph)
     down = placement.uses_network and any(not part.left for part in parts)
     return links, contention, parts, Islands(graph, pools, placement) if down else None
 
 
-def _shared_links(graph: Links, scenario: Scenario, jobs: JobTable) -> SharedLinks:
+def _shared_links(graph: Links, scenario: Scenario, jobs: JobTable, trainings: Sequence[Training]) -> SharedLinks:
     """The links of a graph, on which nobody sends yet."""
-    from dcsim.sim.links import SharedLinks, senders
+    from dcsim.sim.hosts import ring_order
+    from dcsim.sim.links import SharedLinks, who_sends
 
     traffic = None if scenario.network is None else scenario.network.traffic
-    return SharedLinks(graph, scenario.pools, senders(jobs.training, traffic.bandwidth if traffic else 0.0))
+    sends = who_sends(jobs.training, trainings, traffic.bandwidth if traffic else 0.0)
+    return SharedLinks(graph, scenario.pools, sends, ring_order(graph, scenario.pools))
 
 
 def _slowdowns(
-    run: Outcome, jobs: JobTable, pools: Sequence[Pool], rates: Rates, links: SharedLinks
+    run: Outcome, jobs: JobTable, scenario: Scenario, rates: Rates, links: SharedLinks
 ) -> NDArray[np.float64]:
     """By how much contention slowed each job down that may send, shape (jobs,); see `metrics.contention.slowdowns`."""
     from dcsim.sim.alone import rates_alone
 
-    sends = np.array([bool(links.sends(job)) for job in range(len(jobs))])
-    alone = rates_alone(run.log, sends, rates, [pool.clock for pool in pools], links.idle())
+    traces_send = scenario.network is not None and scenario.network.traffic is not None
+    sends = np.full(len(jobs), traces_send) | (False if jobs.training is None else jobs.training >= 0)
+    alone = rates_alone(run.log, sends, rates, [pool.clock for pool in scenario.pools], links.idle())
     return slowdowns(run.log, alone, len(jobs), run.end_s)
 
 
@@ -279,7 +288,7 @@ def _run(source: Loaded, progress: Callable[[Progress], None] | None, traces: Tr
     jobs, speeds = speeds_of(source, load_jobs(source, trainings, traces), trainings)
     scheduler = build("scheduler", scenario.scheduler, source)
     placement = build("placement", scenario.placement, source)
-    connected = _connected(source, jobs, speeds, placement, scheduler)
+    connected = _connected(source, jobs, speeds, trainings, placement, scheduler)
     engine = Engine(scenario, jobs, scheduler, placement, speeds=speeds)
     if connected is not None:
         engine.contend(*connected[1:])
@@ -290,5 +299,5 @@ def _run(source: Loaded, progress: Callable[[Progress], None] | None, traces: Tr
     told = trained(jobs, outcome.log, trainings)
     slowdown = None
     if connected is not None and speeds is not None:
-        slowdown = _slowdowns(outcome, jobs, scenario.pools, speeds, connected[0])
+        slowdown = _slowdowns(outcome, jobs, scenario, speeds, connected[0])
     return Run(scenario, jobs, outcome.log, outcome.end_s, outcome.events, wall_s, source.source, told, slowdown)

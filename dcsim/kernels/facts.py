@@ -103,6 +103,12 @@ class Device(NamedTuple):
     overlap: float = 0.8  # share of computing time that can hide traffic
     step_latency_s: float = 0.0  # host time once a step: data, gradient norm, optimiser launches
     straggling: float = 0.0  # growth of step time with every doubling of accelerators beyond one server
+    # where a job is: shares of `nic_b_per_s` that the network leaves each kind of its traffic
+    nic_share_tp: float = 1.0
+    nic_share_cp: float = 1.0
+    nic_share_ep: float = 1.0
+    nic_share_dp: float = 1.0
+    nic_share_pp: float = 1.0
 
 
 class Step(NamedTuple):

@@ -91,11 +91,13 @@ def idle_flows(capacity_b_per_s: Floats, count: int, longest: int) -> Flows:
     )
 
 
-def with_longer_paths(f: Flows, longest: int) -> Flows:
-    """The same flows, running as before, with room for paths of so many links; room never shrinks."""
-    count, before = f.path.shape
-    made = idle_flows(f.capacity_b_per_s, count, max(longest, before))
-    made.path[:, :before] = f.path
+def with_room(f: Flows, count: int, longest: int) -> Flows:
+    """The same flows, running as before, with room for so many, each with a link of its own behind all others (as `lay`
+    has it), and for paths of so many links; room never shrinks."""
+    flows, hops = f.path.shape
+    more = max(count - flows, 0)
+    made = idle_flows(np.concatenate((f.capacity_b_per_s, np.ones(more))), flows + more, max(longest, hops))
+    made.path[:flows, :hops] = f.path
     change(made, np.empty(0, np.int64), np.flatnonzero(f.rate_b_per_s))
     return made
 
@@ -129,37 +131,77 @@ def change(f: Flows, leaving: Ints, coming: Ints) -> Ints:
 
 
 @njit(cache=True, error_model="numpy")
-def lay(f: Flows, flows: Ints, first: Ints, link: Ints, own: int, own_b_per_s: float) -> None:
+def lay(path: Ints, capacity_b_per_s: Floats, flows: Ints, first: Ints, link: Ints, own_b_per_s: Floats) -> None:
     """Write the paths of flows that do not run: flow flows[k] takes link[first[k]:first[k + 1]], and then a link of its
-    own, numbered `own` + flow, that holds it at `own_b_per_s`."""
+    own that holds it at own_b_per_s[k]. The flows' own links are the last ones, in their order.
+
+    path, capacity_b_per_s: of `Flows`. Like the two below it is called for every gang, with no more arrays of `Flows`
+    than it needs: handing over all of them takes longer than its work.
+    """
+    own = len(capacity_b_per_s) - len(path)
     for place, flow in enumerate(flows):
         begin, end = first[place], first[place + 1]
-        f.path[flow, : end - begin] = link[begin:end]
-        f.path[flow, end - begin] = own + flow
-        f.path[flow, end - begin + 1 :] = NONE
-        f.capacity_b_per_s[own + flow] = own_b_per_s
+        path[flow, : end - begin] = link[begin:end]
+        path[flow, end - begin] = own + flow
+        path[flow, end - begin + 1 :] = NONE
+        capacity_b_per_s[own + flow] = own_b_per_s[place]
 
 
 @njit(cache=True, error_model="numpy")
-def slowest(f: Flows, found: Ints, group: Ints, following: Ints) -> tuple[Ints, Floats]:
-    """The groups of some flows, ascending, and the rate of each group's slowest flow, B/s.
+def slowest(
+    rate_b_per_s: Floats, capacity_b_per_s: Floats, found: Ints, group: Ints, following: Ints, told: Floats
+) -> tuple[Ints, Floats]:
+    """The groups of some flows, ascending, for which the least share that any of their flows has of what its own link
+    carries is not the one that was told last, and that share.
 
-    group, following: shape (flows,): the number of a flow's group, and the next flow of it, round and round.
+    rate_b_per_s, capacity_b_per_s: of `Flows` whose own links are the last ones. group, following, told: shape
+    (flows,): the number of a flow's group, the next flow of it, round and round, and what was told last, which is
+    written.
     """
+    own = len(capacity_b_per_s) - len(rate_b_per_s)
     order = found[np.argsort(group[found], kind="mergesort")]
-    groups, least, count = np.empty(len(order), np.int64), np.full(len(order), np.inf), 0
+    groups, shares, count, before = np.empty(len(order), np.int64), np.empty(len(order)), 0, NONE
     for flow in order:
-        if count and groups[count - 1] == group[flow]:
+        if group[flow] == before:
             continue
-        groups[count] = group[flow]
-        other = flow
+        before, least, other = group[flow], np.inf, flow
         while True:
-            least[count] = min(least[count], f.rate_b_per_s[other])
+            least = min(least, rate_b_per_s[other] / capacity_b_per_s[own + other])
             other = following[other]
             if other == flow:
                 break
+        if least == told[flow]:
+            continue
+        groups[count], shares[count] = before, least
         count += 1
-    return groups[:count], least[:count]
+        while True:
+            told[other] = least
+            other = following[other]
+            if other == flow:
+                break
+    return groups[:count], shares[:count]
+
+
+@njit(cache=True, error_model="numpy")
+def shares_alone(
+    capacity_b_per_s: Floats, load: Floats, first: Ints, link: Ints, kind: Ints, asked_b_per_s: Floats
+) -> Floats:
+    """Share of what it asks for that each kind of some flows gets if they alone are sent, shape (kinds,).
+
+    All of a kind are slowed down alike, to what the link leaves that lacks most. Flow k, of kind[k], takes
+    link[first[k]:first[k + 1]] and asks for asked_b_per_s[k]. load: shape (links,), room for sums, 0 before and after.
+    """
+    shares = np.ones(kind.max() + 1)
+    for own in range(len(shares)):
+        for place, flow_kind in enumerate(kind):
+            if flow_kind == own:
+                for crossed in link[first[place] : first[place + 1]]:
+                    load[crossed] += asked_b_per_s[place]
+        for crossed in link:
+            if load[crossed] > 0.0:
+                shares[own] = min(shares[own], capacity_b_per_s[crossed] / load[crossed])
+                load[crossed] = 0.0
+    return shares
 
 
 @njit(cache=True, error_model="numpy")

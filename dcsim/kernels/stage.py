@@ -120,7 +120,7 @@ def _tensor_s(model: Model, plan: Plan, device: Device, tokens: float) -> float:
     """All-reduces of one pass, one a block, or as many all-gathers and reduce-scatters with sequence parallelism."""
     if plan.tp <= 1.0:
         return 0.0
-    one_s = all_reduce_s(2.0 * tokens * model.hidden, road(device, 1.0, plan.tp))
+    one_s = all_reduce_s(2.0 * tokens * model.hidden, road(device, 1.0, plan.tp, device.nic_share_tp))
     return (2.0 + model.cross_layers / model.layers) * one_s
 
 
@@ -130,7 +130,7 @@ def _context_s(model: Model, plan: Plan, device: Device, tokens: float, core: Ti
     if plan.cp <= 1.0:
         return 0.0
     pair_b = 4.0 * tokens * plan.cp * max(model.kv_heads * (1.0 / plan.tp), 1.0) * model.head_dim
-    ring_s = gather_s(pair_b, road(device, plan.tp, plan.cp))
+    ring_s = gather_s(pair_b, road(device, plan.tp, plan.cp, device.nic_share_cp))
     forward_s = exposed_s(ring_s, device.overlap * core.forward_s)
     passes = 2.0 if plan.recompute == FULL else 1.0
     return passes * forward_s + exposed_s(2.0 * ring_s, device.overlap * core.input_s)

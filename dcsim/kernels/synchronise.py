@@ -59,11 +59,11 @@ def data_parallel(model: Model, plan: Plan, device: Device, forward_s: float, ba
     ranks = plan.dp * plan.cp
     share = device.overlap * plan.overlap_dp
     cover = Cover(share * forward_s, share * backward_s)
-    whole = road(device, plan.tp, ranks)
+    whole = road(device, plan.tp, ranks, device.nic_share_dp)
     if plan.sharding >= ZERO3:
         traffic_s, states = _gathered(model, plan, device, held, cover)
     else:
-        own = road(device, plan.tp * plan.ep, max(ranks * (1.0 / plan.ep), 1.0))
+        own = road(device, plan.tp * plan.ep, max(ranks * (1.0 / plan.ep), 1.0), device.nic_share_dp)
         traffic_s = _reduced_s(model, plan, held, whole, own, cover)
         states = held.dense + held.routed
         if plan.sharding > UNSHARDED:
@@ -92,7 +92,7 @@ def _gathered(model: Model, plan: Plan, device: Device, held: Held, cover: Cover
     """ZeRO-3, FSDP, HSDP: weights gathered forward and backward, gradients scattered, each micro-batch, by layer."""
     ranks = plan.dp * plan.cp
     shards = min(plan.shard_ranks, ranks) if plan.sharding == HSDP else ranks
-    inner: Road = road(device, plan.tp, shards)
+    inner: Road = road(device, plan.tp, shards, device.nic_share_dp)
     parameters = held.dense + held.routed
     later_s = (model.layers * (1.0 / plan.pp) - 1.0) * inner.latency_s  # latency of the layers after the first
     gather = gather_s(2.0 * parameters, inner) + later_s
@@ -102,6 +102,6 @@ def _gathered(model: Model, plan: Plan, device: Device, held: Held, cover: Cover
     count = plan.global_batch / (plan.dp * plan.micro_batch)
     each_s = exposed_s(gather, cover.forward_s) + exposed_s(gather + scatter, cover.backward_s)
     if shards < ranks:
-        outer = road(device, plan.tp * shards, ranks / shards)
+        outer = road(device, plan.tp * shards, ranks / shards, device.nic_share_dp)
         each_s += exposed_s(all_reduce_s(plan.gradient_bytes * parameters / shards, outer), cover.backward_s) / count
     return count * each_s, parameters / shards

@@ -18,18 +18,18 @@ class Road(NamedTuple):
 
 
 @inlined
-def road(device: Device, inside: float, ranks: float) -> Road:
+def road(device: Device, inside: float, ranks: float, nic_share: float = 1.0) -> Road:
     """The road of a group whose neighbours are `inside` accelerators apart; servers are filled in that order.
 
     A group inside the scale-up domain uses its links. One that leaves it runs as rings through all the NICs that
     its local ranks own (NCCL), so a rank gets NIC bandwidth times the ranks a domain has of the group, at most that
-    of the links. Latency grows with each doubling (trees).
+    of the links; of NICs it has `nic_share`. Latency grows with each doubling (trees).
     """
     ranks = max(ranks, 1.0)
     local = min(max(device.domain / inside, 1.0), ranks)
     rate = device.link_b_per_s * device.link_efficiency
     if local < ranks:
-        rate = min(device.nic_b_per_s * device.nic_efficiency * local, rate)
+        rate = min(device.nic_b_per_s * nic_share * device.nic_efficiency * local, rate)
     latency_s = device.link_latency_s * math.log2(local) + device.nic_latency_s * math.log2(ranks / local)
     return Road(ranks, 1.0 / rate, latency_s)
 
@@ -74,7 +74,7 @@ def dispatch_s(token_b: float, copies: float, device: Device, ranks: float) -> f
 @inlined
 def _two_levels_s(links_b: float, nics_b: float, local: float, ranks: float, device: Device) -> float:
     links_s = links_b / (device.link_b_per_s * device.link_efficiency)
-    nics_s = nics_b / (device.nic_b_per_s * device.nic_efficiency)
+    nics_s = nics_b / (device.nic_b_per_s * device.nic_share_ep * device.nic_efficiency)
     return (
         links_s + nics_s + device.link_latency_s * math.log2(local) + (device.nic_latency_s if local < ranks else 0.0)
     )
@@ -85,7 +85,7 @@ def send_s(size_b: float, device: Device, apart: float) -> float:
     """One message to the rank that is `apart` accelerators away, s."""
     if apart < device.domain:
         return size_b / (device.link_b_per_s * device.link_efficiency) + device.link_latency_s
-    return size_b / (device.nic_b_per_s * device.nic_efficiency) + device.nic_latency_s
+    return size_b / (device.nic_b_per_s * device.nic_share_pp * device.nic_efficiency) + device.nic_latency_s
 
 
 @inlined

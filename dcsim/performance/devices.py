@@ -26,7 +26,9 @@ from dcsim.scenario.spec import Accelerator
 from dcsim.units import human_si
 
 FIELDS = {name: number for number, name in enumerate(Device._fields)}
-CALIBRATED = tuple(name for name in Device._fields[FIELDS["product_efficiency"] :] if name != "clock")
+CALIBRATED = tuple(
+    name for name in Device._fields[FIELDS["product_efficiency"] : FIELDS["nic_share_tp"]] if name != "clock"
+)
 FRAMEWORKS = ("megatron", "pytorch", "jax", "unfused")
 
 ELEMENT_B = {"fp32": 4.0, "tf32": 4.0, "fp16": 2.0, "bf16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 0.5}

@@ -168,11 +168,20 @@ def _traffic_s(network: Network, device: Device, training: Training, work: Work,
     workers = float(training.workers)
     if training.workers == 1:
         return 0.0
-    gradients_b = work.element_b * dense_parameters(network)
-    summed_s = all_reduce_s(gradients_b, road(device, 1.0, workers))
-    made = map(row, network.operations)
-    looked_up_b = work.element_b * work.batch * sum(r.written * r.times for r in made if r.kind == kernel.LOOKUP)
+    summed_s = all_reduce_s(gradients_b(network, work), road(device, 1.0, workers, device.nic_share_dp))
     exchanged_s = 0.0
-    if looked_up_b:
-        exchanged_s = 2.0 * training.micro_batches * all_to_all_s(looked_up_b, device, 1.0, workers)
+    if looked_up_b(network, work):
+        one_s = all_to_all_s(looked_up_b(network, work), device, 1.0, workers)
+        exchanged_s = 2.0 * training.micro_batches * one_s
     return exposed_s(summed_s, device.overlap * backward_s) + exchanged_s
+
+
+def gradients_b(network: Network, work: Work) -> float:
+    """Bytes of the gradients that workers sum once a step."""
+    return work.element_b * dense_parameters(network)
+
+
+def looked_up_b(network: Network, work: Work) -> float:
+    """Bytes of the vectors that a worker's micro-batch looks up in embedding tables, which are spread over workers."""
+    made = map(row, network.operations)
+    return work.element_b * work.batch * sum(r.written * r.times for r in made if r.kind == kernel.LOOKUP)

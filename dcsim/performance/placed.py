@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from dcsim.performance.devices import scale_up_domain, usual_nic_b_per_s
+from dcsim.performance.shares import WHOLE, Shares
 from dcsim.performance.unknown import unknown
 from dcsim.performance.waiting import Input, Waited
 from dcsim.scenario.spec import Pool
@@ -16,11 +17,12 @@ DIGITS = 10  # kept of what kernels say: the last ones depend on the machine's v
 
 
 class Place(NamedTuple):
-    """Where a gang is: accelerators in each scale-up domain that it touches, and NIC bandwidth of one accelerator,
-    one direction, B/s; None: that of the accelerator's usual server."""
+    """Where a gang is: accelerators in each scale-up domain that it touches, NIC bandwidth of one accelerator, one
+    direction, B/s (None: that of the accelerator's usual server), and what the network leaves its traffic of that."""
 
     counts: tuple[int, ...]
     nic_b_per_s: float | None
+    shares: Shares = WHOLE
 
     def domain(self, tp: int) -> float:
         """Ranks of a group that stay together: all of a domain's least share where tensor-parallel groups fit into
@@ -48,12 +50,19 @@ def packed(pool: Pool, accelerators: int) -> tuple[int, ...]:
 
 def spread(pool: Pool, nodes: Sequence[int], counts: Sequence[int]) -> tuple[int, ...]:
     """Accelerators in each domain of a gang with `counts[k]` of them on node `nodes[k]`."""
-    together, size = domain_nodes(pool), domain_size(pool)
+    size = domain_size(pool)
+    # a node may hold several domains, such as pairs of cards
+    cut = [divmod(count, size) for count in together(pool, nodes, counts)]
+    return tuple(part for whole, rest in cut for part in (size,) * whole + ((rest,) if rest else ()))
+
+
+def together(pool: Pool, nodes: Sequence[int], counts: Sequence[int]) -> tuple[int, ...]:
+    """The same by node, or by rack where a rack is one domain: what is in one reaches the rest of it without NICs."""
+    joined = domain_nodes(pool)
     found: dict[int, int] = {}
     for node, count in zip(nodes, counts, strict=True):
-        found[node // together] = found.get(node // together, 0) + count
-    cut = [divmod(count, size) for count in found.values()]  # a node may hold several domains, such as pairs of cards
-    return tuple(part for whole, rest in cut for part in (size,) * whole + ((rest,) if rest else ()))
+        found[node // joined] = found.get(node // joined, 0) + count
+    return tuple(found.values())
 
 
 def nic_b_per_s(pool: Pool, crowd: int = 0) -> float | None:

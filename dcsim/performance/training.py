@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from dcsim.errors import Problem, ScenarioError
 from dcsim.kernels import facts
-from dcsim.performance import models, scaling_laws
+from dcsim.kernels.operations import Work as Samples
+from dcsim.performance import models, network, scaling_laws
 from dcsim.performance.devices import DeviceRow, device_row
 from dcsim.performance.network_request import NetworkRequest
 from dcsim.performance.network_request import asked as asked_of_network
@@ -17,17 +19,21 @@ from dcsim.performance.network_run import NetworkRun
 from dcsim.performance.placed import (
     Place,
     PlacedStep,
+    domain_nodes,
     domain_size,
     nic_b_per_s,
     own_nic_b_per_s,
     packed,
     spread,
     steady,
+    together,
 )
+from dcsim.performance.plan_traffic import Legs, of_network, of_transformer
 from dcsim.performance.planner import best, question
 from dcsim.performance.plans import RECOMPUTE, SHARDING, divisors, word_of
 from dcsim.performance.request import Reader, Request, asked, refuse
 from dcsim.performance.search import search
+from dcsim.performance.shares import WHOLE, Shares
 from dcsim.performance.step_time import parts, step_time
 from dcsim.performance.transformer_run import trained_tokens
 from dcsim.scenario.model import Network
@@ -66,32 +72,41 @@ class Training:
     reference: int
     steps: int
     _steps: dict[tuple[int, int, Place], PlacedStep] = field(default_factory=dict)
+    _legs: dict[tuple[int, tuple[int, ...]], Legs] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def sizes(self) -> tuple[int, ...]:
         """Gang sizes that it may have, smallest first: those that have a plan in every pool it may use."""
         return common_sizes(self.works)
+
+    @cached_property
+    def racks(self) -> frozenset[int]:
+        """Pools whose scale-up domains span nodes: only there does it matter which nodes a gang has."""
+        return frozenset(number for number, pool in enumerate(self.pools) if domain_nodes(pool) > 1)
 
     @property
     def service_s(self) -> float:
         """Time that the training takes in its reference, s."""
         return self.steps * self.reference_step.step_s()
 
-    @property
+    @cached_property
     def reference_step(self) -> PlacedStep:
         """The step in its reference."""
         return self.step(self.reference, self.sizes[0], self.place(self.reference, self.sizes[0]))
 
-    def place(self, pool: int, accelerators: int, where: Where = ((), ()), crowd: int = 0, share: float = 1.0) -> Place:
+    def place(
+        self, pool: int, accelerators: int, where: Where = ((), ()), crowd: int = 0, shares: Shares = WHOLE
+    ) -> Place:
         """A place in a pool: nodes and accelerators on each, none for the best place; `crowd` as in `nic_b_per_s`,
-        `share` as in `sim.speeds.Speeds`."""
+        `shares` as in `sim.speeds.Speeds`."""
         here = self.pools[pool]
         counts = spread(here, *where) if where[0] else packed(here, accelerators)
         nic = nic_b_per_s(here, crowd)
-        if share < 1.0:
-            alone = own_nic_b_per_s(here, max(where[1]))
-            nic = min(nic or alone, share * alone)
-        return Place(counts, nic)
+        if shares == WHOLE:
+            return Place(counts, nic)
+        alone = own_nic_b_per_s(here, max(where[1]))
+        own = nic or alone
+        return Place(counts, nic, Shares(*(min(own, share * alone) / own for share in shares)))
 
     def step(self, pool: int, accelerators: int, place: Place) -> PlacedStep:
         """The step of a gang of that size in a place; computed once."""
@@ -100,14 +115,17 @@ class Training:
             self._steps[key] = _placed(self, pool, accelerators, place)
         return self._steps[key]
 
-    def nic_b(self, pool: int, accelerators: int, place: Place) -> float:
-        """Bytes that an accelerator sends over NICs in a step: the seconds that the step waits for its traffic where
-        NICs carry 1 B/s, since nothing hides any of it then. Of sends between pipeline stages only those count for
-        which a step would wait."""
-        if len(place.counts) == 1:
-            return 0.0
-        slowest = self.step(pool, accelerators, place._replace(nic_b_per_s=1.0))
-        return steady(slowest.traffic_s * slowest.nic_efficiency)
+    def legs(self, pool: int, counts: tuple[int, ...]) -> Legs:
+        """What a gang with so many accelerators in each domain, in the order of its ranks, sends in a step."""
+        if (pool, counts) not in self._legs:
+            self._legs[pool, counts] = _legs(self.works[pool], counts)
+        return self._legs[pool, counts]
+
+    def nic_b(self, pool: int, accelerators: int, where: Where) -> float:
+        """Bytes that an accelerator of a gang sends over NICs in a step, mean of all; `where` as for `place`."""
+        here = self.pools[pool]
+        counts = together(here, *where) if where[0] else packed(here, accelerators)
+        return steady(float(self.legs(pool, counts).sent_b.sum()) / sum(counts))
 
     def speed_at(self, pool: int, accelerators: int) -> float:
         """Rate of a gang of that size in its best place in a pool: service per second."""
@@ -185,9 +203,9 @@ def _work(job: TrainingJob, pool: Pool, where: str) -> Work:
     reader, chip = Reader(where, given), pool.accelerator
     domain, nic = float(domain_size(pool)), nic_b_per_s(pool)
     if isinstance(job.model, Network):
-        network = asked_of_network(reader, job.model, chip)
-        network = replace(network, device=device_row(chip, network.precision, domain=domain, nic_b_per_s=nic))
-        return Work(network, _shares(job, NetworkRun(network)))
+        asks = asked_of_network(reader, job.model, chip)
+        asks = replace(asks, device=device_row(chip, asks.precision, domain=domain, nic_b_per_s=nic))
+        return Work(asks, _shares(job, NetworkRun(asks)))
     request = asked(reader, job.model, chip)
     request = replace(request, device=device_row(chip, request.precision, domain=domain, nic_b_per_s=nic))
     return Work(request, _plans(job, request))
@@ -265,12 +283,24 @@ def _steps(job: TrainingJob, works: dict[int, Work], where: str) -> int:
     return math.ceil(samples / batch)
 
 
+def _legs(work: Work, counts: tuple[int, ...]) -> Legs:
+    request, plan = work.request, work.plans[sum(counts)]
+    if isinstance(request, Request):
+        return of_transformer(models.model_row(request.model), plan, counts)
+    times = int(plan.global_batch / plan.dp / plan.micro_batch)
+    each = Samples(plan.micro_batch, request.device.linear_bytes)
+    exchanged_b = 2.0 * times * network.looked_up_b(request.model, each)
+    return of_network(network.gradients_b(request.model, each), exchanged_b, counts)
+
+
 def _placed(training: Training, pool: int, accelerators: int, place: Place) -> PlacedStep:
     """The step of a gang of that size in a place."""
     work, chip = training.works[pool], training.pools[pool].accelerator
     request, plan = work.request, work.plans[accelerators]
     domain = place.domain(int(plan.tp))
     device = device_row(chip, request.precision, domain=domain, nic_b_per_s=place.nic_b_per_s)
+    shares = {f"nic_share_{kind}": share for kind, share in place.shares._asdict().items()}
+    device = replace(device, device=device.device._replace(**shares))
     if isinstance(request, NetworkRequest):
         own = _of_network(request, plan, device)
     else:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from dcsim.eventlog.log import EventLog
 from dcsim.eventlog.schema import START
 from dcsim.metrics.contention import fastest
+from dcsim.performance.shares import WHOLE
 from dcsim.policies.decisions import Allocation
 from dcsim.sim.speeds import Contention, Neighbours, Speeds
 
@@ -28,7 +29,7 @@ def rates_alone(
     for row in starts[np.diff(log.offsets)[starts] > 1].tolist():
         job, allocation = int(log.job[row]), Allocation(*log.place(row))
         clock, crowd = clocks[allocation.pool], neighbours.there(allocation)[0]
-        rate = speeds.rate(job, allocation, clock, crowd, 1.0)
+        rate = speeds.rate(job, allocation, clock, crowd, WHOLE)
         if rate != best[row]:  # it never had all of its NICs: did others take their part, or are the links too slow?
             neighbours.join(job, allocation)
             rate = speeds.rate(job, allocation, clock, *neighbours.around(job, allocation))

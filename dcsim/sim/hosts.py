@@ -43,13 +43,70 @@ def blocks(links: Links, pools: Sequence[Pool]) -> list[list[Ints]]:
     """Blocks of nodes that are near each other, as `Placement.blocks`: at level k, chains of hosts joined by at most
     the k-th smallest distance. In trees and Clos networks these are the hosts under one switch; where each accelerator
     is on a rail of its own, distances are those of the first rail."""
-    rails = rails_of(links, pools)
-    starts = zip(first_hosts(pools, rails), pools, rails, strict=False)
-    hosts = links.endpoints[np.concatenate([first + np.arange(pool.nodes) * each for first, pool, each in starts])]
-    apart = np.array([hops_to(host, links.begin, links.neighbour)[hosts] for host in hosts.tolist()], np.int16)
-    levels = [_chained(apart <= reach) for reach in np.unique(apart)[1:-1].tolist()]
+    some, alike = _alike(links, _first_hosts_of_nodes(links, pools))
+    apart = np.array([hops_to(host, links.begin, links.neighbour)[some] for host in some.tolist()], np.int16)
+    if len(alike) > len(some):  # some hosts are two hops from another that stands for both
+        np.fill_diagonal(apart, 2)
+    distances = np.unique(apart) if len(alike) > len(some) else np.unique(apart)[1:]
+    levels = [_chained(apart <= reach)[alike] for reach in distances[:-1].tolist()]
     bounds = pairwise(accumulate((pool.nodes for pool in pools), initial=0))
     return [[np.unique(level[a:b], return_inverse=True)[1] for level in levels] for a, b in bounds]
+
+
+def _first_hosts_of_nodes(links: Links, pools: Sequence[Pool]) -> Ints:
+    """Places in the graph of the first endpoint of each node of the pools, in their order."""
+    rails = rails_of(links, pools)
+    starts = zip(first_hosts(pools, rails), pools, rails, strict=False)
+    places = np.concatenate([first + np.arange(pool.nodes) * each for first, pool, each in starts])
+    found: Ints = links.endpoints[places]
+    return found
+
+
+def _alike(links: Links, hosts: Ints) -> tuple[Ints, Ints]:
+    """Hosts that stand for all that have the same switches as they, and for each host the number of the one that does:
+    hosts with the same switches are as far from all others, and two hops from each other."""
+    known: dict[object, int] = {}
+    switches = set(links.switches.tolist())
+    some: list[int] = []
+    alike: list[int] = []
+    for host in hosts.tolist():
+        near = links.neighbour[links.begin[host] : links.begin[host + 1]].tolist()
+        key = tuple(near) if switches.issuperset(near) else host
+        if key not in known:
+            known[key] = len(some)
+            some.append(host)
+        alike.append(known[key])
+    return np.array(some), np.array(alike)
+
+
+def ring_order(links: Links, pools: Sequence[Pool]) -> list[list[int]]:
+    """Place of each node of each pool in the order in which gangs have their ranks: near ones follow each other.
+
+    Switch by switch, from the largest blocks to the smallest, as launchers that know the network number ranks (Slurm's
+    topology plugins); through a torus back and forth, so that each node of a box is a neighbour of the next.
+    """
+    hosts = _first_hosts_of_nodes(links, pools)
+    names = [links.nodes[host] for host in hosts.tolist()]
+    if not len(links.switches) and all(isinstance(name, tuple) and name[0] == "accelerator" for name in names):
+        keys = [_back_and_forth(name[1:]) for name in names]
+        bounds = pairwise(accumulate((pool.nodes for pool in pools), initial=0))
+        return [_places(np.array(sorted(range(b - a), key=keys[a:b].__getitem__))) for a, b in bounds]
+    return [
+        _places(np.lexsort((np.arange(pool.nodes), *levels)))
+        for pool, levels in zip(pools, blocks(links, pools), strict=True)
+    ]
+
+
+def _back_and_forth(place: Sequence[int]) -> tuple[int, ...]:
+    """Where a place comes on a way through a grid that turns round at the end of each row."""
+    before = accumulate(place[:-1], initial=0)
+    return tuple(-at if turns % 2 else at for at, turns in zip(place, before, strict=True))
+
+
+def _places(order: Ints) -> list[int]:
+    """Place of each number in an order of all."""
+    found: list[int] = np.argsort(order).tolist()
+    return found
 
 
 def grid(topology: object, links: Links, pools: Sequence[Pool]) -> Grid | None:

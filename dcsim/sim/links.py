@@ -1,85 +1,77 @@
 """Gangs that share the links of an interconnect: who sends over what, and what max-min fairness leaves each.
 
-A gang that spans nodes sends around a ring of its nodes: one flow a hop, at most as fast as the NICs that its step time
-was computed with. The slowest flow holds the ring up, so its share of that speed is the gang's. Where links fail, flows
+A gang that spans scale-up domains has a flow for each two of which one sends to the other, by kind of traffic. A kind
+is as fast as its slowest flow, and at most as the NICs that its step time was computed with. Where links fail, flows
 are slower or take other ways; a gang for which there is none has share 0.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.kernels.fairshare import (
     NONE,
+    Floats,
     Ints,
     change,
     idle_flows,
     lay,
     resize,
     running_over,
+    shares_alone,
     slowest,
-    with_longer_paths,
+    with_room,
 )
 from dcsim.kernels.routes import hops_to
-from dcsim.performance.placed import domain_nodes, own_nic_b_per_s, steady
+from dcsim.performance.placed import steady
+from dcsim.performance.plan_traffic import Legs, ring
+from dcsim.performance.shares import CUT_OFF, WHOLE, Shares
 from dcsim.policies.decisions import Allocation
 from dcsim.scenario.spec import Pool
-from dcsim.sim.hosts import first_hosts, rails_of
 from dcsim.sim.parts import Part
+from dcsim.sim.senders import NOBODY, Gangs, Sender, Sends
 from dcsim.topologies._routes import Links
 
-NOBODY = np.empty(0, np.int64)
+if TYPE_CHECKING:
+    from dcsim.performance.training import Training
+
+KINDS = len(WHOLE)
+ROOM = 1 << 10  # flows at first; there is room for more when they come
 
 
 class Sending(NamedTuple):
-    """What a gang sends at a moment. `link`: the links that its flows cross, each as often as they do. `accelerators`:
-    that send over each flow. `b_per_s`: what its slowest flow gets of the links, and with it all others."""
+    """What a gang sends at a moment. `link`: the links that its flows cross, each as often as they do; `sent_b`: bytes
+    of a step that each of these flows carries; `b_per_s`: what it would carry if the gang sent all the time."""
 
     link: Ints
-    accelerators: int
-    b_per_s: float
-
-
-@dataclass
-class Sender:
-    """A gang that sends: from where to where, shape (hops, 2), the accelerators that send over each hop, what a flow
-    would carry alone, B/s, its flows, and the share that the slowest gets of that. Without a way for one of them it has
-    no flows, and share 0."""
-
-    hops: Ints
-    accelerators: int
-    demand_b_per_s: float
-    flows: Ints = field(default_factory=NOBODY.copy)
-    share: float = 1.0
+    sent_b: Floats
+    b_per_s: Floats
 
 
 class SharedLinks:
     """The links of a scenario while it runs: `sim.speeds.Contention` by max-min fair shares.
 
-    `sends(job)`: what each accelerator of a job would send, B/s: inf for as much as its NICs carry, 0 where nobody
-    knows. The endpoints of `links` are the nodes of the pools, in order, or their accelerators: then a gang sends on a
-    rail for each accelerator that it has on all its nodes.
+    The endpoints of `links` are the nodes of the pools, in order, or their accelerators: then a gang sends on a rail
+    for each accelerator that it has on all its nodes. `order`: see `Gangs`.
     """
 
-    def __init__(self, links: Links, pools: Sequence[Pool], sends: Callable[[int], float]) -> None:
-        self.graph, self.sends, self._pools = links, sends, pools
-        self._hosts: list[int] = links.endpoints.tolist()
-        self._rails = rails_of(links, pools)
-        self._first_host = first_hosts(pools, self._rails)
-        self._together = [domain_nodes(pool) for pool in pools]
-        # A gang has an accelerator on each of its nodes, so there are never more flows than accelerators.
-        most = sum(pool.nodes * pool.accelerators_per_node for pool in pools)
-        # Behind the links of the graph, each flow has one of its own, which holds it at what its NICs can send.
-        capacity = np.concatenate((links.capacity_b_per_s, np.ones(most)))
-        self._flows = idle_flows(capacity, most, _longest(links) + 1)
-        self._idle = list(range(most))[::-1]
-        self._job, self._following = np.full(most, NONE), np.full(most, NONE)  # by flow: its job, and the job's next
+    def __init__(
+        self, links: Links, pools: Sequence[Pool], sends: Sends, order: Sequence[Sequence[int]] | None = None
+    ) -> None:
+        self.graph, self._pools, self._sends, self._order = links, pools, sends, order
+        self._gangs = Gangs(links, pools, order)
+        self._own = len(links.capacity_b_per_s)
+        """Behind the links of the graph, each flow has one of its own, which holds it at what it asks for."""
+        self._flows = idle_flows(np.concatenate((links.capacity_b_per_s, np.ones(ROOM))), ROOM, _longest(links) + 1)
+        self._idle = list(range(ROOM))[::-1]
+        self._load = np.zeros(self._own)
+        # By flow: its group, which are a job's of one kind, the next flow of it, and the share that the group has.
+        self._group, self._following, self._told = np.full(ROOM, NONE), np.full(ROOM, NONE), np.zeros(ROOM)
         self._senders: dict[int, Sender] = {}
         self._failed: list[Part] = []  # now
         self._down, self._up = NOBODY, links  # links over which nothing goes now, and those that there are besides
@@ -94,20 +86,23 @@ class SharedLinks:
         return [other for other in self._shared_anew(self._begin(job)) if other != job]
 
     def share_there(self, job: int, allocation: Allocation) -> float:
-        """Share of what it would send that a job which does not run would get there now, 0 where no way joins its
-        nodes, 1 if it sends nothing; changes nothing."""
+        """Share of what it would send that a job which does not run would get there now, of its kinds of traffic the
+        worst off, 0 where no way joins its nodes, 1 if it sends nothing; changes nothing."""
         sender = self._sender(job, allocation)
         if sender is None:
             return 1.0
         before = self._flows.rate_b_per_s.copy()
-        flows = self._laid(job, sender)
-        if not len(flows):
+        self._lay(job, sender)
+        if not len(sender.flows):
             return 0.0
-        change(self._flows, NOBODY, flows)
-        share = steady(float(self._flows.rate_b_per_s[flows].min()) / sender.demand_b_per_s)
-        change(self._flows, flows, NOBODY)
-        self._flows.rate_b_per_s[:] = before  # found anew they would be the same to rounding only
-        self._idle += flows.tolist()[::-1]
+        change(self._flows, NOBODY, sender.flows)
+        share = min(
+            steady(alone * float(self._ratio(flows).min()))
+            for alone, flows in zip(sender.alone, sender.groups(), strict=True)
+        )
+        change(self._flows, sender.flows, NOBODY)
+        self._flows.rate_b_per_s[: len(before)] = before  # found anew they would be the same to rounding only
+        self._idle += sender.flows.tolist()[::-1]
         return share
 
     def sending(self, job: int) -> Sending | None:
@@ -115,26 +110,31 @@ class SharedLinks:
         sender = self._senders.get(job)
         if sender is None or not len(sender.flows):
             return None
-        return Sending(self._crossed(sender), sender.accelerators, sender.share * sender.demand_b_per_s)
+        path = self._flows.path[sender.flows]
+        crossed = (path != NONE) & (path < self._own)
+        shares = np.array([sender.shares[kind] for kind in sender.kinds])
+        columns = sender.sent_b, sender.burst_b_per_s * shares[sender.kind]
+        return Sending(path[crossed], *(np.repeat(column, crossed.sum(axis=1)) for column in columns))
 
     def idle(self) -> SharedLinks:
         """The same links, all of them whole, on which nobody sends."""
-        return SharedLinks(self.graph, self._pools, self.sends)
+        return SharedLinks(self.graph, self._pools, self._sends, self._order)
 
-    def loads(self, job: int, allocation: Allocation) -> tuple[dict[int, float], float]:
-        """What a job, which runs there or does not run, would send over each link if nothing were in its way, B/s, and
-        the share of that which it would get alone; no links if it sends nothing or no way joins its nodes."""
-        sender = self._senders.get(job)
-        if sender is not None:
-            link = self._crossed(sender)
-        elif (sender := self._sender(job, allocation)) is not None:
-            first, there = self._ways(job, sender.hops)
-            link = there if np.diff(first).all() else NOBODY
-        else:
-            return {}, 1.0
-        numbers, counts = np.unique(link, return_counts=True)
-        loads = dict(zip(numbers.tolist(), (counts * sender.demand_b_per_s).tolist(), strict=True))
-        return loads, steady(min([1.0, *(self.capacity_b_per_s(link) / load for link, load in loads.items())]))
+    def loads(self, job: int, allocation: Allocation) -> tuple[dict[int, float], Shares]:
+        """What a job, which runs there or does not run, would send over each link if it were alone, B/s, mean while it
+        sends, and the shares that it would have then; no links if it sends nothing or no way joins its nodes."""
+        sender = self._senders.get(job) or self._sender(job, allocation)
+        if sender is None:
+            return {}, WHOLE
+        first, link = self._ways(job, sender)
+        lengths = np.diff(first)
+        if not lengths.all():
+            return {}, CUT_OFF
+        alone = self._alone(sender, first, link)
+        loads: dict[int, float] = {}
+        for crossed, load in zip(link.tolist(), np.repeat(sender.asked_b_per_s(alone), lengths).tolist(), strict=True):
+            loads[crossed] = loads.get(crossed, 0.0) + load
+        return loads, _shares(sender.kinds, [steady(share) for share in alone])
 
     def capacity_b_per_s(self, link: int) -> float:
         """Capacity of a link now, B/s, less what a failure takes of it."""
@@ -149,19 +149,23 @@ class SharedLinks:
         self._detoured.pop(job, None)
         return self._shared_anew(found)
 
-    def share(self, job: int) -> float:
+    def shares(self, job: int) -> Shares:
         """What the links leave a job of what it would send, from 0, where no way joins its nodes, to 1, also for one
         that sends nothing."""
         sender = self._senders.get(job)
-        return 1.0 if sender is None else sender.share
+        return WHOLE if sender is None else sender.shares
+
+    def share(self, job: int) -> float:
+        """The same of its kind of traffic that is worst off."""
+        return self.shares(job).least
 
     def fail(self, part: Part) -> tuple[list[int], list[int]]:
         """Links fail; the jobs that this stops, which send no more, and the others whose shares change, in order."""
         self._failed.append(part)
         if part.left:
-            return [], self._shared_anew(self._resized(part))
+            return [], self._resized(part)
         self._set_down()
-        across: list[int] = np.unique(self._job[running_over(self._flows, part.links)]).tolist()
+        across = self._across(part)
         found = [self._end(job) for job in across]
         if not part.stops:
             found += [self._begin(job) for job in across]
@@ -176,7 +180,7 @@ class SharedLinks:
         change, in their order."""
         self._failed.remove(part)
         if part.left:
-            return self._shared_anew(self._resized(part))
+            return self._resized(part)
         self._set_down()
         again = sorted(self._detoured)
         self._detoured.clear()
@@ -188,44 +192,61 @@ class SharedLinks:
         sender = self._senders[job]
         if len(self._down):
             self._detoured[job] = None
-        sender.flows = self._laid(job, sender)
+        self._lay(job, sender)
         if not len(sender.flows):
-            sender.share = 0.0
+            sender.shares = _shares(sender.kinds, [0.0] * len(sender.kinds))
             return NOBODY
-        numbers = sender.flows.tolist()
-        self._job[sender.flows], self._following[sender.flows] = job, numbers[1:] + numbers[:1]
+        for kind, flows in zip(sender.kinds, sender.groups(), strict=True):
+            numbers = flows.tolist()
+            self._group[flows], self._following[flows] = KINDS * job + kind, numbers[1:] + numbers[:1]
+        self._told[sender.flows] = 0.0
         return change(self._flows, NOBODY, sender.flows)
 
-    def _laid(self, job: int, sender: Sender) -> Ints:
+    def _lay(self, job: int, sender: Sender) -> None:
         """Flows for a gang, which do not run yet, their paths written; none where one hop has no way."""
-        first, link = self._ways(job, sender.hops)
-        lengths = np.diff(first).tolist()
-        if 0 in lengths:
-            return NOBODY
-        if max(lengths) >= self._flows.path.shape[1]:  # a detour: with its own link it needs more room
-            self._flows = with_longer_paths(self._flows, 1 + max(lengths))
-        flows = np.array([self._idle.pop() for _ in lengths])
-        lay(self._flows, flows, first, link, len(self.graph.capacity_b_per_s), sender.demand_b_per_s)
-        return flows
+        first, link = self._ways(job, sender)
+        lengths = first[1:] - first[:-1]
+        sender.flows = NOBODY
+        if lengths.min():
+            self._make_room(len(sender), 1 + int(lengths.max()))
+            sender.alone = self._alone(sender, first, link)
+            sender.flows = np.array([self._idle.pop() for _ in range(len(sender))])
+            asked_b_per_s = sender.asked_b_per_s(sender.alone)
+            lay(self._flows.path, self._flows.capacity_b_per_s, sender.flows, first, link, asked_b_per_s)
 
-    def _crossed(self, sender: Sender) -> Ints:
-        """Links over which flows go now, each as often as flows cross it."""
-        path = self._flows.path[sender.flows]
-        crossed: Ints = path[(path != NONE) & (path < len(self.graph.capacity_b_per_s))]
-        return crossed
+    def _make_room(self, flows: int, longest: int) -> None:
+        """For so many flows more, with paths of so many links: detours are longer than any way before."""
+        count, room = self._flows.path.shape
+        if flows <= len(self._idle) and longest <= room:
+            return
+        more = max(count, flows) if flows > len(self._idle) else 0
+        self._flows = with_room(self._flows, count + more, longest)
+        self._idle = [*range(count, count + more)][::-1] + self._idle
+        fill = np.full(more, NONE)
+        self._group, self._following = (np.concatenate((old, fill)) for old in (self._group, self._following))
+        self._told = np.concatenate((self._told, np.zeros(more)))
 
-    def _ways(self, job: int, hops: Ints) -> tuple[Ints, Ints]:
+    def _alone(self, sender: Sender, first: Ints, link: Ints) -> list[float]:
+        """Share of its burst that each kind of a gang's traffic would get on these ways if it were alone there."""
+        ways = first, link, sender.kind, sender.burst_b_per_s
+        found: list[float] = shares_alone(self._flows.capacity_b_per_s, self._load, *ways).tolist()
+        return found
+
+    def _ratio(self, flows: Ints) -> Floats:
+        """What flows get over what they ask for."""
+        return self._flows.rate_b_per_s[flows] / self._flows.capacity_b_per_s[self._own + flows]
+
+    def _ways(self, job: int, sender: Sender) -> tuple[Ints, Ints]:
         """Paths over what is not down now, as `Links.routes`; without links where there is no way."""
-        return self._up.routes(hops[:, 0], hops[:, 1], np.full(len(hops), job))
+        return self._up.routes(sender.source, sender.target, np.full(len(sender), job))
 
     def _sender(self, job: int, allocation: Allocation) -> Sender | None:
-        """A gang that would send there, None if it sends nothing."""
-        sends_b_per_s = self.sends(job)
-        hops, nics = self._ring(allocation) if sends_b_per_s else ([], 0)
-        if not hops:
-            return None
-        own = own_nic_b_per_s(self._pools[allocation[0]], max(allocation[2]))
-        return Sender(np.array(hops), nics, nics * min(sends_b_per_s, own))
+        return self._gangs.sender(job, allocation, self._sends)
+
+    def _across(self, part: Part) -> list[int]:
+        """Jobs with flows over the links of a part, in their order."""
+        found: list[int] = np.unique(self._group[running_over(self._flows, part.links)] // KINDS).tolist()
+        return found
 
     def _end(self, job: int) -> Ints:
         """Stop the flows of a job; the flows with new rates."""
@@ -239,13 +260,16 @@ class SharedLinks:
         self._down = np.concatenate([NOBODY, *(part.links for part in self._failed if not part.left)])
         self._up = self.graph.without(self._down)
 
-    def _resized(self, part: Part) -> Ints:
-        """Give the links of a part what the worst of their failures leaves them; the flows with new rates."""
-        found = [NOBODY]
+    def _resized(self, part: Part) -> list[int]:
+        """Give the links of a part what the worst of their failures leaves them; the jobs whose shares change. What
+        gangs across it ask for changes too, so their flows start anew, on the ways that they have."""
+        across = self._across(part)
+        found = [self._end(job) for job in across]
         for link in part.links.tolist():
             left = min((other.left for other in self._failed if other.left and link in other.links), default=1.0)
             found.append(resize(self._flows, link, left * float(self.graph.capacity_b_per_s[link])))
-        return np.concatenate(found)
+        found += [self._begin(job) for job in across]
+        return self._shared_anew(self._running(*found))
 
     def _running(self, *flows: Ints) -> Ints:
         """Those of some flows that have not ended since."""
@@ -255,35 +279,27 @@ class SharedLinks:
 
     def _shared_anew(self, flows: Ints) -> list[int]:
         """Jobs of these running flows whose shares have changed, in their order."""
-        changed = []
-        jobs, rates = slowest(self._flows, flows, self._job, self._following)
-        for job, rate in zip(jobs.tolist(), rates.tolist(), strict=True):
+        changed: dict[int, None] = {}
+        now = self._flows.rate_b_per_s, self._flows.capacity_b_per_s
+        groups, ratios = slowest(*now, flows, self._group, self._following, self._told)
+        for group, ratio in zip(groups.tolist(), ratios.tolist(), strict=True):
+            job, kind = divmod(group, KINDS)
             sender = self._senders[job]
-            share = steady(rate / sender.demand_b_per_s)
-            if share != sender.share:
-                sender.share = share
-                changed.append(job)
-        return changed
+            share = steady(sender.alone[sender.kinds.index(kind)] * ratio)
+            if share != sender.shares[kind]:
+                shares = list(sender.shares)
+                shares[kind] = share
+                sender.shares = Shares(*shares)
+                changed[job] = None
+        return list(changed)
 
-    def _ring(self, allocation: Allocation) -> tuple[list[tuple[int, int]], int]:
-        """The hops of a gang's ring that leave a scale-up domain, from host to host, and the NICs that send over each.
 
-        These are as many as the fewest accelerators of the gang on a node, but one on a rail. Domains that span nodes
-        send from each node of one to a node of the next. Which accelerators a gang has is not known: its rails are the
-        first ones.
-        """
-        pool, nodes, counts = allocation[:3]
-        together, first, rails = self._together[pool], self._first_host[pool], self._rails[pool]
-        used = min(*counts, rails)
-        domains: dict[int, list[int]] = {}
-        for node in sorted(nodes):
-            host = first + node * rails
-            domains.setdefault(node // together, []).extend(self._hosts[host : host + used])
-        if len(domains) < 2:
-            return [], 0
-        stops = list(domains.values())
-        hops = zip(stops, [*stops[1:], stops[0]], strict=True)
-        return [pair for here, there in hops for pair in zip(here, there, strict=False)], min(counts) // used
+def _shares(kinds: Sequence[int], values: Sequence[float]) -> Shares:
+    """Shares of some kinds, and 1 of those that are not sent."""
+    found = list(WHOLE)
+    for kind, value in zip(kinds, values, strict=True):
+        found[kind] = value
+    return Shares(*found)
 
 
 def _longest(links: Links) -> int:
@@ -292,8 +308,14 @@ def _longest(links: Links) -> int:
     return int(2 * hops_to(busiest, links.begin, links.neighbour).max())
 
 
-def senders(training: NDArray[np.int32] | None, trace_b_per_s: float) -> Callable[[int], float]:
-    """What each accelerator of a job would send, B/s: a training job, which has the number of its table, as much as its
-    NICs carry; others, which have -1, as much as is said of them."""
-    known = frozenset(() if training is None else np.flatnonzero(training >= 0).tolist())
-    return lambda job: math.inf if job in known else trace_b_per_s
+def who_sends(training: NDArray[np.int32] | None, trainings: Sequence[Training], trace_b_per_s: float) -> Sends:
+    """What jobs send: training jobs, which have the number of their table, what their plans do, as fast as their NICs
+    carry it; others, which have -1, as much as is said of them around a ring, if anything is."""
+    tables = [] if training is None else training.tolist()
+
+    def sends(job: int, pool: int, counts: tuple[int, ...]) -> tuple[Legs, float] | None:
+        if tables and tables[job] >= 0:
+            return trainings[tables[job]].legs(pool, counts), math.inf
+        return (ring(len(counts)), trace_b_per_s) if trace_b_per_s else None
+
+    return sends

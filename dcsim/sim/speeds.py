@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
+from dcsim.performance.shares import WHOLE, Shares
 from dcsim.policies.decisions import Allocation
 from dcsim.sim.parts import Part
 
@@ -26,13 +27,13 @@ class Speeds(Protocol):
         """Gang sizes that elastic jobs may have, largest first, by number of the job; others have one size."""
         ...
 
-    def rate(self, job: int, allocation: Allocation, clock: float, crowd: int, share: float) -> float:
+    def rate(self, job: int, allocation: Allocation, clock: float, crowd: int, shares: Shares) -> float:
         """Rate of a job on an allocation, above 0.
 
         `clock`: core clock of its pool as a share of the nominal one. `crowd`: accelerators, its own included, whose
-        gangs send over the NICs of its busiest node; 0 where NICs are not shared. `share`: what the links between
-        nodes leave it of what it sends when nothing is in its way (a training job: what its NICs carry), above 0 and at
-        most 1. An allocation without nodes stands for the best place in its pool.
+        gangs send over the NICs of its busiest node; 0 where NICs are not shared. `shares`: what the links between
+        nodes leave each kind of its traffic of what it sends when nothing is in its way (a training job: what its NICs
+        carry), above 0 and at most 1. An allocation without nodes stands for the best place in its pool.
         """
         ...
 
@@ -48,8 +49,8 @@ class Contention(Protocol):
         """A job sends no more, if it did; the jobs whose shares change."""
         ...
 
-    def share(self, job: int) -> float:
-        """Share that a job gets of what it would send, at most 1; 0 while no way joins its nodes."""
+    def shares(self, job: int) -> Shares:
+        """Shares that a job gets of what it would send, at most 1; 0 while no way joins its nodes."""
         ...
 
     def fail(self, part: Part) -> tuple[list[int], list[int]]:
@@ -61,7 +62,7 @@ class Contention(Protocol):
         ...
 
     def share_there(self, job: int, allocation: Allocation) -> float:
-        """The same of a job that does not run, if it ran there now; changes nothing."""
+        """The least of a job that does not run, if it ran there now; changes nothing."""
         ...
 
 
@@ -84,17 +85,17 @@ class Neighbours:
         near = self._crowds.leave(job, allocation)
         return near if self.links is None else list(dict.fromkeys(near + self.links.leave(job)))
 
-    def around(self, job: int, allocation: Allocation) -> tuple[int, float]:
-        """`crowd` and `share`, as in `Speeds.rate`, of a job that runs there; share 0 while no way joins its nodes."""
-        return self._crowds.size(allocation), 1.0 if self.links is None else self.links.share(job)
+    def around(self, job: int, allocation: Allocation) -> tuple[int, Shares]:
+        """`crowd` and `shares`, as in `Speeds.rate`, of a job that runs there; a share of 0: no way joins its nodes."""
+        return self._crowds.size(allocation), WHOLE if self.links is None else self.links.shares(job)
 
     def share_there(self, job: int, allocation: Allocation) -> float:
-        """`share` of a gang that is not there yet."""
+        """What a gang that is not there yet would have of the links, of its kinds of traffic the worst off."""
         return 1.0 if self.links is None else self.links.share_there(job, allocation)
 
-    def there(self, allocation: Allocation) -> tuple[int, float]:
-        """The same of a gang that is not there yet; what others leave it of the links is not looked at."""
-        return self._crowds.with_(allocation), 1.0
+    def there(self, allocation: Allocation) -> tuple[int, Shares]:
+        """`crowd` and `shares` of a gang that is not there yet; what others leave it of the links is not looked at."""
+        return self._crowds.with_(allocation), WHOLE
 
 
 class Crowds:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import isinf
+from math import isnan
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +22,7 @@ from dcsim.topologies._parts import parts
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+NOTHING = np.empty(0)
 MOST_LINKS = 1 << 18  # links of paths that are summed at once: some 10 MB
 
 
@@ -40,12 +41,12 @@ class Traffic:
     slots_s: Floats
 
 
-def traffic(log: EventLog, links: SharedLinks, sent_b: Floats, slots_s: Floats) -> Traffic:
+def traffic(log: EventLog, links: SharedLinks, steps_per_s: Floats, slots_s: Floats) -> Traffic:
     """Sum what the gangs of a log sent.
 
-    links: of the run, on which nobody sends; they are used up. sent_b: shape (jobs,): bytes that an accelerator of each
-    training job sends over its NICs in a second of its service. slots_s: edges of slots of time, s, from 0 to the end
-    of the run.
+    links: of the run, on which nobody sends; they are used up. steps_per_s: shape (jobs,): steps of each training job
+    in a second of its service, NaN of others, which send what they can. slots_s: edges of slots of time, s, from 0 to
+    the end of the run.
     """
     graph = links.graph
     inner = np.setdiff1d(np.arange(len(graph.nodes)), graph.endpoints)
@@ -53,10 +54,11 @@ def traffic(log: EventLog, links: SharedLinks, sent_b: Floats, slots_s: Floats) 
     row_of = np.full(len(graph.nodes), -1)
     row_of[switches] = np.arange(len(switches))
     carried_b, into = np.zeros(len(graph.neighbour)), np.zeros((len(switches), len(slots_s) - 1))
-    for pieces in _in_batches(_pieces(log, links, sent_b, float(slots_s[-1]))):
+    for pieces in _in_batches(_pieces(log, links, steps_per_s, float(slots_s[-1]))):
         counts = [len(piece.link) for piece in pieces]
         link = np.concatenate([piece.link for piece in pieces])
-        start_s, end_s, flow_b_per_s = (np.repeat(column, counts) for column in list(zip(*pieces, strict=True))[:3])
+        flow_b_per_s = np.concatenate([piece.flow_b_per_s for piece in pieces])
+        start_s, end_s = (np.repeat(column, counts) for column in list(zip(*pieces, strict=True))[:2])
         carried_b += np.bincount(link, (end_s - start_s) * flow_b_per_s, len(carried_b))
         row = row_of[graph.neighbour[link]]
         at = row >= 0
@@ -65,11 +67,12 @@ def traffic(log: EventLog, links: SharedLinks, sent_b: Floats, slots_s: Floats) 
 
 
 class Piece(NamedTuple):
-    """Flows of a gang that carry evenly from `start_s` to `end_s`, over these links, each as often as they cross it."""
+    """Flows of a gang that carry evenly from `start_s` to `end_s`: the links that they cross, each as often as they do,
+    and what each flow carries there."""
 
     start_s: float
     end_s: float
-    flow_b_per_s: float
+    flow_b_per_s: Floats
     link: Ints
 
 
@@ -87,9 +90,9 @@ def _in_batches(pieces: Iterator[Piece]) -> Iterator[Sequence[Piece]]:
         yield batch
 
 
-def _pieces(log: EventLog, links: SharedLinks, sent_b: Floats, until_s: float) -> Iterator[Piece]:
+def _pieces(log: EventLog, links: SharedLinks, steps_per_s: Floats, until_s: float) -> Iterator[Piece]:
     """All that gangs sent, in the order in which it ends."""
-    gangs = _Gangs(links, sent_b)
+    gangs = _Gangs(links, steps_per_s)
     rows = log.of_kind(START, RATE, PREEMPT, SAVE, INTERRUPT, *END_KINDS, BREAK, REPAIR)
     for row in rows.tolist():
         now_s = float(log.time_s[row])
@@ -102,23 +105,22 @@ def _pieces(log: EventLog, links: SharedLinks, sent_b: Floats, until_s: float) -
 class _Gangs:
     """Gangs that send, as the rows of a log have them start, stop and change. `rate`: service per second, by job."""
 
-    def __init__(self, links: SharedLinks, sent_b: Floats) -> None:
+    def __init__(self, links: SharedLinks, steps_per_s: Floats) -> None:
         self.rate: dict[int, float] = {}
-        self._links, self._sent_b = links, sent_b
-        self._now: dict[int, tuple[float, float, Ints]] = {}  # since when, s, what a flow carries, B/s, over what
+        self._links, self._steps_per_s = links, steps_per_s
+        self._now: dict[int, tuple[float, Floats, Ints]] = {}  # since when, s, what a flow carries, B/s, over what
         self._failed: dict[tuple[str, float], list[Part]] = {}
 
     def until(self, job: int, now_s: float) -> Iterator[Piece]:
         """What a job has sent evenly until now; from now on, it sends what it does after the last change."""
-        since_s, flow_b_per_s, link = self._now.pop(job, (now_s, 0.0, None))
+        since_s, flow_b_per_s, link = self._now.pop(job, (now_s, NOTHING, None))
         if link is not None and now_s > since_s:
             yield Piece(since_s, now_s, flow_b_per_s, link)
         sending = self._links.sending(job)
         if sending is not None and job in self.rate:
-            flow_b_per_s = sending.b_per_s
-            if isinf(self._links.sends(job)):  # a training job, of which it is known what it sends
-                flow_b_per_s = sending.accelerators * float(self._sent_b[job]) * self.rate[job]
-            self._now[job] = (now_s, flow_b_per_s, sending.link)
+            steps_per_s = float(self._steps_per_s[job]) * self.rate[job]
+            b_per_s = sending.b_per_s if isnan(steps_per_s) else sending.sent_b * steps_per_s
+            self._now[job] = (now_s, b_per_s, sending.link)
 
     def changed(self, log: EventLog, row: int) -> list[int]:
         """What a row tells happens; the jobs that may send something else from then on."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from dcsim.performance.interleaving import ROUNDING, Phase, shifts_s
+from dcsim.performance.shares import CUT_OFF, Shares
 from dcsim.policies.decisions import Allocation
 from dcsim.sim.links import SharedLinks
 from dcsim.sim.parts import Part
@@ -13,10 +14,10 @@ from dcsim.sim.parts import Part
 
 @dataclass(frozen=True)
 class Periodic:
-    """A job as long as it has its place: what it sends over each link in its phase, B/s, its share alone, its phase."""
+    """A job as long as it has its place: what it sends over each link in its phase, B/s; shares alone; its phase."""
 
     loads: Mapping[int, float]
-    alone: float
+    alone: Shares
     phase: Phase | None
 
 
@@ -25,23 +26,23 @@ class Turns:
 
     Jobs belong together that meet on a link which cannot carry all of them at once. If shifts of time make all that
     belong together fit, each has the share it would have alone; if not, they share as `links` says. Found anew whenever
-    a job comes or goes, and for all jobs where a link fails or is repaired. `phase(job, allocation, share)`: of a job
-    alone that has that share of what it would send; None: it sends all the time.
+    a job comes or goes, and for all jobs where a link fails or is repaired. `phase(job, allocation, shares)`: of a job
+    alone that has those shares of what it would send; None: it sends all the time.
     """
 
-    def __init__(self, links: SharedLinks, phase: Callable[[int, Allocation, float], Phase | None]) -> None:
+    def __init__(self, links: SharedLinks, phase: Callable[[int, Allocation, Shares], Phase | None]) -> None:
         self._links, self._phase = links, phase
         self._places: dict[int, Allocation] = {}  # of all that run, whether they send or not
         self._jobs: dict[int, Periodic] = {}  # those that send and that a way joins
         self._on: dict[int, dict[int, float]] = {}  # by link, by job, B/s
-        self._share: dict[int, float] = {}
+        self._shared: dict[int, Shares] = {}
 
     def join(self, job: int, allocation: Allocation) -> list[int]:
         """A gang begins to send; the other jobs whose shares change, in their order."""
         told = self._links.join(job, allocation)
         self._places[job] = allocation
         if self._enter(job, allocation):
-            self._share[job] = 0.0
+            self._shared[job] = CUT_OFF
             told.append(job)
         return [other for other in self._anew(told) if other != job]
 
@@ -52,13 +53,17 @@ class Turns:
         self._places.pop(job, None)
         if job in self._jobs:
             self._exit(job)
-            del self._share[job]
+            del self._shared[job]
         return self._anew([*told, *(other for other in near if other != job)])
 
-    def share(self, job: int) -> float:
+    def shares(self, job: int) -> Shares:
         """What the links leave a job of what it would send, from 0, where no way joins its nodes, to 1, also for one
         that sends nothing."""
-        return self._share[job] if job in self._share else self._links.share(job)
+        return self._shared[job] if job in self._shared else self._links.shares(job)
+
+    def share(self, job: int) -> float:
+        """The same of its kind of traffic that is worst off."""
+        return self.shares(job).least
 
     def fail(self, part: Part) -> tuple[list[int], list[int]]:
         """Links fail; the jobs that this stops, which send no more, and the others whose shares change, in order."""
@@ -74,17 +79,17 @@ class Turns:
         self._links.repair(part)
         return self._all_anew(before)
 
-    def _shares(self) -> dict[int, float]:
-        return {job: self.share(job) for job in self._places}
+    def _shares(self) -> dict[int, Shares]:
+        return {job: self.shares(job) for job in self._places}
 
-    def _all_anew(self, before: Mapping[int, float]) -> list[int]:
+    def _all_anew(self, before: Mapping[int, Shares]) -> list[int]:
         """Find ways, phases and shares of all jobs from nothing; those whose shares were others before, in order."""
-        self._jobs, self._on, self._share = {}, {}, {}
+        self._jobs, self._on, self._shared = {}, {}, {}
         for job in sorted(self._places):
             if self._enter(job, self._places[job]):
-                self._share[job] = 0.0
+                self._shared[job] = CUT_OFF
         self._anew(self._jobs)
-        return [job for job in sorted(before) if before[job] != self.share(job)]
+        return [job for job in sorted(before) if before[job] != self.shares(job)]
 
     def share_there(self, job: int, allocation: Allocation) -> float:
         """The same of a job that does not run, if it ran there now; changes nothing."""
@@ -92,19 +97,18 @@ class Turns:
         if self._enter(job, allocation):
             together = self._together(job)
             if len(together) > 1 and self._fit(together):
-                found = self._jobs[job].alone
+                found = self._jobs[job].alone.least
             self._exit(job)
         return found
 
     def _enter(self, job: int, allocation: Allocation) -> bool:
         """Count a job in; whether it sends."""
-        full, alone = self._links.loads(job, allocation)
-        if full:
-            loads = {link: load * alone for link, load in full.items()}
+        loads, alone = self._links.loads(job, allocation)
+        if loads:
             self._jobs[job] = Periodic(loads, alone, self._phase(job, allocation, alone))
             for link, load in loads.items():
                 self._on.setdefault(link, {})[job] = load
-        return bool(full)
+        return bool(loads)
 
     def _exit(self, job: int) -> None:
         for link in self._jobs.pop(job).loads:
@@ -112,14 +116,14 @@ class Turns:
 
     def _anew(self, seeds: Iterable[int]) -> list[int]:
         """Find the shares of these jobs and of all that belong to them; those that change, in their order."""
-        seen: dict[int, float] = {}
+        seen: dict[int, Shares] = {}
         for seed in sorted(seeds):
             if seed not in seen:
                 together = self._together(seed)
                 fit = len(together) > 1 and self._fit(together)
-                seen |= {job: self._jobs[job].alone if fit else self._links.share(job) for job in together}
-        changed = [job for job in sorted(seen) if seen[job] != self._share[job]]
-        self._share |= seen
+                seen |= {job: self._jobs[job].alone if fit else self._links.shares(job) for job in together}
+        changed = [job for job in sorted(seen) if seen[job] != self._shared[job]]
+        self._shared |= seen
         return changed
 
     def _together(self, job: int) -> list[int]:

@@ -260,8 +260,8 @@ class World(State):
                 self.on_rate(job)
 
     def _rate(self, speeds: Speeds, job: int, allocation: Allocation) -> float:
-        crowd, share = self.neighbours.around(job, allocation)
-        return speeds.rate(job, allocation, self.clocks[allocation[0]], crowd, share) if share else 0.0
+        crowd, shares = self.neighbours.around(job, allocation)
+        return speeds.rate(job, allocation, self.clocks[allocation[0]], crowd, shares) if all(shares) else 0.0
 
     def _go_on(self, old: Running, rate: float, reason: str) -> None:
         """A running job goes on at another rate, in the same place and at the same point between two checkpoints."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from dcsim.errors import Problem, ScenarioError
 from dcsim.performance.interleaving import Phase
+from dcsim.performance.shares import WHOLE, Shares
 from dcsim.policies.decisions import Allocation
 from dcsim.scenario.jobs import JobTable, Names
 from dcsim.scenario.spec import Pool
@@ -67,24 +68,26 @@ class Rates:
         found: list[int] = kinds.tolist()
         return found
 
-    def rate(self, job: int, allocation: Allocation, clock: float, crowd: int, share: float = 1.0) -> float:
+    def rate(self, job: int, allocation: Allocation, clock: float, crowd: int, shares: Shares = WHOLE) -> float:
         """Service per second; see `sim.speeds.Speeds`."""
         number, pool = self._training[job], allocation[0]
         if number < 0:
             core_share = self._core_share[self._kind[job]][pool]
-            time = 1.0 - core_share + core_share / clock + self._exposed * (1.0 / share - 1.0)
+            time = 1.0 - core_share + core_share / clock + self._exposed * (1.0 / shares.dp - 1.0)
             return self._ratio[self._kind[job]][pool] / time
-        key = (number, allocation, clock, crowd, share)
+        training = self._trainings[number]
+        where = allocation if pool in training.racks else allocation[2] or self._needs[job]
+        key = (number, pool, where, clock, crowd, shares)
         rate = self._known.get(key)
         if rate is None:
-            training, size = self._trainings[number], sum(allocation[2]) or self._needs[job]
-            step = training.step(pool, size, training.place(pool, size, allocation[1:3], crowd, share))
+            size = sum(allocation[2]) or self._needs[job]
+            step = training.step(pool, size, training.place(pool, size, allocation[1:3], crowd, shares))
             rate = self._known[key] = training.reference_step.step_s() / step.step_s(clock)
         return rate
 
-    def phase(self, job: int, allocation: Allocation, share: float) -> Phase | None:
-        """How long a step of a training job takes at that share of its NICs, and for how much of it it sends; None for
-        jobs of a trace, of whose steps nobody knows.
+    def phase(self, job: int, allocation: Allocation, shares: Shares) -> Phase | None:
+        """How long a step of a training job takes with such shares, and for how much of it it sends; None for jobs of a
+        trace, of whose steps nobody knows.
 
         What it sends may hide behind computing; with next to no bandwidth nothing does, and a step grows by all of it.
         """
@@ -93,9 +96,9 @@ class Rates:
         service_s = self._trainings[self._training[job]].reference_step.step_s()
         clock = self._clocks[allocation[0]]
         step_s, little_s, less_s = (
-            service_s / self.rate(job, allocation, clock, 0, left) for left in (share, SCARCE, SCARCE / 2.0)
+            service_s / self.rate(job, allocation, clock, 0, shares.times(left)) for left in (1.0, SCARCE, SCARCE / 2.0)
         )
-        return Phase(step_s, min((less_s - little_s) * SCARCE / share, step_s))
+        return Phase(step_s, min((less_s - little_s) * SCARCE, step_s))
 
 
 def kept_away(jobs: JobTable, pools: Sequence[Pool], trace: TraceSpeeds) -> JobTable:

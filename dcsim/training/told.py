@@ -24,7 +24,7 @@ class Trained:
 
     `job`: its number. `started`: whether it ever did. `step_time_s`: at its last rate. `tokens_per_s`: None of
     networks. `device_memory_b`: bytes on the fullest accelerator. `nic_b_per_step`: bytes that one accelerator sends
-    over NICs. `mfu`: model FLOP/s over the dense peak at the nominal clock.
+    over NICs, mean of all. `mfu`: model FLOP/s over the dense peak at the nominal clock.
     """
 
     job: int
@@ -55,12 +55,11 @@ def trained(jobs: JobTable, log: EventLog, trainings: Sequence[Training]) -> tup
     return tuple(_told(jobs, log, job, int(last_start[job]), trainings, float(rate[job])) for job in own)
 
 
-def sent_b(told: Sequence[Trained], log: EventLog, jobs: int) -> NDArray[np.float64]:
-    """Bytes that an accelerator of each job sends over NICs in a second of service, shape (jobs,); 0 where nobody
-    knows. Of a job that ran in several places: in the last one."""
-    found, rate = np.zeros(jobs), _last_rates(log, jobs)
+def steps_per_s(told: Sequence[Trained], log: EventLog, jobs: int) -> NDArray[np.float64]:
+    """Steps of each job in a second of service, shape (jobs,); NaN where nobody knows."""
+    found, rate = np.full(jobs, np.nan), _last_rates(log, jobs)
     for one in told:
-        found[one.job] = one.nic_b_per_step / (one.step_time_s * rate[one.job])
+        found[one.job] = 1.0 / (one.step_time_s * rate[one.job])
     return found
 
 
@@ -96,6 +95,6 @@ def _told(jobs: JobTable, log: EventLog, job: int, row: int, trainings: Sequence
         tokens_per_s=step.tokens / step_s if step.tokens else None,
         mfu=step.flop / step_s / step.peak_flop_per_s,
         device_memory_b=step.memory_b,
-        nic_b_per_step=training.nic_b(here, size, place),
+        nic_b_per_step=training.nic_b(here, size, (nodes, counts)),
         bound=step.bound(clock),
     )

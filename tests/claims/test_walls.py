@@ -216,7 +216,7 @@ class ByClock:
     shared_nics = ()
     sizes = ()
 
-    def rate(self, job, allocation, clock, crowd, share):
+    def rate(self, job, allocation, clock, crowd, shares):
         return clock
 
 

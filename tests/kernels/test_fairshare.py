@@ -17,8 +17,9 @@ from dcsim.kernels.fairshare import (
     lay,
     resize,
     running_over,
+    shares_alone,
     slowest,
-    with_longer_paths,
+    with_room,
 )
 
 Paths = list[list[int]]
@@ -176,10 +177,12 @@ def test_with_room_for_longer_paths_all_flows_run_as_before(
     made = over(capacity, paths)
     running = sorted(data.draw(st.sets(st.integers(0, len(paths) - 1))))
     change(made, numbers(), numbers(*running))
-    larger = with_longer_paths(made, 9)
-    assert larger.path.shape == (len(paths), 9)
-    np.testing.assert_allclose(larger.rate_b_per_s, made.rate_b_per_s, rtol=1e-9)
-    assert with_longer_paths(larger, 2).path.shape == (len(paths), 9)
+    more = data.draw(st.integers(0, 5))
+    larger = with_room(made, len(paths) + more, 9)
+    assert larger.path.shape == (len(paths) + more, 9)
+    assert larger.capacity_b_per_s.tolist() == [*made.capacity_b_per_s, *[1.0] * more]
+    np.testing.assert_allclose(larger.rate_b_per_s[: len(paths)], made.rate_b_per_s, rtol=1e-9)
+    assert with_room(larger, 1, 2).path.shape == (len(paths) + more, 9)
     change(larger, numbers(*running), numbers())
     assert not larger.rate_b_per_s.any()
 
@@ -192,18 +195,41 @@ def test_flows_over_a_link_are_those_that_run_and_have_it_on_their_path():
 
 
 def test_the_slowest_flow_of_each_group_is_found_from_any_of_its_flows():
-    here = over([6.0, 4.0, 9.0], [[0], [0, 1], [1], [2]])  # rates 4, 2, 2, 9
+    # Rates 4, 2, 2, 9 of 16, 8, 4, 18 that their own links, the last four, would carry.
+    here = over([6.0, 4.0, 9.0, 16.0, 8.0, 4.0, 18.0], [[0], [0, 1], [1], [2]])
     change(here, numbers(), numbers(0, 1, 2, 3))
     group, following = numbers(5, 3, 5, 1), numbers(2, 1, 0, 3)
-    for found, expected in (((0,), [(5, 2.0)]), ((3, 2, 0, 1), [(1, 9.0), (3, 2.0), (5, 2.0)]), ((), [])):
-        groups, rates = slowest(here, numbers(*found), group, following)
-        assert list(zip(groups.tolist(), rates.tolist(), strict=True)) == expected
+    for found, expected in (((2,), [(5, 0.25)]), ((3, 2, 0, 1), [(1, 0.5), (3, 0.25), (5, 0.25)]), ((), [])):
+        told = np.zeros(4)
+        for again in (expected, []):  # what was told is not told again
+            groups, shares = slowest(here.rate_b_per_s, here.capacity_b_per_s, numbers(*found), group, following, told)
+            assert list(zip(groups.tolist(), shares.tolist(), strict=True)) == again
+    told[:] = 0.25
+    assert slowest(here.rate_b_per_s, here.capacity_b_per_s, numbers(0, 1, 2, 3), group, following, told)[
+        0
+    ].tolist() == [1]
+
+
+def test_kinds_of_traffic_alone_are_slowed_down_by_the_link_that_lacks_most():
+    # Kind 0: 6 + 4 over link 0 of 5, 4 over link 1 of 3. Kind 1: 2 over link 1, which is enough. Kind 2: twice over 2.
+    first, link, kind = numbers(0, 1, 3, 4, 6), numbers(0, 0, 1, 1, 2, 2), numbers(0, 0, 1, 2)
+    asked = np.array([6.0, 4.0, 2.0, 4.0])
+    load, here = np.zeros(3), idle_flows(np.array([5.0, 3.0, 6.0]), 0, 1)
+    assert shares_alone(here.capacity_b_per_s, load, first, link, kind, asked).tolist() == [0.5, 1.0, 0.75]
+    assert not load.any()
 
 
 def test_a_laid_flow_is_held_at_its_own_rate_wherever_it_lay_before():
     here = idle_flows(np.array([10.0, 8.0, 1.0, 1.0]), 2, 3)  # links 2 and 3 are the flows' own
     for way, expected in (((0, 1), [3.0, 3.0]), ((0,), [3.0, 3.0])):
-        lay(here, numbers(1, 0), numbers(0, len(way), len(way) + 1), numbers(*way, 0), 2, 3.0)
+        lay(
+            here.path,
+            here.capacity_b_per_s,
+            numbers(1, 0),
+            numbers(0, len(way), len(way) + 1),
+            numbers(*way, 0),
+            np.array([3.0, 3.0]),
+        )
         assert here.path[1].tolist() == [*way, 3, -1][:3]
         change(here, numbers(), numbers(0, 1))
         assert here.rate_b_per_s.tolist() == expected

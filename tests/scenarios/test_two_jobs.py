@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from dcsim.performance.devices import device_row
+from dcsim.performance.shares import WHOLE
 from dcsim.policies.decisions import Allocation
 from dcsim.run import load_jobs, speeds_of, trainings_of
 from dcsim.scenario import presets
@@ -125,6 +126,6 @@ def test_the_phase_of_a_job_is_its_step_and_what_it_sends_hidden_or_not():
     assert rates is not None
     place = Allocation(0, (0, 1, 2, 3), (8, 8, 8, 8))
     for share in (1.0, 0.5):
-        phase = rates.phase(1, place, share)
+        phase = rates.phase(1, place, WHOLE.times(share))
         assert phase.sending_s == pytest.approx(sending_s(4) / share, rel=1e-6)
-        assert phase.period_s == pytest.approx(rates.phase(1, place, 1.0).period_s + sending_s(4) * (1 / share - 1))
+        assert phase.period_s == pytest.approx(rates.phase(1, place, WHOLE).period_s + sending_s(4) * (1 / share - 1))

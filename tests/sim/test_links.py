@@ -9,6 +9,8 @@ import pytest
 
 from dcsim.errors import ScenarioError
 from dcsim.eventlog.schema import RATE, START
+from dcsim.performance.plan_traffic import Legs, ring
+from dcsim.performance.shares import Shares
 from dcsim.policies.decisions import Allocation, Preempt, Start
 from dcsim.policies.grids import Grid
 from dcsim.policies.placement.topology_aware import TopologyAware
@@ -25,8 +27,10 @@ from tests.simulate import simulate, table
 TWO = Accelerator(name="two", accelerators_per_server=2, scale_up_domain="2")
 
 
-def everyone(job: int) -> float:
-    return math.inf
+def everyone(job: int, pool: int, counts: tuple[int, ...]) -> tuple[Legs, float]:
+    """Around rings, as fast as NICs are, a byte a step for each accelerator on the node with fewest."""
+    hops = ring(len(counts))
+    return Legs(hops.kind, hops.here, hops.there, hops.sent_b * min(counts)), math.inf
 
 
 def pool(nodes: int = 4, accelerator: Accelerator = TWO, **facts) -> Pool:
@@ -106,7 +110,7 @@ def test_nodes_of_one_scale_up_domain_send_over_its_links():
 
 
 def test_jobs_of_which_nobody_knows_what_they_send_load_nothing():
-    here = links(sends=lambda job: math.inf if job == 0 else 0.0)
+    here = links(sends=lambda job, *at: everyone(job, *at) if job == 0 else None)
     here.join(0, at(0, 0, 2, each=2))
     assert here.join(1, at(0, 1, 3, each=2)) == []
     assert here.leave(1) == []
@@ -215,8 +219,8 @@ class ByShare:
     shared_nics = ()
     sizes: dict[int, tuple[int, ...]] = {}  # noqa: RUF012
 
-    def rate(self, job: int, allocation: Allocation, clock: float, crowd: int, share: float) -> float:
-        return share
+    def rate(self, job: int, allocation: Allocation, clock: float, crowd: int, shares: Shares) -> float:
+        return shares.least
 
 
 def test_rates_follow_starts_preemptions_and_ends():

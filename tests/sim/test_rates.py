@@ -10,6 +10,7 @@ import pytest
 from dcsim import plugins
 from dcsim.eventlog.schema import RATE, START
 from dcsim.metrics.spent import spent
+from dcsim.performance.shares import WHOLE, Shares
 from dcsim.policies.decisions import Allocation, Preempt, Start
 from dcsim.scenario.spec import Overheads, PluginTable, Scenario
 from dcsim.sim.clock import TIMER, Moment
@@ -28,7 +29,7 @@ class ByPool:
     width: int = 4
     sizes: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
-    def rate(self, job: int, allocation: Allocation, clock: float, crowd: int, share: float = 1.0) -> float:
+    def rate(self, job: int, allocation: Allocation, clock: float, crowd: int, shares: Shares = WHOLE) -> float:
         return self.rates[allocation.pool] * clock * (self.width / crowd if crowd > self.width else 1.0)
 
 

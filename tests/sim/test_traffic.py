@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from dcsim.eventlog.schema import START
 from dcsim.metrics.contention import paces, slowdowns
 from dcsim.policies.decisions import Preempt, Start
 from dcsim.sim.alone import rates_alone
-from dcsim.sim.links import SharedLinks
+from dcsim.sim.links import SharedLinks, who_sends
 from dcsim.sim.traffic import traffic
 from dcsim.topologies import torus
 from dcsim.topologies._routes import Links, compiled
@@ -130,10 +130,12 @@ def test_a_gang_that_always_shared_its_links_is_told_what_it_would_have_had():
 # While links fail.
 
 
-def through(links: Links, run: Simulated, *slots: float, sends: Callable[[int], float] = everyone) -> dict:
-    """Bytes through switches in each slot; one accelerator of a job sends 1 B in a second of service."""
+def through(links: Links, run: Simulated, *slots: float, trace_b_per_s: float = 0.0) -> dict:
+    """Bytes through switches in each slot; one accelerator of a job sends 1 B in a second of service, or what is said
+    of a trace."""
+    sends, steps_per_s = (who_sends(None, (), trace_b_per_s), math.nan) if trace_b_per_s else (everyone, 1.0)
     here, edges = SharedLinks(links, run.scenario.pools, sends), np.array([0.0, *slots])
-    found = traffic(run.log, here, np.ones(len(run.jobs)), edges)
+    found = traffic(run.log, here, np.full(len(run.jobs), steps_per_s), edges)
     into_b = found.into_b_per_s * np.diff(edges)
     return {links.nodes[n]: pytest.approx(row) for n, row in zip(found.switches.tolist(), into_b.tolist(), strict=True)}
 
@@ -168,7 +170,7 @@ def test_a_degraded_link_carries_what_it_can_of_a_trace_and_of_training_what_is_
     run = run_on(links, table([0], [10], [4]), told(ACROSS), slow)
     assert through(links, run, 4.0, 9.0, 12.5)[SPINE] == [4 * 4.0, 5 * 2.0, 3.5 * 4.0]
     # Of 2 x 40 B/s that a job of a trace would send each way, 50 go over half of the link.
-    trace = through(links, run, 4.0, 9.0, 12.5, sends=lambda job: 40.0)
+    trace = through(links, run, 4.0, 9.0, 12.5, trace_b_per_s=40.0)
     assert trace[SPINE] == [4 * 160.0, 5 * 100.0, 3.5 * 160.0]
 
 
@@ -194,8 +196,8 @@ def test_whatever_fails_links_carry_the_service_of_their_gangs_and_never_more_th
     slots = np.linspace(0.0, run.outcome.end_s, 50)
     # Rates are shares of 50 B/s here: bytes by the logged rates are those by the shares of gangs that send once more.
     found, by_share = (
-        traffic(run.log, SharedLinks(links, run.scenario.pools, sends), np.full(60, 50.0), slots)
-        for sends in (everyone, lambda job: 50.0)
+        traffic(run.log, SharedLinks(links, run.scenario.pools, sends), np.full(60, steps_per_s), slots)
+        for sends, steps_per_s in ((everyone, 50.0), (who_sends(None, (), 50.0), math.nan))
     )
     assert found.carried_b == pytest.approx(by_share.carried_b)
     assert found.into_b_per_s == pytest.approx(by_share.into_b_per_s)

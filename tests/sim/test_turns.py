@@ -20,7 +20,8 @@ def turns(sending: dict[int, float], period: float = 1.0, leaves: int = 2, uplin
     """Leaves of two nodes on one spine; each job sends for that share of its period."""
     of = (pool(2 * leaves),)
     return Turns(
-        links(uplink, pools=of, leaves=leaves), lambda job, _, share: Phase(period, sending[job] * period / share)
+        links(uplink, pools=of, leaves=leaves),
+        lambda job, _, shares: Phase(period, sending[job] * period / shares.least),
     )
 
 
@@ -114,7 +115,7 @@ def test_rates_of_runs_follow_those_who_take_turns():
 @pytest.mark.parametrize(("sending", "expected"), [(0.25, 0.5), (0.26, 0.25)])
 def test_on_a_link_that_fails_to_half_phases_are_twice_as_long(sending: float, expected: float):
     graph = clos()
-    here = Turns(SharedLinks(graph, (pool(),), everyone), lambda _, place, share: Phase(1.0, sending / share))
+    here = Turns(SharedLinks(graph, (pool(),), everyone), lambda _, place, shares: Phase(1.0, sending / shares.least))
     (slow,) = failing(graph, "leaf-0 -- spine-0", at=0.0, duration=1.0, on_failure="slow", bandwidth=0.5)
     here.join(0, at(0, 0, 2, each=2))
     here.join(1, at(0, 1, 3, each=2))
@@ -128,7 +129,9 @@ def test_gangs_that_have_to_go_one_way_take_turns_there_or_share_it():
     # Jobs 0 and 4 have a spine of their own each (see test_failing_links).
     for sending, expected in ((0.5, 1.0), (0.6, 0.5)):
         graph = clos(spines=2)
-        here = Turns(SharedLinks(graph, (pool(),), everyone), lambda _, place, share, s=sending: Phase(1.0, s / share))
+        here = Turns(
+            SharedLinks(graph, (pool(),), everyone), lambda _, place, shares, s=sending: Phase(1.0, s / shares.least)
+        )
         (dead,) = failing(graph, "spine-0", at=0.0, duration=1.0)
         here.join(0, at(0, 0, 2, each=2))
         here.join(4, at(0, 1, 3, each=2))
@@ -140,7 +143,7 @@ def test_gangs_that_have_to_go_one_way_take_turns_there_or_share_it():
 
 def test_a_gang_that_no_way_joins_has_share_0_until_the_repair_and_takes_turns_then():
     graph = clos()
-    here = Turns(SharedLinks(graph, (pool(),), everyone), lambda _, place, share: Phase(1.0, 0.5 / share))
+    here = Turns(SharedLinks(graph, (pool(),), everyone), lambda _, place, shares: Phase(1.0, 0.5 / shares.least))
     stop, dead = (failing(graph, "spine-0", at=0.0, duration=1.0, on_failure=how)[0] for how in ("stop", "reroute"))
     here.join(0, at(0, 0, 2, each=2))
     assert here.fail(dead) == ([0], [])
@@ -161,7 +164,7 @@ def test_who_sends_all_the_time_leaves_the_others_what_it_does_not_take():
         of = (pool(8),)
         here = Turns(
             SharedLinks(clos(uplink=150.0, hosts=4), of, everyone),
-            lambda job, place, share, s=sending: Phase(1.0, s) if job else None,
+            lambda job, place, shares, s=sending: Phase(1.0, s) if job else None,
         )
         here.join(0, at(0, 0, 4))
         here.join(1, at(0, 1, 5, each=2))
@@ -179,7 +182,7 @@ def test_shares_after_any_failures_and_repairs_are_those_of_links_that_never_fai
 
     def fresh() -> tuple[SharedLinks, Turns]:
         fair = SharedLinks(graph, of, everyone)
-        return fair, Turns(fair, lambda job, _, share: Phase(1.0, sending[job] / share))
+        return fair, Turns(fair, lambda job, _, shares: Phase(1.0, sending[job] / shares.least))
 
     ways = ({"on_failure": "slow", "bandwidth": 0.5}, {"on_failure": "reroute"}, {"on_failure": "stop"})
     words = ("spine-0", "spine-1", "leaf-0 -- spine", "leaf-1", "leaf-2 -- spine-2")
@@ -221,7 +224,9 @@ def test_rates_follow_those_who_take_turns_while_a_spine_is_dead():
     # Each has a spine of its own until 4 s; then both have one for 5 s: half of it by shares, all of it in turns.
     for sending, expected in ((0.5, 10.0), (0.6, 12.5)):
         graph = clos(spines=2)
-        here = Turns(SharedLinks(graph, (pool(),), everyone), lambda _, place, share, s=sending: Phase(1.0, s / share))
+        here = Turns(
+            SharedLinks(graph, (pool(),), everyone), lambda _, place, shares, s=sending: Phase(1.0, s / shares.least)
+        )
         steps = [(0.0, Start(0, at(0, 0, 2, each=2))), (0.0, Start(4, at(0, 1, 3, each=2)))]
         jobs, dead = table([0] * 5, [10, 0, 0, 0, 10], [4, 0, 0, 0, 4]), failing(graph, "spine-0", at=4.0, duration=5.0)
         told, of = Told(steps), (pool(),)

@@ -1,0 +1,206 @@
+"""What a plan sends between scale-up domains in a step: which to which, how much, and of which kind.
+
+Ranks fill the domains of a gang in their order, tensor-parallel neighbours first, then context, data and pipeline ranks
+(Megatron-LM's order). Collectives of a group go around a ring of the domains that hold its ranks, through the NICs of
+all of them (NCCL's rings): an all-gather of S bytes among n ranks sends S (n-1)/n over each hop of the ring. Experts
+send to every other domain of their group, pipeline stages to the next stage and back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import cached_property, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcsim.kernels.facts import FULL, HSDP, UNSHARDED, ZERO3, Model, Plan
+from dcsim.kernels.layer import sparse_share
+from dcsim.kernels.synchronise import held_parameters
+from dcsim.performance.shares import CP, DP, EP, PP, TP
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+PEERS = 16
+"""Of an all-to-all among more domains, that many shifts of all stand for the rest: flows would grow as the square."""
+
+
+class Legs:
+    """What domains of a gang send each other in a step: leg k carries `sent_b[k]` bytes of kind `kind[k]`, a place in
+    `Shares`, from domain `here[k]` to domain `there[k]`. Shapes (legs,); domains have numbers from 0, in the order of
+    the gang's ranks."""
+
+    def __init__(self, kind: Ints, here: Ints, there: Ints, sent_b: Floats) -> None:
+        self.kind, self.here, self.there, self.sent_b = kind, here, there, sent_b
+
+    def __len__(self) -> int:
+        return len(self.sent_b)
+
+    @cached_property
+    def kinds(self) -> Ints:
+        """Kinds that there are, ascending."""
+        return np.unique(self.kind)
+
+    @cached_property
+    def busiest_b(self) -> Floats:
+        """Bytes of each of `kinds` that the busiest domain sends or gets."""
+        return np.array([self._busiest(kind) for kind in self.kinds])
+
+    @cached_property
+    def part(self) -> Floats:
+        """Speed of each leg over that of its kind's busiest domain, while the kind is sent: all legs of a kind end
+        together."""
+        return self.sent_b / self.busiest_b[self.number]
+
+    @cached_property
+    def number(self) -> Ints:
+        """Number of each leg's kind among `kinds`."""
+        return np.searchsorted(self.kinds, self.kind)
+
+    def _busiest(self, kind: int) -> float:
+        own = self.kind == kind
+        return float(max(np.bincount(ends[own], self.sent_b[own]).max() for ends in (self.here, self.there)))
+
+
+@lru_cache(maxsize=4096)
+def ring(domains: int) -> Legs:
+    """One byte over each hop of a ring of so many domains: what a gang sends of which nobody knows more."""
+    here = np.arange(domains)
+    return Legs(np.full(domains, DP), here, (here + 1) % domains, np.ones(domains))
+
+
+def of_transformer(model: Model, plan: Plan, counts: Sequence[int]) -> Legs:
+    """The legs of a transformer's plan. counts: accelerators of the gang in each domain, tp x cp x dp x pp of them.
+
+    Sends of data-parallel ranks count whole, whether computing hides them or not.
+    """
+    rank = _domains(counts).reshape(int(plan.pp), int(plan.dp), int(plan.cp), int(plan.tp))
+    found = [_around(kind, groups, hop_b) for kind, groups, hop_b in _rings(model, plan, rank) if hop_b > 0.0]
+    found += _experts(model, plan, rank)
+    found += _stages(model, plan, rank.reshape(int(plan.pp), -1))
+    return _together(found)
+
+
+def of_network(gradients_b: float, exchanged_b: float, counts: Sequence[int]) -> Legs:
+    """The legs of a data-parallel network: gradients that are summed, and what every rank has for all others together,
+    bytes a step."""
+    rank, share = _domains(counts), np.asarray(counts, np.float64) / sum(counts)
+    summed = _around(DP, rank[None, :], _passed(2.0 * gradients_b, len(rank)))
+    return _together([summed, _to_all(np.arange(len(counts)), np.asarray(counts), exchanged_b * (1.0 - share))])
+
+
+def _domains(counts: Sequence[int]) -> Ints:
+    """Domain of each rank."""
+    return np.repeat(np.arange(len(counts)), counts)
+
+
+def _passed(size_b: float, ranks: float) -> float:
+    """What an all-gather to, or a reduce-scatter from, so many bytes sends over each hop of a ring."""
+    return size_b * (1.0 - 1.0 / ranks)
+
+
+def _micro_batches(plan: Plan) -> int:
+    return math.ceil(plan.global_batch / (plan.dp * plan.micro_batch))
+
+
+def _rings(model: Model, plan: Plan, rank: Ints) -> Iterator[tuple[int, Ints, float]]:
+    """Kind, groups and bytes over each hop of all collectives. rank: domains, shape (pp, dp, cp, tp)."""
+    tokens = plan.micro_batch * plan.seq_len / plan.cp
+    layers = _micro_batches(plan) * model.layers / plan.pp
+    again = 1.0 if plan.recompute == FULL else 0.0
+    blocks = 2.0 + model.cross_layers / model.layers
+    summed_b = 2.0 * _passed(2.0 * tokens * model.hidden, plan.tp)
+    yield TP, rank.reshape(-1, int(plan.tp)), layers * (2.0 + again) * blocks * summed_b
+    key_value_b = 4.0 * tokens * plan.cp * max(model.kv_heads / plan.tp, 1.0) * model.head_dim
+    yield CP, _strided(rank, 1, int(plan.cp)), layers * (3.0 + again) * _passed(key_value_b, plan.cp)
+    held, ranks = held_parameters(model, plan), int(plan.dp * plan.cp)
+    if plan.sharding >= ZERO3:
+        yield from _sharded(model, plan, rank, held.dense + held.routed)
+        return
+    for parameters, apart in ((held.dense, 1), (held.routed, int(plan.ep))):
+        sent_b = plan.gradient_bytes * (2.0 if plan.sharding == UNSHARDED or plan.sum_whole > 0.0 else 1.0)
+        sent_b += 0.0 if plan.sharding == UNSHARDED else 2.0
+        size = ranks // apart
+        yield DP, _strided(rank, apart, size), _passed(sent_b * model.trainable * parameters, size)
+
+
+def _sharded(model: Model, plan: Plan, rank: Ints, parameters: float) -> Iterator[tuple[int, Ints, float]]:
+    """ZeRO-3, FSDP, HSDP: weights gathered twice and gradients scattered in each micro-batch; sums of shards."""
+    ranks = int(plan.dp * plan.cp)
+    shards = math.gcd(int(plan.shard_ranks), ranks) if plan.sharding == HSDP else ranks
+    gradients_b = plan.gradient_bytes * parameters if model.trainable >= 1.0 else 0.0
+    each_b = _passed(4.0 * parameters + gradients_b, shards)
+    yield DP, _strided(rank, 1, shards), _micro_batches(plan) * each_b
+    copies = ranks // shards
+    yield DP, _strided(rank, shards, copies), _passed(2.0 * plan.gradient_bytes * parameters / shards, copies)
+
+
+def _strided(rank: Ints, apart: int, size: int) -> Ints:
+    """Groups of `size` data- and context-parallel ranks, each `apart` from the next, shape (groups, size)."""
+    grid = rank.reshape(-1, size, apart * rank.shape[-1])
+    return grid.transpose(0, 2, 1).reshape(-1, size)
+
+
+def _around(kind: int, groups: Ints, hop_b: float) -> Legs:
+    """Rings of groups of ranks, shape (groups, ranks): what stays in a domain is no leg."""
+    there = np.roll(groups, -1, axis=1)
+    away = groups != there
+    return Legs(np.full(int(away.sum()), kind), groups[away], there[away], np.full(int(away.sum()), hop_b))
+
+
+def _experts(model: Model, plan: Plan, rank: Ints) -> Iterator[Legs]:
+    """Dispatch and combine: a token crosses to another domain once, however many of its experts are there (as
+    `kernels.traffic.dispatch_s`, which takes the ranks of a group to be neighbours too)."""
+    if plan.ep <= 1.0:
+        return
+    sparse, again = sparse_share(model), 1.0 if plan.recompute == FULL else 0.0
+    tokens = plan.micro_batch * plan.seq_len / plan.cp
+    token_b = 2.0 * tokens * model.capacity * model.hidden / plan.tp
+    passes = 2.0 * (2.0 + again) * sparse * _micro_batches(plan) * model.layers / plan.pp
+    groups, times = np.unique(rank.reshape(-1, int(plan.ep)), axis=0, return_counts=True)
+    for group, same in zip(groups, times.tolist(), strict=True):
+        domains, members = np.unique(group, return_counts=True)
+        crossed = (len(domains) - 1) * (1.0 - (1.0 - 1.0 / len(domains)) ** model.top_k)
+        yield _to_all(domains, same * members, np.full(len(domains), passes * token_b * crossed))
+
+
+def _to_all(domains: Ints, members: Ints, away_b: Floats) -> Legs:
+    """Each of `members[k]` ranks in domain k sends `away_b[k]` beyond it, the same to each of the other domains."""
+    count = len(domains)
+    shifts = np.arange(1, count)
+    if len(shifts) > PEERS:
+        shifts = np.linspace(1, count - 1, PEERS).round().astype(np.int64)
+    here = np.tile(np.arange(count), len(shifts))
+    there = (here + np.repeat(shifts, count)) % count
+    sent_b = members[here] * away_b[here] / max(len(shifts), 1)
+    return Legs(np.full(len(here), EP), domains[here], domains[there], sent_b)
+
+
+def _stages(model: Model, plan: Plan, stage: Ints) -> Iterator[Legs]:
+    """Activations to the next stage and gradients back, of every chunk. stage: domains, shape (pp, ranks of each)."""
+    if plan.pp <= 1.0:
+        return
+    sent_b = 2.0 * _micro_batches(plan) * plan.micro_batch * plan.seq_len / plan.cp * model.hidden
+    sent_b /= plan.tp if plan.sequence_parallel > 0.0 else 1.0
+    for here, there, chunks in ((stage[:-1], stage[1:], plan.vpp), (stage[-1:], stage[:1], plan.vpp - 1.0)):
+        away = (here != there) & (chunks > 0.0)
+        ends = here[away], there[away]
+        for a, b in (ends, ends[::-1]):
+            yield Legs(np.full(len(a), PP), a, b, np.full(len(a), chunks * sent_b))
+
+
+def _together(found: Sequence[Legs]) -> Legs:
+    """Legs of one kind between the same domains as one, by kind and domains."""
+    nothing, nowhere = np.empty(0), np.empty(0, np.int64)
+    names = "kind", "here", "there"
+    kind, here, there = (np.concatenate([nowhere, *(getattr(part, name) for part in found)]) for name in names)
+    sent_b = np.concatenate([nothing, *(part.sent_b for part in found)])
+    most = 1 + int(max(here.max(initial=0), there.max(initial=0)))
+    key, place = np.unique((kind * most + here) * most + there, return_inverse=True)
+    first, there = np.divmod(key, most)
+    kind, here = np.divmod(first, most)
+    total_b: Floats = np.bincount(place, sent_b, len(key)).astype(np.float64)
+    some = total_b > 0.0
+    return Legs(kind[some], here[some], there[some], total_b[some])

@@ -1,0 +1,137 @@
+"""Gangs that send over an interconnect: from which hosts to which, and how fast if nothing is in their way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from dcsim.kernels.fairshare import Floats, Ints
+from dcsim.performance.placed import domain_nodes, own_nic_b_per_s
+from dcsim.performance.plan_traffic import Legs
+from dcsim.performance.shares import WHOLE
+from dcsim.policies.decisions import Allocation
+from dcsim.scenario.spec import Pool
+from dcsim.sim.hosts import first_hosts, rails_of
+from dcsim.topologies._routes import Links
+
+NOBODY = np.empty(0, np.int64)
+
+
+class Sends(Protocol):
+    """Who knows what jobs send."""
+
+    def __call__(self, job: int, pool: int, counts: tuple[int, ...]) -> tuple[Legs, float] | None:
+        """What a gang with so many accelerators in each domain, in the order of its ranks, sends in a step, and B/s
+        that each of its accelerators does: inf for as much as its NICs carry. None if nobody knows."""
+        ...
+
+
+class Sender:
+    """A gang that sends. Its flows, shape (flows,): `source`, `target`, places in the graph; `kind`, number among
+    `kinds`, which are places in `Shares`; `sent_b`, bytes a step; `burst_b_per_s`, speed while their kind is sent and
+    nothing is in the way. `weight_b`, shape (kinds,): bytes of a step that the busiest NICs have of each kind.
+
+    What they have of the links now: `flows`, none while no way joins their ends; `alone`, share of its burst that each
+    kind would get if nobody else sent; `shares`, what others leave of that.
+    """
+
+    __slots__ = (
+        "alone",
+        "burst_b_per_s",
+        "flows",
+        "kind",
+        "kinds",
+        "sent_b",
+        "shares",
+        "source",
+        "target",
+        "weight_b",
+    )
+
+    def __init__(self, legs: Legs, hosts: Ints, peak_b_per_s: float) -> None:
+        """hosts: shape (domains, hosts of each), from each of which `peak_b_per_s` can be sent."""
+        each = hosts.shape[1]
+        self.kinds: list[int] = legs.kinds.tolist()
+        self.weight_b = legs.busiest_b
+        self.source, self.target = hosts[legs.here].ravel(), hosts[legs.there].ravel()
+        self.kind, self.sent_b, part = legs.number, legs.sent_b, legs.part
+        if each > 1:
+            self.kind, self.sent_b, part = (np.repeat(column, each) for column in (self.kind, self.sent_b / each, part))
+        self.burst_b_per_s: Floats = peak_b_per_s * part
+        self.flows, self.shares = NOBODY, WHOLE
+        self.alone = [1.0] * len(self.kinds)
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def asked_b_per_s(self, alone: Sequence[float]) -> Floats:
+        """What each flow asks of the links, mean over a step that sends without a pause: one kind after another, each
+        as fast as it could `alone`. So no link is asked for more than it has as long as nobody else sends."""
+        part: Floats = np.array(alone)
+        if len(alone) > 1:
+            part = (self.weight_b / (self.weight_b / part).sum())[self.kind]
+        return part * self.burst_b_per_s
+
+    def groups(self) -> list[Ints]:
+        """The flows of each of `kinds`."""
+        if len(self.kinds) == 1:
+            return [self.flows]
+        return [self.flows[self.kind == number] for number in range(len(self.kinds))]
+
+
+class Gangs:
+    """Where gangs of some pools are in a graph: `order[pool][node]` is the place of a node among all that gangs have
+    their ranks in, that of their numbers if it is not given.
+
+    Endpoints are nodes or their accelerators. Which accelerators of a node a gang has is not known: the first ones.
+    """
+
+    def __init__(self, links: Links, pools: Sequence[Pool], order: Sequence[Sequence[int]] | None = None) -> None:
+        self._pools = pools
+        self._order = order or [range(pool.nodes) for pool in pools]
+        rails = rails_of(links, pools)
+        starts = zip(first_hosts(pools, rails), pools, rails, strict=False)
+        # Endpoints of each node, shape (nodes, rails), by pool.
+        self._hosts = [links.endpoints[at : at + pool.nodes * n].reshape(-1, n) for at, pool, n in starts]
+        self._together = [domain_nodes(pool) for pool in pools]
+        self._own_b_per_s: dict[tuple[int, int], float] = {}
+
+    def sender(self, job: int, allocation: Allocation, sends: Sends) -> Sender | None:
+        """A gang that sends if it is there, None if nothing of what it sends leaves a domain.
+
+        Each node sends as fast as the NICs of as many accelerators as the gang has on any of its nodes at least.
+        Domains that span nodes send from each node of one to a node of the next.
+        """
+        pool = allocation[0]
+        if len(allocation[1]) < 2:
+            return None
+        there = sorted(zip(map(self._order[pool].__getitem__, allocation[1]), *allocation[1:3], strict=True))
+        domains: list[tuple[int, ...]]
+        _, nodes, counts = zip(*there, strict=True)
+        domains, in_each = [(node,) for node in nodes], counts
+        if self._together[pool] > 1:
+            domains, in_each = _joined(nodes, counts, self._together[pool])
+        found = sends(job, pool, in_each) if len(domains) > 1 else None
+        if found is None or not len(found[0]):
+            return None
+        fewest, each = min(counts), min(map(len, domains))
+        used = min(fewest, self._hosts[pool].shape[1])
+        hosts = self._hosts[pool][[domain[:each] for domain in domains], :used].reshape(len(domains), -1)
+        key = pool, max(counts)
+        if key not in self._own_b_per_s:
+            self._own_b_per_s[key] = own_nic_b_per_s(self._pools[pool], key[1])
+        return Sender(found[0], hosts, fewest // used * min(found[1], self._own_b_per_s[key]))
+
+
+def _joined(
+    nodes: Sequence[int], counts: Sequence[int], together: int
+) -> tuple[list[tuple[int, ...]], tuple[int, ...]]:
+    """Nodes, and accelerators, of each scale-up domain of so many nodes, in order of the first of each."""
+    found: dict[int, list[int]] = {}
+    sums: dict[int, int] = {}
+    for node, count in zip(nodes, counts, strict=True):
+        found.setdefault(node // together, []).append(node)
+        sums[node // together] = sums.get(node // together, 0) + count
+    return [tuple(domain) for domain in found.values()], tuple(sums.values())
