@@ -165,3 +165,5 @@ if __name__ == "__main__":
         main()
     except DcsimError as error:
         raise SystemExit("\n".join(error.lines())) from None
+    except OSError as error:
+        raise SystemExit(f"{error.filename}: {error.strerror}") from None

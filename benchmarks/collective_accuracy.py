@@ -43,12 +43,17 @@ def parts(at: Bench) -> dict[str, Flags]:
     }
 
 
+def left_out(found: MeasuredRows, at: Bench | None) -> dict[str, int]:
+    """Rows that are not predicted, by the rule under which they are left out, most first."""
+    unserved = len(found.rows) - (len(at.rows) if at else 0)
+    return dict((found.excluded + Counter({"no enabled algorithm": unserved})).most_common())
+
+
 def tables(found: MeasuredRows, at: Bench, errors: Floats) -> Iterator[str]:
     """Rows left out, and errors by source and collective, %."""
     yield f"{len(at.rows)} of {found.total} rows predicted"
-    left_out = found.excluded + Counter({"no enabled algorithm": len(found.rows) - len(at.rows)})
-    yield from (f"  {count} left out: {rule}" for rule, count in left_out.most_common())
-    yield f"  {found.mended} times taken from the bus bandwidth, which contradicts the printed time"
+    yield from (f"  {count} left out: {rule}" for rule, count in left_out(found, at).items())
+    yield f"  {found.mended} times taken from the bandwidths, which contradict the printed time"
     yield ""
     yield f"{'source, generation, collective':44}{'rows':>6}{'mean |error| %':>16}{'bias %':>9}"
     names = np.array([f"{row.source:7}{row.generation:12}{row.collective}" for row in at.rows])
@@ -94,23 +99,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def report(arguments: argparse.Namespace) -> None:
     """Print errors of rows of unseen sources, and one JSON object."""
     found = read(arguments.rows)
-    if not found.rows:
-        scores = dict.fromkeys(("mape_one_node_1mib", "mape_nodes_16mib", "mape_all"))
-        print(f"0 of {found.total} rows predicted: {dict(found.excluded)}")
-        print(json.dumps({"rows": found.total, "predicted": 0, **scores}))
-        return
-    at = bench(found.rows)
-    figures: dict[str, float | int | None] = {"rows": found.total, "predicted": len(at.rows)}
-    if at.rows:
+    at = bench(found.rows) if found.rows else None
+    figures: dict[str, object] = {"rows": found.total, "predicted": len(at.rows) if at else 0}
+    scored: dict[str, float | None] = dict.fromkeys(("mape_one_node_1mib", "mape_nodes_16mib", "mape_all"))
+    if at is not None and at.rows:
         errors = cross_validated_s(at) / at.measured_s - 1.0
         print("\n".join(tables(found, at, errors)))
         scored = {name: mape(errors, part) for name, part in parts(at).items()}
-    else:
-        scored = dict.fromkeys(("mape_one_node_1mib", "mape_nodes_16mib", "mape_all"))
-    if arguments.write:
-        values = fit(at)
-        for number, generation in enumerate(generations()):
-            path = arguments.write / f"{generation.name}.toml"
-            path.write_text(preset_text(generation, number, at, values), encoding="utf-8")
+        if arguments.write:
+            _write(arguments.write, at)
     figures |= {name: None if value is None else round(value, 5) for name, value in scored.items()}
-    print(json.dumps(figures))
+    print(json.dumps(figures | {"left_out": left_out(found, at)}))
+
+
+def _write(folder: Path, at: Bench) -> None:
+    """Presets of a fit to all rows."""
+    values = fit(at)
+    for number, generation in enumerate(generations()):
+        text = preset_text(generation, number, at, values)
+        (folder / f"{generation.name}.toml").write_text(text, encoding="utf-8")

@@ -1,13 +1,13 @@
 """When flows that share links are done, against SimGrid: `python -m benchmarks.accuracy flows --links --flows`.
 
 Columns of links: case, link, capacity_Bps; of flows: case, flow, size_bytes, start_s, path (links joined by '>'),
-finish_s_simgrid. A link is what its row says: one direction of a cable, or both together. Others are not looked at.
+finish_s_simgrid, in any order; others are not looked at. A link is what its row says: one direction of a cable, or both
+together. A flow whose path is empty stays inside a host and is done when it starts, as in SimGrid.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import math
 from collections import defaultdict
@@ -19,24 +19,19 @@ from numpy.typing import NDArray
 
 from dcsim.errors import Problem, TraceError
 from dcsim.kernels.fairshare import finish_times_s, flows
+from dcsim.performance.measured_csv import rows_of
 
 Row = Mapping[str, str]
+Floats = NDArray[np.float64]
 LINK_COLUMNS = ("case", "link", "capacity_Bps")
 FLOW_COLUMNS = ("case", "flow", "size_bytes", "start_s", "path", "finish_s_simgrid")
 
 
 def read(path: Path, columns: tuple[str, ...]) -> dict[str, list[tuple[int, Row]]]:
-    """Rows by case, each with its line; TraceError if a column or every row is missing."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        cases: dict[str, list[tuple[int, Row]]] = defaultdict(list)
-        missing = [name for name in columns if name not in (reader.fieldnames or ())]
-        if missing:
-            raise TraceError(Problem(str(path), ", ".join(missing), "no such column"))
-        for row in reader:
-            cases[row["case"]].append((reader.line_num, row))
-    if not cases:
-        raise TraceError(Problem(str(path), "", "has no rows"))
+    """Rows by case, each with its line; TraceError as for `rows_of`."""
+    cases: dict[str, list[tuple[int, Row]]] = defaultdict(list)
+    for line, row in rows_of(path, columns):
+        cases[row["case"]].append((line, row))
     return cases
 
 
@@ -55,7 +50,7 @@ class Reader:
         """A finite number that is large enough; NaN, with a problem noted, if it is not."""
         try:
             value = float(row[key])
-        except (TypeError, ValueError):
+        except ValueError:
             value = math.nan
         if math.isfinite(value) and (value > least or (value == least and not strict)):
             return value
@@ -63,11 +58,11 @@ class Reader:
         return math.nan
 
 
-def relative_errors(links: Path, flow_rows: Path) -> dict[str, NDArray[np.float64]]:
+def relative_errors(links: Path, flow_rows: Path) -> dict[str, Floats]:
     """Error of each flow's finish time, by case; TraceError with every mistake of both files."""
     by_case = read(links, LINK_COLUMNS)
     link_reader, reader = Reader(links), Reader(flow_rows)
-    found: dict[str, NDArray[np.float64]] = {}
+    found: dict[str, Floats] = {}
     problems: list[Problem] = []
     for case, rows in read(flow_rows, FLOW_COLUMNS).items():
         numbers: dict[str, int] = {}
@@ -78,7 +73,7 @@ def relative_errors(links: Path, flow_rows: Path) -> dict[str, NDArray[np.float6
             numbers[row["link"]] = len(capacity)
             capacity.append(link_reader.number(line, row, "capacity_Bps", strict=True))
         for line, row in rows:
-            for name in row["path"].split(">"):
+            for name in _path(row):
                 if name not in numbers:
                     reader.wrong(line, "path", f"no such link in case {case}", name)
         columns = [
@@ -87,16 +82,29 @@ def relative_errors(links: Path, flow_rows: Path) -> dict[str, NDArray[np.float6
         ]
         problems = link_reader.problems + reader.problems
         if not problems:
-            paths = [[numbers[name] for name in row["path"].split(">")] for _, row in rows]
             size_b, start_s, expected_s = map(np.array, columns)
-            first = np.concatenate(([0], np.cumsum([len(path) for path in paths])))
-            made = flows(np.array(capacity), first, np.array([link for path in paths for link in path]))
-            ours_s = finish_times_s(made, size_b, start_s)
+            paths = [[numbers[name] for name in _path(row)] for _, row in rows]
+            ours_s = _finish_s(np.array(capacity), paths, size_b, start_s)
             with np.errstate(invalid="ignore", divide="ignore"):
                 found[case] = np.where(ours_s == expected_s, 0.0, np.abs(ours_s / expected_s - 1.0))
     if problems:
         raise TraceError(problems)
     return found
+
+
+def _path(row: Row) -> list[str]:
+    return [name.strip() for name in row["path"].split(">")] if row["path"] else []
+
+
+def _finish_s(capacity: Floats, paths: list[list[int]], size_b: Floats, start_s: Floats) -> Floats:
+    """When each flow is done, s, shape (flows,)."""
+    hops = np.array([len(path) for path in paths])
+    crossing = hops > 0
+    first = np.concatenate(([0], np.cumsum(hops[crossing])))
+    made = flows(capacity, first, np.array([link for path in paths for link in path], dtype=np.int64))
+    done_s = start_s.copy()
+    done_s[crossing] = finish_times_s(made, size_b[crossing], start_s[crossing])
+    return done_s
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -36,6 +36,7 @@ from dcsim.workloads.base import WorkloadContext
 
 if TYPE_CHECKING:
     from dcsim.performance.training import Training
+    from dcsim.sim.islands import Islands
     from dcsim.sim.links import SharedLinks
     from dcsim.sim.speeds import Contention
     from dcsim.sim.traffic import Traffic
@@ -75,7 +76,7 @@ class Run:
     @cached_property
     def summary(self) -> dict[str, Any]:
         """Scalars by name, units in the names; slow-downs by contention only where links are shared."""
-        found = summary(self.jobs, self.results, self.timeline, self.log, capacity(self.scenario))
+        found = summary(self.jobs, self.results, self.timeline, self.log, self.scenario.pools)
         return found if self.slowdown is None else found | spread("contention_slowdown", self.slowdown)
 
     @cached_property
@@ -197,24 +198,32 @@ def verify(loaded: Loaded) -> None:
 def _interconnect(loaded: Loaded) -> None:
     from dcsim.sim.interconnect import failing_parts, interconnect  # loads networkx and Numba
 
-    links = interconnect(loaded, build("placement", loaded.scenario.placement, loaded))
+    scenario = loaded.scenario
+    scheduler = build("scheduler", scenario.scheduler, loaded)
+    links = interconnect(loaded, build("placement", scenario.placement, loaded), scheduler)
     if links is not None:
         failing_parts(loaded, links)
 
 
 def _connected(
-    loaded: Loaded, jobs: JobTable, speeds: Rates | None, placement: Placement, trainings: Sequence[Training]
-) -> tuple[SharedLinks, Contention, list[Part]] | None:
-    """The links of the scenario's network where jobs share them, who says what they get of them, and what can fail;
-    tells the placement where nodes are."""
+    loaded: Loaded,
+    jobs: JobTable,
+    speeds: Rates | None,
+    trainings: Sequence[Training],
+    placement: Placement,
+    scheduler: object,
+) -> tuple[SharedLinks, Contention, list[Part], Islands | None] | None:
+    """The links of the scenario's network where jobs share them, who says what they get of them, what can fail, and who
+    is told of it; tells the placement where nodes are."""
     network, pools = loaded.scenario.network, loaded.scenario.pools
     if network is None and not placement.uses_network:
         return None
     from dcsim.sim.hosts import blocks, grid
     from dcsim.sim.interconnect import failing_parts, interconnect  # loads networkx and Numba
+    from dcsim.sim.islands import Islands
     from dcsim.sim.turns import Turns
 
-    graph = interconnect(loaded, placement)
+    graph = interconnect(loaded, placement, scheduler)
     if graph is None or network is None:
         return None
     if placement.uses_network:
@@ -224,7 +233,9 @@ def _connected(
         return None
     links = _shared_links(graph, loaded.scenario, jobs, trainings)
     contention = Turns(links, speeds.phase) if placement.interleave and speeds is not None else links
-    return links, contention, failing_parts(loaded, graph)
+    parts = failing_parts(loaded, graph)
+    down = placement.uses_network and any(not part.left for part in parts)
+    return links, contention, parts, Islands(graph, pools, placement) if down else None
 
 
 def _shared_links(graph: Links, scenario: Scenario, jobs: JobTable, trainings: Sequence[Training]) -> SharedLinks:
@@ -277,7 +288,7 @@ def _run(source: Loaded, progress: Callable[[Progress], None] | None, traces: Tr
     jobs, speeds = speeds_of(source, load_jobs(source, trainings, traces), trainings)
     scheduler = build("scheduler", scenario.scheduler, source)
     placement = build("placement", scenario.placement, source)
-    connected = _connected(source, jobs, speeds, placement, trainings)
+    connected = _connected(source, jobs, speeds, trainings, placement, scheduler)
     engine = Engine(scenario, jobs, scheduler, placement, speeds=speeds)
     if connected is not None:
         engine.contend(*connected[1:])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from dcsim.scenario.spec import Accelerator, PluginTable, Pool, Scenario
 from dcsim.sim.engine import Engine, Outcome
 from dcsim.sim.parts import Part
 from dcsim.sim.speeds import Contention, Speeds
+
+if TYPE_CHECKING:
+    from dcsim.sim.islands import Islands  # loads networkx and Numba
 
 V100 = Accelerator(name="V100")
 
@@ -45,8 +48,7 @@ class Simulated:
 
     @cached_property
     def summary(self) -> dict[str, Any]:
-        capacity = sum(pool.nodes * pool.accelerators_per_node for pool in self.scenario.pools)
-        return summary(self.jobs, self.results, self.timeline, self.log, capacity)
+        return summary(self.jobs, self.results, self.timeline, self.log, self.scenario.pools)
 
     @property
     def start_s(self) -> list[float]:
@@ -92,6 +94,7 @@ def simulate(
     speeds: Speeds | None = fields.pop("speeds", None)
     links: Contention | None = fields.pop("links", None)
     parts: Sequence[Part] = fields.pop("parts", ())
+    islands: Islands | None = fields.pop("islands", None)
     facts: dict[str, Any] = {
         "name": "test",
         "pools": fields.pop("pools", None) or pools((nodes, width)),
@@ -107,5 +110,5 @@ def simulate(
     ]
     engine = Engine(scenario, jobs, *policies, speeds=speeds)
     if links is not None:
-        engine.contend(links, parts)
+        engine.contend(links, parts, islands)
     return Simulated(scenario, jobs, engine.run())

@@ -171,6 +171,43 @@ def test_a_placement_that_does_not_go_with_the_network(tmp_path: Path, capsys: p
     refused(tmp_path, capsys, fair, ["network.topology: ", "got 6 hosts, expected 3 nodes"], job)
 
 
+@pytest.mark.parametrize(
+    ("contention", "policies", "words"),
+    [
+        (
+            "fair",
+            'scheduler.use = "processor_sharing"',
+            ["scheduler.use: shares accelerators by time"],
+        ),
+        ("none", 'placement.use = "least_contention"', ["placement.use: needs links that are contended"]),
+        (
+            "none",
+            'placement = { use = "topology_aware", interleave = true }',
+            ["placement.interleave: has no effect without contention"],
+        ),
+        (
+            "none",
+            'placement = { use = "locality", interleave = true }',
+            ["placement.interleave: has no effect without contention"],
+        ),
+    ],
+)
+def test_policies_that_do_not_go_with_contention(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], contention: str, policies: str, words: list[str]
+) -> None:
+    network = f'[network]\ncontention = "{contention}"\n\n[network.topology]\n'
+    job = '\n[[jobs]]\nname = "j"\nmodel = "gpt-2"\nsteps = 1\nglobal_batch = 3\naccelerators = 3\n'
+    head = SCENARIO.replace("[network.topology]\n", network).replace("name", policies + "\nname", 1)
+    (tmp_path / "jobs.csv").write_text("job_id,submit_s,accelerators,service_s\na,0,3,100\n", encoding="utf-8")
+    file = tmp_path / "small.toml"
+    file.write_text(head + SPINE.format(1, "1 GB/s", UPLINK) + job, encoding="utf-8")
+    for command in (["validate"], ["run", "--no-report", "--out", str(tmp_path / "results")]):
+        assert main([*command, str(file)]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert LINE.fullmatch(line), line
+        assert all(word in line for word in words), line
+
+
 def test_validate_tells_mistakes_of_plans_and_of_graphs_at_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

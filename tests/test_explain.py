@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,13 @@ from dcsim.__main__ import main
 from dcsim.cli.story import lines
 from dcsim.metrics.room import Room
 from dcsim.metrics.spent import Spent
-from dcsim.metrics.story import Cause, Story, Teller
+from dcsim.metrics.story import Cause, Story, Teller, wanted_nodes
+from dcsim.policies.placement.locality import Locality
 from dcsim.run import Run
-from dcsim.scenario.spec import Overheads, Pool
+from dcsim.scenario.load import load
+from dcsim.scenario.spec import Overheads, PluginTable, Pool
 from dcsim.sim.nodes import Counts
+from tests.conftest import ROOT
 from tests.simulate import V100, Simulated, pools, simulate, table
 
 
@@ -231,6 +235,40 @@ def test_a_placement_that_waits_for_near_nodes_may_be_the_reason():
     jobs = table([0, 10], [100, 5], [4, 2])
     assert story(simulate(jobs, 1, 4, placement="locality"), 1).unseen == ("nodes near each other",)
     assert story(simulate(jobs, 1, 4, placement="topology_aware"), 1).unseen == ()
+
+
+def test_a_gang_that_waits_for_near_nodes_is_told_so_and_those_behind_it_that_it_goes_first():
+    # Four nodes of one under two leaves: nodes 1 and 2 are free from 5 s on, and a gang of two waits for node 0 until
+    # 7 s. A single that comes at 5 s stands behind it.
+    placement = Locality("forever")
+    placement.blocks = [[np.array([0, 0, 1, 1])]]
+    jobs = table([0, 0, 0, 0, 4, 5], [7, 3, 5, 100, 10, 9], [1, 1, 1, 1, 2, 1], job_ids=tuple("abcdef"))
+    sim = simulate(jobs, 4, 1, "fifo", placement)
+    scenario = sim.scenario.model_copy(update={"placement": PluginTable(use="locality")})
+    sim = replace(sim, scenario=scenario)
+    short, apart = (4.0, 5.0, "short", (1, 1), (0, 0), "", "acd"), (5.0, 7.0, "apart", (2, 2), (0, 0), "", "ad")
+    assert causes(sim, 4) == [short, apart]
+    assert causes(sim, 5) == [(5.0, 7.0, "behind", (2, 2), (1, 1), "e", "ad")]
+    shown = "\n".join(lines(story(sim, 4), scenario))
+    assert "67 %  there was room for it, but not on nodes near each other" in shown
+    assert "room for it (2 free), but not on nodes near each other; held by a (1), d (1)" in shown
+    assert "others go first" not in shown
+
+
+@pytest.mark.parametrize(
+    ("use", "on_failure", "wanted"),
+    [
+        ("locality", "reroute", "near each other and that ways join while links are down"),
+        ("topology_aware", "stop", "that ways join while links are down"),
+        ("topology_aware", "slow", ""),
+        ("pack", "stop", ""),
+    ],
+)
+def test_what_a_placement_wants_of_nodes(use: str, on_failure: str, wanted: str):
+    failure = f"network.failures.0.on_failure={on_failure}"
+    left = ("network.failures.0.bandwidth=0.5",) if on_failure == "slow" else ()
+    found = load(ROOT / "scenarios" / "spine-down.toml", overrides=(f"placement.use={use}", failure, *left))
+    assert wanted_nodes(found.scenario) == wanted
 
 
 @pytest.fixture

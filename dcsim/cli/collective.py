@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from dcsim.cli.question import WHERE
 from dcsim.cli.tables import aligned
-from dcsim.units import SIZE, TIME, human_count
+from dcsim.report.markup import counted
+from dcsim.units import SIZE, TIME
 
 if TYPE_CHECKING:
     from dcsim.performance.collective_request import Question
@@ -26,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--collective",
         metavar="NAME",
-        help="all_reduce (the default), all_gather, reduce_scatter, all_to_all, broadcast, reduce, send_recv",
+        help="all_reduce (the default), all_gather, reduce_scatter, all_to_all, broadcast, reduce, send_recv (p2p)",
     )
     parser.add_argument("--nodes", metavar="N", help="servers (default: 1)")
     parser.add_argument("--per-node", metavar="N", help="accelerators a server (default: the usual server's)")
@@ -73,7 +74,7 @@ def _json(question: Question, found: list[Answer]) -> str:
 
 def _screen(question: Question, found: list[Answer]) -> Iterator[str]:
     """A head, a row a size, and what was assumed."""
-    yield f"{question.collective} over {human_count(question.ranks)} ranks: {question.where}"
+    yield f"{question.collective} over {counted(question.ranks, 'rank')}: {question.where}"
     yield ""
     head = ["size (B)", "time (us)", "algbw (GB/s)", "busbw (GB/s)", "algorithm", "why"]
     rows = [_row(question, answer, size_b) for size_b, answer in zip(question.sizes_b, found, strict=True)]
@@ -90,7 +91,7 @@ def _row(question: Question, answer: Answer, size_b: float) -> list[str]:
 def _why(answer: Answer) -> str:
     """How much of the time is latency, and how much longer other algorithms take."""
     if not answer.time_s:
-        return "one rank"
+        return "one rank sends nothing"
     latency = f"latency {100 * min(answer.latency_s / answer.time_s, 1.0):.0f} %"
     others = [f"{way} {time_s / answer.time_s:.3g} x" for way, time_s in answer.others[:NEAR]]
     return "; ".join([latency, *others])

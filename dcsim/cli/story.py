@@ -23,6 +23,7 @@ SUMMARY = {
     "short": "too few free accelerators",
     "fragmented": "enough free accelerators, but not as its nodes need them",
     "behind": "there was room for it, but others go first",
+    "apart": "there was room for it, but not on nodes {wanted}",
 }
 SPENT = {
     "waiting_s": "waiting",
@@ -84,7 +85,7 @@ def _why_in_all(story: Story) -> list[str]:
     for kind, text in SUMMARY.items():
         part = sum(cause.length_s for cause in story.causes if cause.kind == kind)
         if part:
-            shown.append(f"  {100 * part / total:3.0f} %  {text}")
+            shown.append(f"  {100 * part / total:3.0f} %  {text.format(wanted=story.wanted)}")
     return shown
 
 
@@ -118,7 +119,8 @@ def _missing(cause: Cause, story: Story, scenario: Scenario) -> str:
     elif cause.kind == "fragmented":
         what = f"{_range(cause.free)} free, but {_pieces(cause, story, scenario)}"
     else:
-        what = f"room for it ({_range(cause.free)} free)"
+        apart = f", but not on nodes {story.wanted}" if cause.kind == "apart" else ""
+        what = f"room for it ({_range(cause.free)} free){apart}"
     held = [f"held by {_names(cause.holders)}"] if cause.holders else []
     return "; ".join([what, *_before(cause), *held])
 

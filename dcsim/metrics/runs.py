@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.eventlog.log import EventLog
-from dcsim.eventlog.schema import INTERRUPT, PREEMPT, RATE, REJECT, RELEASE, START, SUBMIT
+from dcsim.eventlog.schema import INTERRUPT, PREEMPT, RATE, REJECT, RELEASE, SAVE, START, SUBMIT
 from dcsim.metrics.jobs import free_rows
 
 Rows = NDArray[np.intp]
@@ -53,9 +53,23 @@ def stretches(log: EventLog, until_s: float) -> Stretches:
     """All stretches of a log, in the order in which they begin. `until_s`: end of the run, s."""
     starts = log.of_kind(START)
     row = np.sort(np.concatenate([starts, share_rows(log)])) if len(log.of_kind(RATE)) else starts
-    end_row = ends(log, row, free_rows(log))
+    end_row = _only_ends(log, starts) if _run_once(log) else ends(log, row, free_rows(log))
     times = np.append(log.time_s, until_s)
     return Stretches(row, end_row, log.job[row], log.time_s[row], times[end_row], shares(log)[row])
+
+
+def _run_once(log: EventLog) -> bool:
+    """Whether all jobs run at most once, at one rate."""
+    return not (len(log.of_kind(PREEMPT, SAVE, INTERRUPT)) or len(log.of_kind(RATE)))
+
+
+def _only_ends(log: EventLog, starts: Rows) -> Rows:
+    """What `ends` says of jobs that run once."""
+    frees = free_rows(log)
+    end_of = np.full(int(log.job.max(initial=0)) + 1, len(log))
+    end_of[log.job[frees]] = frees
+    found: Rows = end_of[log.job[starts]]
+    return found
 
 
 def share_rows(log: EventLog) -> Rows:

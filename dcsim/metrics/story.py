@@ -21,7 +21,7 @@ from dcsim.policies.placements import Placement
 from dcsim.scenario.jobs import JobTable
 from dcsim.scenario.spec import Scenario
 
-Kind = Literal["short", "fragmented", "behind"]
+Kind = Literal["short", "fragmented", "behind", "apart"]
 ENDS = {"complete": "completed", "fail": "failed", "cancel": "cancelled", "reject": "rejected"}
 MOST_NAMED = 3
 
@@ -48,8 +48,9 @@ class Range(NamedTuple):
 class Cause:
     """A time of waiting with one cause, from `start_s` to `end_s`.
 
-    `kind`: "short" (too few free accelerators), "fragmented" (enough in a pool, but not as nodes need them) or
-    "behind" (there was room, but others go first or hold a reservation). `free`, `on_node`, `empty`: free
+    `kind`: "short" (too few free accelerators), "fragmented" (enough in a pool, but not as nodes need them), "behind"
+    (there was room, but others go first or hold a reservation) or "apart" (there was room and nobody before it, but the
+    placement wants nodes that `Story.wanted` says). `free`, `on_node`, `empty`: free
     accelerators in one pool and on one node, and wholly free nodes, as `metrics/room.py` counts them. `before`:
     jobs that stood before it; `first`: those of them that were first in line, longest first; `holders`: jobs that
     held most accelerator-time meanwhile. Both lists are cut.
@@ -87,8 +88,9 @@ class Story:
     """What happened to a job, why it waited, and where its time went.
 
     `asked`: what the job asked for besides accelerators. `state`, `pool`: as in jobs.parquet. `until_s`: its end, or
-    that of the run. `rates`: see `rate_reasons`. `unseen`: what a cause "behind" may also be, because the log does not
-    tell: parts of devices, CPU cores, host memory.
+    that of the run. `rates`: see `rate_reasons`. `wanted`: what the placement wants of a gang's nodes, or "".
+    `unseen`: what a cause "behind" may also be, because the log does not tell: parts of devices, CPU cores, host
+    memory, nodes that are wanted.
     """
 
     job_id: str
@@ -103,6 +105,7 @@ class Story:
     rates: tuple[tuple[str, int], ...]
     causes: tuple[Cause, ...]
     spent: Spent
+    wanted: str
     unseen: tuple[str, ...]
 
 
@@ -128,6 +131,7 @@ class Teller:
         self.parts = jobs.share is not None and bool((jobs.share < 1.0).any())
         self.times = np.append(log.time_s, end_s)
         self.demand = jobs.demand
+        self.wanted = wanted_nodes(scenario)
 
     def story(self, job: int) -> Story:
         """The whole story of one job."""
@@ -147,6 +151,7 @@ class Teller:
             rates=rate_reasons(self.log, job),
             causes=tuple(self.causes(job)),
             spent=spent(self.jobs, self.log, self.scenario.overheads, job, self.end_s),
+            wanted=self.wanted,
             unseen=tuple(self._unseen()),
         )
 
@@ -188,10 +193,16 @@ class Teller:
         for row, following in pairwise([*last.tolist(), end]):
             while changes and changes[-1][0] <= row:
                 self._apply(rooms, *changes.pop()[1:])
-            kind: Kind = "short"
-            if any(room.free >= need for room in mine):
-                kind = "behind" if any(room.fits(need, one_node) for room in mine) else "fragmented"
-            yield Moment(self.times[row], self.times[following], kind, found(mine), line.at(row))
+            before, kind = line.at(row), self._kind(need, one_node, mine)
+            if kind == "behind" and self.wanted and not before.jobs and need > min(room.width for room in mine):
+                kind = "apart"
+            yield Moment(self.times[row], self.times[following], kind, found(mine), before)
+
+    def _kind(self, need: float, one_node: bool, rooms: Sequence[Room]) -> Kind:
+        """What a job lacked that found these pools, none of them or something else."""
+        if not any(room.free >= need for room in rooms):
+            return "short"
+        return "behind" if any(room.fits(need, one_node) for room in rooms) else "fragmented"
 
     def _rooms(self, row: int) -> list[Room]:
         """What was free before a row of the log."""
@@ -223,8 +234,8 @@ class Teller:
             yield "CPU cores"
         if jobs.memory_b is not None and any(pool.memory_per_node is not None for pool in pools):
             yield "host memory"
-        if looks_for_near(self.scenario):
-            yield "nodes near each other"
+        if self.wanted:
+            yield f"nodes {self.wanted}"
 
     def _cause(self, job: int, moments: Sequence[Moment]) -> Cause:
         """Moments of one kind, one after another, as one cause."""
@@ -273,14 +284,18 @@ def overtaking(scenario: Scenario) -> str:
         return ""
 
 
-def looks_for_near(scenario: Scenario) -> bool:
-    """Whether the scenario's placement, if built in, has jobs wait for nodes that are near each other."""
+def wanted_nodes(scenario: Scenario) -> str:
+    """What the scenario's placement, if built in, wants of a gang's nodes, so that gangs wait for them; or ""."""
     try:
         placement = find("placement", scenario.placement.use)
     except DcsimError:
-        return False
-    torus = scenario.network is not None and scenario.network.topology.use in ("torus", "optical_torus")
-    return issubclass(placement, Placement) and (placement.waits() or (torus and placement.uses_network))
+        return ""
+    network = scenario.network
+    if not issubclass(placement, Placement) or not placement.uses_network:
+        return ""
+    near = placement.waits() or (network is not None and network.topology.use in ("torus", "optical_torus"))
+    down = network is not None and any(failure.on_failure != "slow" for failure in network.failures)
+    return " and ".join([*["near each other"] * near, *["that ways join while links are down"] * down])
 
 
 def allowed_pools(scenario: Scenario, jobs: JobTable, job: int) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,11 @@ from numpy.typing import NDArray
 
 from dcsim.eventlog.log import EventLog
 from dcsim.eventlog.schema import BREAK
+from dcsim.metrics.fragmentation import fragmentation
 from dcsim.metrics.jobs import CANCELLED, COMPLETED, FAILED, REJECTED, UNFINISHED, JobResults, unstarted
 from dcsim.metrics.timeline import Timeline
 from dcsim.scenario.jobs import JobTable
+from dcsim.scenario.spec import Pool
 from dcsim.units import HOUR
 
 SLOWDOWN_FLOOR_S = 10.0  # run times below this count as this in the bounded slowdown (Feitelson, JSSPP 2001)
@@ -36,6 +39,8 @@ NAMES = (
     "accelerators",
     "utilization_allocated",
     "accelerator_hours",
+    "unusable_accelerators_mean",
+    "fragmentation",
     "queue_jobs_mean",
     "queue_jobs_max",
     "preemptions",
@@ -49,15 +54,21 @@ NAMES = (
 """All names of a summary, in its order; slow-downs by contention are there where links are shared."""
 
 
-def summary(jobs: JobTable, results: JobResults, line: Timeline, log: EventLog, capacity: int) -> dict[str, Any]:
+def summary(
+    jobs: JobTable, results: JobResults, line: Timeline, log: EventLog, pools: Sequence[Pool]
+) -> dict[str, Any]:
     """Scalars by name with the unit in the name; None where a quantity does not exist (no job started, say).
 
     `wait_s_*` are of jobs that started, `jct_s_*` of jobs that ended by themselves. `jobs_submitted`: those that had
     come when the run stopped. `jobs_waited`: jobs that waited for their first start, among them `jobs_waiting_at_end`:
     those that had not started when the run stopped, the longest of them for `waiting_at_end_s_max` so far.
     `utilization_allocated`: accelerator-time held by jobs over that of the cluster, from second 0 to the end of the
-    run. `jain_fairness_tenants`: see `fairness`.
+    run. `unusable_accelerators_mean`: accelerators that were free on nodes with too few free for a job drawn from all
+    jobs, and `fragmentation`: their share of all that were free; see `metrics.fragmentation`. `jain_fairness_tenants`:
+    see `fairness`.
     """
+    capacity = sum(pool.nodes * pool.accelerators_per_node for pool in pools)
+    unused = fragmentation(jobs, log, pools, line.end_s)
     state = results.state
     ended = state <= CANCELLED
     span = line.end_s
@@ -82,6 +93,8 @@ def summary(jobs: JobTable, results: JobResults, line: Timeline, log: EventLog, 
         "accelerators": capacity,
         "utilization_allocated": held / (capacity * span) if span > 0.0 else None,
         "accelerator_hours": held / HOUR,
+        "unusable_accelerators_mean": unused.mean,
+        "fragmentation": unused.share,
         "queue_jobs_mean": line.integral(line.queue_jobs) / span if span > 0.0 else None,
         "queue_jobs_max": int(line.queue_jobs.max(initial=0)),
         "preemptions": int(results.preemptions.sum()),

@@ -27,8 +27,11 @@ from dcsim.topologies.torus import wrapped_axes
 from dcsim.units import BANDWIDTH, SIZE
 
 MOST_NODES, MOST_LOCAL, MOST_SIZES = 1 << 20, 1000, 200
+LEAST_B, MOST_B = 1.0, 1e18
+"""Sizes of messages, B: the largest is far above any memory, and far below what no longer has a finite time."""
+LEAST_B_PER_S = 1.0
 USUAL_SIZES = "8KiB..16GiB"
-ON_TORUS = ("all_reduce", "all_gather", "reduce_scatter", "all_to_all")
+OTHER_NAMES = {"p2p": "send_recv"}
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,8 @@ def read(options: Mapping[str, Any], where: str = "collective") -> Question:
     """
     reader = Reader(where, options)
     chip: Accelerator | None = reader.named("accelerator", options.get("accelerator"), _accelerator)
-    collective = _one_of(reader, "collective", options.get("collective") or COLLECTIVES[0], COLLECTIVES)
+    name = options.get("collective") or COLLECTIVES[0]
+    collective = _one_of(reader, "collective", OTHER_NAMES.get(name, name), COLLECTIVES)
     sizes = _sizes(reader, options.get("sizes") or USUAL_SIZES)
     if chip is not None and chip.device_class == "tpu":
         made = _on_torus(reader, chip, collective, sizes)
@@ -89,10 +93,14 @@ def _sizes(reader: Reader, text: str) -> tuple[float, ...]:
     if min(values) <= 0.0 or (".." in text and (len(values) != 2 or values[0] > values[1])):
         reader.wrong("sizes", "must be > 0 B, from the smaller to the larger", text, fix=f"write e.g. {USUAL_SIZES}")
         return ()
+    if min(values) < LEAST_B or max(values) > MOST_B:
+        expected = f"{SIZE.format(LEAST_B)} to {SIZE.format(MOST_B)}"
+        reader.wrong("sizes", "no message is so small or so large", text, expected, f"write e.g. {USUAL_SIZES}")
+        return ()
     if ".." in text:
         low, high = values
         values = [low]
-        while values[-1] * 2.0 <= high and len(values) <= MOST_SIZES:
+        while values[-1] * 2.0 <= high:
             values.append(values[-1] * 2.0)
     if len(values) > MOST_SIZES:
         reader.wrong("sizes", f"more than {MOST_SIZES} sizes", text)
@@ -138,10 +146,13 @@ def _bandwidth(reader: Reader) -> float | None:
     if text is None:
         return None
     try:
-        return BANDWIDTH.parse(text)
+        found = BANDWIDTH.parse(text)
     except ValueError as error:
         reader.problems.append(Problem(reader.where, option(reader.where, "nic"), str(error), f"'{text}'"))
         return None
+    if found < LEAST_B_PER_S:
+        reader.wrong("nic", "no NIC is so slow", text, f"at least {BANDWIDTH.format(LEAST_B_PER_S)}")
+    return found
 
 
 def _on_torus(reader: Reader, chip: Accelerator, collective: str, sizes: tuple[float, ...]) -> Question | None:
@@ -150,18 +161,13 @@ def _on_torus(reader: Reader, chip: Accelerator, collective: str, sizes: tuple[f
             reader.wrong(
                 name, "has no effect on TPUs, whose links form a torus", reader.options[name], fix="use --torus"
             )
-    text = str(reader.options.get("torus") or "")
-    match = re.fullmatch(r"\d{1,4}(x\d{1,4}){1,2}", text)
-    sides = tuple(map(int, text.split("x"))) if match else ()
-    if not sides or min(sides) < 1:
-        reader.wrong("torus", "must be two or three sides", text, fix="write e.g. 4x4x4")
-    if collective not in ON_TORUS:
-        reader.wrong("collective", "is not modelled on a torus", collective, f"one of {', '.join(ON_TORUS)}")
+    sides = _sides(reader, chip)
     link = chip.link_bandwidth_pair
     if link is None:
         reader.wrong("accelerator", "the bandwidth of a link is not known", chip.name)
     if reader.problems or link is None:
         return None
+    text = "x".join(map(str, sides))
     wrapped = wrapped_axes(sides)
     rings = "".join("o" if wraps else "-" for wraps in wrapped)
     return Question(
@@ -173,3 +179,20 @@ def _on_torus(reader: Reader, chip: Accelerator, collective: str, sizes: tuple[f
         f"{text} {chip.name} (axes {rings}: o a ring, - a line)",
         (),
     )
+
+
+def _sides(reader: Reader, chip: Accelerator) -> tuple[int, ...]:
+    """Sides of the slice: as many as the chip's torus has axes, where its preset says that, else two or three."""
+    text = str(reader.options.get("torus") or "")
+    sides = tuple(map(int, text.split("x"))) if re.fullmatch(r"\d{1,4}(x\d{1,4}){1,2}", text) else ()
+    if not sides or min(sides) < 1:
+        reader.wrong("torus", "must be two or three sides", text, fix="write e.g. 4x4x4")
+        return ()
+    axes = re.search(r"(\d)D torus", chip.link)
+    if axes and len(sides) != int(axes[1]):
+        what, fix = f"links of {chip.name} form a torus of {axes[1]} axes", "write e.g. " + "x".join("4" * int(axes[1]))
+        reader.wrong("torus", what, text, f"{axes[1]} sides", fix)
+    pod = re.fullmatch(r"(\d+(?:x\d+)+) pod", chip.scale_up_domain)
+    if pod and math.prod(sides) > (most := math.prod(map(int, pod[1].split("x")))):
+        reader.wrong("torus", f"a pod of {chip.name} is {pod[1]}", text, f"at most {most} chips")
+    return sides

@@ -5,7 +5,6 @@ What a row does not say is filled by a written rule. A row that cannot be told i
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from collections import Counter
@@ -13,10 +12,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dcsim.errors import Problem, TraceError
 from dcsim.kernels.collectives import bus_factor
 from dcsim.kernels.tuning import COLLECTIVES, Group
 from dcsim.performance.collectives import fact_s, generation_of, group_of, usual_algorithms
+from dcsim.performance.measured_csv import rows_of
 from dcsim.performance.row_text import GBIT_B_PER_S, accelerator_preset, nic_b_per_s
 from dcsim.scenario import presets
 from dcsim.scenario.spec import Accelerator
@@ -45,8 +44,10 @@ WORDS = (("in_network", "nvls"), ("in_network", "sharp"), ("tree", "tree"), ("ri
 
 LARGE_B = 16.0 * 2**30
 """Size of a row that gives a bandwidth and no size."""
-LEAST_BUS_GB = 0.2
-"""A bus bandwidth below, printed with two decimals, says too little about a time."""
+PRINTED_GB = 0.005
+"""How far a bandwidth may be from its print: nccl-tests has two decimals."""
+WIDEST = 1.025 / 0.975
+"""Longest over shortest time that bandwidths may leave: within 2.5 % of what lies between, as 0.2 GB/s alone does."""
 PAIR = 2
 
 _ADAPTER = re.compile(r"([\d.]+)\s*(?:Gbps|Gb/s)", re.IGNORECASE)
@@ -85,16 +86,8 @@ class MeasuredRows:
 
 
 def read(path: Path) -> MeasuredRows:
-    """All rows of a file that can be told; TraceError if a needed column, or every row, is missing."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        missing = [name for name in NEEDED if name not in (reader.fieldnames or ())]
-        if missing:
-            raise TraceError(Problem(str(path), ", ".join(missing), "no such column"))
-        rows = [{key: value or "" for key, value in row.items()} for row in reader]
-    if not rows:
-        raise TraceError(Problem(str(path), "", "has no rows"))
-    return measured_rows(rows)
+    """All rows of a file that can be told; TraceError as for `rows_of`."""
+    return measured_rows(row for _, row in rows_of(path, NEEDED))
 
 
 def measured_rows(rows: Iterable[Row]) -> MeasuredRows:
@@ -116,7 +109,7 @@ def _measured(row: Row) -> tuple[Measured, bool]:
     collective = next((name for old, name in NAMES.items() if row["collective"].startswith(old)), row["collective"])
     if collective not in COLLECTIVES:
         raise Unusable("not between accelerators, or no known collective")
-    ranks, nodes = _whole(row, "nranks"), _whole(row, "nodes")
+    ranks, nodes = _ranks_and_nodes(row)
     if ranks < PAIR or nodes > ranks:
         raise Unusable("fewer than two ranks, or than nodes")
     name, accelerator = _accelerator(row["gpu"])
@@ -125,9 +118,23 @@ def _measured(row: Row) -> tuple[Measured, bool]:
     words = re.sub(r"\(.*?\)", "", row.get("algorithm") or "").lower()
     named = sorted({found for found, word in WORDS if word in words and not (found == "tree" and "nvls" in words)})
     algorithms = (named[0],) if len(named) == 1 else usual_algorithms()
+    if algorithms == ("in_network",):
+        group = group._replace(in_network=1.0)  # the source saw it, whatever is known of the device
     call_s = fact_s("python_call_us") if ".py" in (row.get("note") or "") else None
     generation = generation_of(name).name
     return Measured(row["source_id"], collective, size_b, time_s, nodes, generation, group, algorithms, call_s), derived
+
+
+def _ranks_and_nodes(row: Row) -> tuple[int, int]:
+    """Both as the row says; where it says one of them alone, the other by its accelerators a node."""
+    local = _number(row.get("gpus_per_node") or "")
+    if local and not row["nodes"]:
+        ranks = _whole(row, "nranks")
+        return ranks, math.ceil(ranks / local)
+    if local and not row["nranks"]:
+        nodes = _whole(row, "nodes")
+        return round(nodes * local), nodes
+    return _whole(row, "nranks"), _whole(row, "nodes")
 
 
 def _accelerator(text: str) -> tuple[str, Accelerator]:
@@ -163,13 +170,12 @@ def _group(row: Row, accelerator: Accelerator, ranks: int, nodes: int) -> Group:
 def _time(row: Row, collective: str, ranks: int) -> tuple[float, float, bool]:
     """Size, B, time, s, and whether the time was taken from the bus bandwidth.
 
-    A printed time that its own bus bandwidth contradicts is a slip of the source (a column cut in two); the bandwidth
-    is then believed, if it has digits enough.
+    A printed time that its own bus bandwidth contradicts is a slip of the source (a column cut in two); the bandwidths
+    are then believed, if they have digits enough.
     """
     size_b, time_s, bus = _number(row["size_bytes"]), _number(row["time_us"]), _number(row["busbw_GBps"])
-    factor = bus_factor(collective, ranks) * (2.0 if row["collective"] == "p2p_bidir" else 1.0)
-    if row["collective"].startswith("moe_"):
-        factor = 1.0
+    both_ways = 2.0 if row["collective"] == "p2p_bidir" else 1.0
+    factor = both_ways * (1.0 if row["collective"].startswith("moe_") else bus_factor(collective, ranks))
     if size_b is None or size_b <= 0.0:
         if not bus:
             raise Unusable("neither size nor bandwidth")
@@ -178,9 +184,20 @@ def _time(row: Row, collective: str, ranks: int) -> tuple[float, float, bool]:
         implied = factor * size_b / (time_s * 1e-6) / 1e9
         if bus is None or abs(implied - bus) <= 0.006 + 0.05 * bus:
             return size_b, time_s * 1e-6, False
-    if bus is None or bus < LEAST_BUS_GB:
-        raise Unusable("no time, or one that its bandwidth contradicts, and a bandwidth of too few digits")
-    return size_b, factor * size_b / (bus * 1e9), True
+    return size_b, size_b / 1e9 * _second_a_gb(bus, factor, _number(row.get("algbw_GBps") or ""), both_ways), True
+
+
+def _second_a_gb(bus: float | None, factor: float, algorithm: float | None, both_ways: float) -> float:
+    """Seconds that a GB takes, by the printed bus bandwidth, `factor` times size over time, and by that of the
+    algorithm: the middle of what the rounding of both leaves."""
+    shortest, longest = 0.0, math.inf
+    for printed, times in ((bus, factor), (algorithm, both_ways)):
+        if printed is not None and printed > PRINTED_GB:
+            shortest = max(shortest, times / (printed + PRINTED_GB))
+            longest = min(longest, times / (printed - PRINTED_GB))
+    if not shortest <= longest <= WIDEST * shortest:
+        raise Unusable("no time, or one that its bandwidth contradicts, and bandwidths of too few digits")
+    return 0.5 * (shortest + longest)
 
 
 def _number(text: str) -> float | None:

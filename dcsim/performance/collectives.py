@@ -50,9 +50,13 @@ class Answer:
     latency_s: float
     """What a message without bytes takes by the same way."""
     way: str
-    """Algorithm and protocol, `none` where no enabled algorithm can do it."""
+    """Algorithm and protocol, `none` where one rank sends nothing, or no enabled algorithm can do it."""
     others: tuple[tuple[str, float], ...] = ()
     """Best way and time, s, of each other enabled algorithm, fastest first."""
+
+
+ALONE = Answer(0.0, 0.0, "none")
+"""Of one rank, which sends nothing."""
 
 
 @cache
@@ -139,6 +143,8 @@ def answers(
     collective: str, sizes_b: Sequence[float], group: Group, tuned: Tuned, algorithms: Sequence[str]
 ) -> list[Answer]:
     """The fastest enabled way for each size, B; its time is inf where no enabled algorithm can do the collective."""
+    if group.ranks <= 1.0:
+        return [ALONE for _ in sizes_b]
     sizes = np.array([0.0, *sizes_b])
     count = len(sizes)
     times = times_s([collective] * count, sizes, [group] * count, np.array([tuned] * count))
@@ -160,14 +166,20 @@ def _answer(times: Floats, latencies: Floats, ways: NDArray[np.bool_]) -> Answer
 def torus_answers(
     collective: str, sizes_b: Sequence[float], sides: Sequence[int], wrapped: Sequence[bool], link_b_per_s: float
 ) -> list[Answer]:
-    """Collectives over all axes of a torus of TPUs; `all_to_all`, or one of those that a ring does by passes.
+    """Collectives over all axes of a torus of TPUs; a message (`send_recv`) goes to a neighbour, over one link.
 
-    link_b_per_s: one link, one direction.
+    link_b_per_s: one link, one direction. Broadcasts and reductions take one pass, as an all-gather does: a chip has as
+    many trees to all others that share no link as it has lanes (Edmonds, Combinatorial Algorithms, 1973), each for its
+    part.
     """
     hop_s = float(presets.table("collectives", TPU)["hop_us"]) * MICROSECOND
+    if math.prod(sides) == 1:
+        return [ALONE for _ in sizes_b]
     shape = np.array(sides, dtype=float), np.array(wrapped, dtype=float), hop_s, link_b_per_s
     if collective == "all_to_all":
         times = [torus_all_to_all_s(size_b, *shape) for size_b in (0.0, *sizes_b)]
+    elif collective == "send_recv":
+        times = [max(size_b / link_b_per_s, hop_s) for size_b in (0.0, *sizes_b)]
     else:
         passes = 2.0 if collective == "all_reduce" else 1.0
         times = [torus_s(passes, size_b, *shape) for size_b in (0.0, *sizes_b)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -15,8 +16,11 @@ from dcsim.policies.view import PoolView, Request
 Ints = NDArray[np.int64]
 
 
+@dataclass
 class NetworkPlacement(Placement):
     """Base of placements that know the network: gangs under the smallest switch, on a torus in the smallest slice.
+
+    While links are down, gangs go only where ways join all their nodes, or wait.
 
     A job of up to one node's accelerators goes on the fullest node that fits. Under a switch a larger gang has the
     shape of `pack`: the lowest empty nodes, then one node for the remainder, the fullest that fits. Pools are tried in
@@ -24,6 +28,14 @@ class NetworkPlacement(Placement):
     """
 
     uses_network: ClassVar[bool] = True
+    interleave: bool = field(default=False, kw_only=True)
+    """Whether jobs are shifted in time so that those whose sending phases fit around a circle do not slow each other
+    down (CASSINI, NSDI 2024)."""
+
+    @property
+    def selective(self) -> bool:
+        """On a torus free nodes are not enough, nor are they where links go down."""
+        return self.grid is not None or self.islands is not None
 
     def candidates(
         self, request: Request, pools: Sequence[PoolView], *, nearest: bool = False, turns: bool = False
@@ -50,15 +62,27 @@ class NetworkPlacement(Placement):
         """Sets of nodes to look for a place in, one after another."""
         count = -(-need // width)
         if self.grid is not None:
-            yield from self.grid.boxes(pool, free == width, count)
+            for nodes in self.grid.boxes(pool, free == width, count):
+                yield from self._joined(pool, nodes, count)
             if nearest and self.grid.holds(pool, len(free), count):
                 return
         levels = [*(self.blocks[pool] if self.blocks else ()), np.zeros(len(free), np.int64)]
         if nearest:
             levels = levels[: next(k for k, level in enumerate(levels, 1) if np.bincount(level).max() >= count)]
         for below, level in zip([None, *levels], levels, strict=False):
-            for nodes in _with_room(level, free, width, need):
-                yield from _turned(nodes, below) if turns and below is not None else (nodes,)
+            for under in _with_room(level, free, width, need):
+                for nodes in self._joined(pool, under, count):
+                    yield from _turned(nodes, below) if turns and below is not None else (nodes,)
+
+    def _joined(self, pool: int, nodes: Ints, count: int) -> Iterator[Ints]:
+        """Of these nodes those that ways join now, island by island, where there are `count` or more."""
+        if not self.islands:
+            yield nodes
+            return
+        island = self.islands[pool][nodes]
+        numbers, sizes = np.unique(island, return_counts=True)
+        for number in numbers[sizes >= count].tolist():
+            yield nodes[island == number]
 
 
 def _with_room(level: Ints, free: Ints, width: int, need: int) -> Iterator[Ints]:

@@ -127,9 +127,13 @@ class Engine:
         self._world.on_return = getattr(queue, "again", queue.push)
         self._world.on_rate = getattr(queue, "rerated", self._world.on_rate)
 
-    def contend(self, links: Contention, parts: Sequence[Part] = ()) -> None:
-        """From now on gangs share links, of which `parts` fail; before the run, where there are speeds."""
+    def contend(
+        self, links: Contention, parts: Sequence[Part] = (), islands: Callable[[list[Part]], bool] | None = None
+    ) -> None:
+        """From now on gangs share links, of which `parts` fail, as `islands` is told; before the run, where there are
+        speeds."""
         self._world.neighbours.links = links
+        self._world.on_failed = islands or self._world.on_failed
         have_fail(self._world, parts, self._scenario.seed)
 
     def run(self, progress: Callable[[Progress], None] | None = None) -> Outcome:

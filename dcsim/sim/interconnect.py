@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from dcsim.errors import Problem, ScenarioError
+from dcsim.performance.placed import own_nic_b_per_s
 from dcsim.policies.placements import Placement
 from dcsim.scenario.loaded import Loaded
+from dcsim.scenario.mistakes import quoted
 from dcsim.scenario.plugin_tables import Kind, build, path_of, with_files
 from dcsim.scenario.spec import PluginTable
 from dcsim.sim.hosts import refuse_other_hosts
@@ -16,21 +18,19 @@ from dcsim.sim.parts import Part
 from dcsim.topologies._hosts import with_insides
 from dcsim.topologies._parts import UnknownPartError, parts
 from dcsim.topologies._routes import Links, compiled, graph_of
+from dcsim.units import human_si
+
+CONTEND = "write network.contention = 'fair'"
 
 
-def interconnect(loaded: Loaded, placement: Placement) -> Links | None:
+def interconnect(loaded: Loaded, placement: Placement, scheduler: object) -> Links | None:
     """The links of the scenario's network, None where it has none.
 
-    ScenarioError for a graph that cannot be, for hosts that are not the nodes of the pools, and for a placement that
-    needs a network or contention, or that contention cannot follow.
+    ScenarioError for a graph that cannot be, for hosts that are not the nodes of the pools, for policies that need a
+    network or contention, or that contention cannot follow, and for traffic that NICs cannot carry.
     """
-    network, problems, links = loaded.scenario.network, [], None
-    if network is None and placement.uses_network:
-        problems.append(_unfit(loaded, "needs a network to look at", "write a table [network]"))
-    if network is not None and network.contention == "fair" and placement.ignores_nodes:
-        problems.append(_unfit(loaded, "contention needs a placement that looks at nodes", "use 'pack' or 'spread'"))
-    if network is not None and network.contention == "none" and placement.uses_links:
-        problems.append(_unfit(loaded, "needs links that are contended", "write network.contention = 'fair'"))
+    network, links = loaded.scenario.network, None
+    problems = [*_unfit_policies(loaded, placement, scheduler), *_more_than_nics_carry(loaded)]
     if network is not None:
         try:
             links = links_of(loaded)
@@ -41,10 +41,51 @@ def interconnect(loaded: Loaded, placement: Placement) -> Links | None:
     return links
 
 
-def _unfit(loaded: Loaded, what: str, fix: str) -> Problem:
-    """A placement that does not go with the network."""
-    file, line = loaded.place(("placement", "use"))
-    return Problem(file, "placement.use", what, f"'{loaded.scenario.placement.use}'", fix=fix, line=line)
+def _unfit_policies(loaded: Loaded, placement: Placement, scheduler: object) -> Iterator[Problem]:
+    """Policies that do not go with the network."""
+    scenario, key = loaded.scenario, ("placement", "use")
+    network, used = scenario.network, quoted(scenario.placement.use)
+    if network is None:
+        if placement.uses_network:
+            yield _problem(loaded, key, "needs a network to look at", used, "[network]", "write such a table")
+        return
+    fair = network.contention == "fair"
+    if fair and placement.ignores_nodes:
+        what, fix = "contention needs a placement that looks at nodes", "use 'pack' or 'spread'"
+        yield _problem(loaded, key, what, used, "nodes for every job", fix)
+    if fair and getattr(scheduler, "shares_time", False):
+        what = "shares accelerators by time, so that jobs have no nodes whose links they would share"
+        fix = "use 'fifo', or another that places jobs, or write network.contention = 'none'"
+        yield _problem(loaded, ("scheduler", "use"), what, quoted(scenario.scheduler.use), "places for jobs", fix)
+    if not fair and placement.uses_links:
+        yield _problem(loaded, key, "needs links that are contended", used, "contention", CONTEND)
+    if placement.interleave and not (fair and scenario.jobs):
+        what = "has no effect without contention of [[jobs]], which alone send by phases"
+        yield _problem(loaded, ("placement", "interleave"), what, "true", "both", "leave it out, or write them")
+
+
+def _more_than_nics_carry(loaded: Loaded) -> Iterator[Problem]:
+    """Traffic of the workload's gangs that the NICs of a pool, all of whose accelerators send, cannot carry."""
+    network = loaded.scenario.network
+    if network is None or network.traffic is None:
+        return
+    sent_b_per_s = network.traffic.bandwidth
+    for pool in loaded.scenario.pools:
+        carried_b_per_s = own_nic_b_per_s(pool, pool.accelerators_per_node)
+        if pool.nodes > 1 and sent_b_per_s > carried_b_per_s:
+            key, what = (
+                ("network", "traffic", "bandwidth"),
+                f"NICs of pool '{pool.name}' carry less of each accelerator",
+            )
+            got, most = (human_si(value, "B/s") for value in (sent_b_per_s, carried_b_per_s))
+            fix = "write less, or a larger nic_bandwidth of the pool"
+            yield _problem(loaded, key, what, got, f"at most {most}", fix)
+
+
+def _problem(loaded: Loaded, key: tuple[str, ...], what: str, got: str, expected: str, fix: str) -> Problem:
+    """A value of the scenario that does not go with another."""
+    file, line = loaded.place(key)
+    return Problem(file, ".".join(key), what, got, expected, fix, line)
 
 
 def links_of(loaded: Loaded) -> Links:

@@ -14,6 +14,7 @@ from dcsim.sim.clock import Clock, Moment
 from dcsim.sim.facts import JobFacts
 from dcsim.sim.fleet import Fleet
 from dcsim.sim.gangs import Gangs
+from dcsim.sim.parts import Part
 from dcsim.sim.speeds import Neighbours, Speeds
 from dcsim.sim.work import Checkpoints
 
@@ -40,6 +41,11 @@ def _nobody(_: object) -> None:
     """Nobody wants to be told."""
 
 
+def _cuts_nothing_off(_: object) -> bool:
+    """Placements know of no failures."""
+    return False
+
+
 class State:
     """Clock, fleet and the state of every job.
 
@@ -59,9 +65,11 @@ class State:
         "checkpoints",
         "clock",
         "clocks",
+        "cut_off",
         "done_s",
         "end_kinds",
         "facts",
+        "failed",
         "fleet",
         "freed",
         "gangs",
@@ -72,6 +80,7 @@ class State:
         "neighbours",
         "occupy",
         "on_end",
+        "on_failed",
         "on_rate",
         "on_return",
         "on_wait",
@@ -117,6 +126,9 @@ class State:
         self.on_wait: Callable[[int], object] = _nobody  # told of preempted jobs that wait again
         self.on_return: Callable[[int], object] = _nobody  # told of interrupted jobs that wait again
         self.on_rate: Callable[[int], object] = _nobody  # told of placed jobs that go on at another rate
+        self.failed: list[Part] = []  # links and switches that have failed now
+        self.on_failed: Callable[[list[Part]], bool] = _cuts_nothing_off  # told of them; whether nodes are cut off
+        self.cut_off = False  # nodes are, so that gangs may wait for repairs
         self.wakes = 0  # scheduling passes that are asked for
         self._queue, self._ticket = self.clock.queue, self.clock.ticket
         self._put_time, self._put_code = self.log.put_time, self.log.put_code
@@ -144,7 +156,8 @@ class State:
 
     def goes_on(self) -> bool:
         """Whether jobs are to come, run or save, or a scheduling pass is due or asked for: else nobody will start."""
-        due = self.freed and self.waiting  # at the end of this instant, for jobs that a failure has just stopped too
+        # Due at the end of this instant, for jobs that a failure has just stopped too, or when nodes are joined again.
+        due = self.waiting and (self.freed or self.cut_off)
         return bool(self.submitted < len(self.service_s) or self.running or self.saving or self.wakes or due)
 
     def ended_jobs(self) -> int:

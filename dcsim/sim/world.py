@@ -144,6 +144,8 @@ class World(State):
         return run.since_s + self.checkpoints.time_for(run.left_s, run.rate)
 
     def _share(self, job: int, allocation: Allocation, rate: float) -> None:
+        if self.neighbours.links is not None:
+            raise ValueError("jobs that are time-shared have no place, so no links that they could share")
         if allocation[0] != TIME_SHARED or allocation[1]:
             raise ValueError(f"rate {rate:g}, but only time-shared jobs, which have no place, run at a rate below 1")
         if not 0.0 < rate <= 1.0:
@@ -217,6 +219,8 @@ class World(State):
         assert self.neighbours.links is not None
         stopped, changed = self.neighbours.links.fail(part)
         self.log.row(self.clock.now, BREAK, NOBODY, part.left, part.name)
+        self.failed.append(part)
+        self.cut_off = self.on_failed(self.failed)
         reason, near = f"{part.name} has failed", dict.fromkeys(changed)
         for job in stopped:
             run = self.running[job]
@@ -234,6 +238,9 @@ class World(State):
         assert self.neighbours.links is not None
         changed = self.neighbours.links.repair(part)
         self.log.row(self.clock.now, REPAIR, NOBODY, part.left, part.name)
+        self.failed.remove(part)
+        self.freed |= self.cut_off  # there may be places again
+        self.cut_off = self.on_failed(self.failed)
         self._rerate(changed, f"{part.name} is repaired")
 
     def set_clock(self, pool: int, share: float, reason: str = "") -> None:

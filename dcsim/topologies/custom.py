@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 LEAST_EDGE_B = 4
 """Bytes that an edge takes in any of the formats, at least: `a,b` and the end of the line."""
 MOST_TOLD = 100  # mistakes in one file
+MOST_SHOWN = 80  # characters of what a file has there
+KINDS = ("host", "accelerator", "nic", "switch")
 SUFFIXES = (".graphml", ".json", ".csv")
 
 
@@ -98,7 +100,8 @@ class _Maker:
         """Remember a mistake; after a hundred the rest of the file is not read."""
         if len(self.problems) >= MOST_TOLD:
             raise ScenarioError(self.problems)
-        self.problems.append(Problem(str(self.path), where, what, None if got is None else f"'{got}'", fix=fix))
+        text = None if got is None else f"'{str(got)[:MOST_SHOWN]}'"
+        self.problems.append(Problem(str(self.path), where, what, text, fix=fix))
 
     def csv(self, text: str) -> None:
         """A list of cables, or of hosts with the switches above them."""
@@ -144,15 +147,50 @@ class _Maker:
         if not (isinstance(found, dict) and all(isinstance(found.get(name), list) for name in ("nodes", key))):
             raise ValueError("expected an object with a list 'nodes' and a list 'edges'")
         self.few_enough(len(found[key]))
-        for node in found["nodes"]:
-            self.sketch.graph.add_node(str(node["id"]), **{k: v for k, v in node.items() if k == "kind"})
+        for number, node in enumerate(found["nodes"]):
+            where = f"nodes[{number}]"
+            if facts := self.table(where, node, '{"id": "host-1"}'):
+                self.node(where, self.named(where, "id", facts), facts)
         for number, edge in enumerate(found[key]):
-            self.between_known(f"{key}[{number}]", str(edge["source"]), str(edge["target"]), edge)
+            where = f"{key}[{number}]"
+            if facts := self.table(where, edge, '{"source": "host-1", "target": "switch-1"}'):
+                source, target = (self.named(where, end, facts) for end in ("source", "target"))
+                if source is not None and target is not None:
+                    self.between_known(where, source, target, facts)
+
+    def table(self, where: str, given: object, example: str) -> Mapping[str, Any] | None:
+        """A node or edge of JSON, None, with a mistake noted, for what is none."""
+        if isinstance(given, dict) and given:
+            return given
+        self.wrong(where, "must be an object", given, fix=f"write e.g. {example}")
+        return None
+
+    def named(self, where: str, key: str, facts: Mapping[str, Any]) -> str | None:
+        """The name of a node, a text or a whole number, None, with a mistake noted, for anything else."""
+        given = facts.get(key)
+        if isinstance(given, str | int) and not isinstance(given, bool) and given != "":
+            return str(given)
+        self.wrong(
+            f"{where}: {key}", "must be a name: a text or a whole number" if key in facts else "is missing", given
+        )
+        return None
+
+    def node(self, where: str, name: str | None, facts: Mapping[str, Any]) -> None:
+        """A node, if nothing is wrong with it."""
+        given = {key: value for key, value in facts.items() if key == "kind"}
+        for kind in given.values():
+            if kind not in KINDS:
+                self.wrong(f"{where}: kind", f"must be one of {', '.join(KINDS)}", kind)
+        if name is not None and name in self.sketch.graph:
+            self.wrong(where, "comes twice", name)
+        elif name is not None:
+            self.sketch.graph.add_node(name, **given)
 
     def graphml(self, text: str) -> None:
         """As GraphML, edges among declared nodes alone."""
         if "<!DOCTYPE" in text or "<!ENTITY" in text:
             raise ValueError("document types and entities are refused")
+        self.few_enough(text.count("<edge"))
         from networkx import parse_graphml
 
         found = parse_graphml(text)
@@ -160,7 +198,7 @@ class _Maker:
         declared = {element.get("id") for element in every if element.tag.endswith("}node")}
         for node, facts in found.nodes(data=True):
             if node in declared:
-                self.sketch.graph.add_node(str(node), **{k: v for k, v in facts.items() if k == "kind"})
+                self.node(f"node {node}", str(node), facts)
         for source, target, facts in found.edges(data=True):
             self.between_known(f"edge {source} - {target}", str(source), str(target), facts)
 

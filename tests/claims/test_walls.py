@@ -331,7 +331,10 @@ NO_CHANGE = {
         for key in ("", *(f".{name}" for name in NetworkFailure.model_fields))
     },
     "network.traffic": "see network, and tests/training/test_trace_traffic.py for its keys",
-    "placement.least_contention.interleave": "lets training jobs take turns on links: see tests/sim/test_turns.py",
+    **{
+        f"placement.{use}.interleave": "lets training jobs take turns on links: see tests/scenarios/test_two_jobs.py"
+        for use in ("least_contention", "locality", "topology_aware")
+    },
     "reject_oversize": "turns a rejection into an error: see the test below",
     **{
         f"pools.accelerator.{field}": "a fact of the device; only the placement `weighted` asks for any, its peak rate"

@@ -1,4 +1,4 @@
-"""Two of three spines are down for half an hour: what that costs by hand, rerouted and stopped."""
+"""Two of three spines fail for half an hour: what that costs by hand, rerouted, stopped and slowed down."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from dcsim.run import run as run_anew
 from dcsim.scenario.network_failure import NetworkFailure
 from tests.conftest import ROOT
 from tests.scenarios.conftest import Ran
-from tests.scenarios.test_two_jobs import GRADIENTS_B, LATER_S, slow_down
+from tests.scenarios.test_two_jobs import GRADIENTS_B, LATER_S, sending_s, slow_down
 
-DOWN_S, FOR_S, SAVED_S = 1800.0, 1800.0, 600.0
+DOWN_S, FOR_S, SAVED_S = 1500.0, 1800.0, 600.0
 
 
 def service_s(ran: Ran) -> float:
@@ -54,14 +54,25 @@ def test_slow_down_counts_the_spines_that_are_down(ran: Ran):
     assert run.slowdown.tolist() == pytest.approx([1.0, *(taken_s[1:] / service_s(ran))], rel=1e-9)
 
 
-def test_jobs_that_stop_lose_the_work_since_their_checkpoint_besides(ran: Ran):
-    # Checkpoints every 600 s of work: "first" has just saved 1800 s, "second" 1200 s: nothing is lost but the detour.
-    early = ran("spine-down", "network.failures.0.on_failure=stop", "network.failures.0.at=25 min")
-    assert early.results.lost_work_s.tolist() == [0.0, 1500.0 - 2 * SAVED_S, 900.0 - SAVED_S]
-    assert early.results.restarts.tolist() == [0, 1, 1]
-    rerouted = ran("spine-down", "network.failures.0.at=25 min")
-    longer = early.results.end_s - rerouted.results.end_s
-    assert longer.tolist() == pytest.approx([0.0, 300.0, 300.0], rel=1e-9)
+def test_each_way_to_fail_has_a_cost_of_its_own_by_the_closed_form(ran: Ran):
+    # Half of the links for `reroute` and `stop`, a quarter for `slow`. Checkpoints come every 600 s of work: "first" is
+    # stopped after 1500 s of it, 300 s of them since its last one, and "second" after 900 s, 300 s too.
+    alone_s, sent_s = service_s(ran) / 10_000, sending_s(4)
+    quarter = 1.0 + 3.0 * sent_s / alone_s
+    costs_s = {
+        "reroute": FOR_S * (1.0 - 1.0 / slow_down(alone_s)),
+        "stop": FOR_S * (1.0 - 1.0 / slow_down(alone_s)) + DOWN_S % SAVED_S,
+        "slow": FOR_S * (1.0 - 1.0 / quarter),
+    }
+    assert [round(cost_s / 60, 1) for cost_s in costs_s.values()] == [8.9, 13.9, 16.8]  # as the scenario says
+    for way, cost_s in costs_s.items():
+        left = ("network.failures.0.bandwidth=0.25",) if way == "slow" else ()
+        run = ran("spine-down", f"network.failures.0.on_failure={way}", *left)
+        expected = [10_000 * alone_s + cost_s, LATER_S + 10_000 * alone_s + cost_s]
+        assert run.results.end_s[1:].tolist() == pytest.approx(expected, rel=1e-9)
+        lost_s = DOWN_S % SAVED_S if way == "stop" else 0.0
+        assert run.results.lost_work_s.tolist() == [0.0, lost_s, lost_s]
+        assert run.results.restarts.tolist() == [0, *[int(way == "stop")] * 2]
 
 
 def test_a_run_that_stops_while_a_job_is_cut_off_tells_its_last_step(ran: Ran):

@@ -89,7 +89,7 @@ def test_the_uplink_of_the_middle_leaf_carries_the_gradients_of_both_jobs(ran: R
 
 
 # Five nodes each: whatever the placement, one leaf has nodes of both, and both rings use its uplink.
-TAKE_TURNS = "placement={use='least_contention',interleave=true}"
+TAKE_TURNS = "placement={{use='{}',interleave=true}}"
 
 
 def on_five_nodes(batch: int, micro_batch: int) -> list[str]:
@@ -97,21 +97,25 @@ def on_five_nodes(batch: int, micro_batch: int) -> list[str]:
     return [f"jobs.{job}.{key}={value}" for job in (1, 2) for key, value in keys.items()]
 
 
-def test_jobs_that_send_for_less_than_half_of_a_step_take_turns(ran: Ran):
+@pytest.mark.parametrize("use", ["topology_aware", "locality", "least_contention"])
+def test_jobs_that_send_for_less_than_half_of_a_step_take_turns(ran: Ran, use: str):
     jobs = on_five_nodes(40, 8)
     alone = ran("two-jobs-one-spine", "network.contention=none", *jobs)
     step_s = alone.trained[1].step_time_s
     assert 0.4 * step_s < sending_s(5) < 0.5 * step_s
-    met = ran("two-jobs-one-spine", "placement.use=least_contention", *jobs)
+    met = ran("two-jobs-one-spine", f"placement.use={use}", *jobs)
     assert met.trained[1].step_time_s == pytest.approx(step_s * slow_down(step_s, 5), rel=1e-9)
-    assert ran("two-jobs-one-spine", TAKE_TURNS, *jobs).results.end_s.tolist() == alone.results.end_s.tolist()
+    assert (
+        ran("two-jobs-one-spine", TAKE_TURNS.format(use), *jobs).results.end_s.tolist() == alone.results.end_s.tolist()
+    )
 
 
 def test_jobs_that_send_for_more_than_half_of_a_step_slow_each_other_down_all_the_same(ran: Ran):
     jobs = on_five_nodes(20, 4)
     alone = ran("two-jobs-one-spine", "network.contention=none", *jobs)
     assert sending_s(5) > 0.5 * alone.trained[1].step_time_s
-    met, turns = (ran("two-jobs-one-spine", use, *jobs) for use in ("placement.use=least_contention", TAKE_TURNS))
+    ways = ("placement.use=least_contention", TAKE_TURNS.format("least_contention"))
+    met, turns = (ran("two-jobs-one-spine", use, *jobs) for use in ways)
     assert turns.results.end_s.tolist() == met.results.end_s.tolist() != alone.results.end_s.tolist()
 
 

@@ -345,8 +345,12 @@ def test_shares_after_any_failures_and_repairs_are_those_of_links_that_never_fai
     assert found == pytest.approx({job: fresh.share(job) for job in running}, rel=1e-9)
 
 
+PLACING = [name for name in plugins.names("scheduler") if name != "processor_sharing"]
+"""Schedulers whose jobs have places, and so links."""
+
+
 @pytest.mark.parametrize("on_failure", ["reroute", "stop"])
-@pytest.mark.parametrize("scheduler", plugins.names("scheduler"))
+@pytest.mark.parametrize("scheduler", PLACING)
 def test_every_scheduler_gets_all_jobs_done_and_the_rows_tell_it(scheduler: str, on_failure: str):
     random = np.random.default_rng(9)
     links = clos(spines=2, leaves=8, hosts=1)
@@ -371,9 +375,13 @@ def test_every_scheduler_gets_all_jobs_done_and_the_rows_tell_it(scheduler: str,
         if kind in (START, RATE):
             since[job], rate[job] = time, value
     assert done[completed] == pytest.approx((jobs.service_s + results.lost_work_s)[completed])
-    if scheduler != "processor_sharing":  # its jobs have no place, and so no links
-        assert run.summary["interruptions"] > 5
-        assert len(log.of_kind(RATE)) > 20
+    assert run.summary["interruptions"] > 5
+    assert len(log.of_kind(RATE)) > 20
+
+
+def test_jobs_that_share_accelerators_by_time_cannot_share_links():
+    with pytest.raises(PolicyError, match="time-shared have no place, so no links that they could share"):
+        run_on(clos(), table([0], [10], [4]), "processor_sharing")
 
 
 class NaiveEasy:

@@ -82,6 +82,35 @@ def test_edges_to_unknown_nodes_are_told_with_the_nearest(tmp_path: Path) -> Non
     assert lines(written(tmp_path, "net.json", text)) == ["edges[0]: no such node (got 'spin'); did you mean 'spine'?"]
 
 
+def test_every_field_of_json_has_its_type(tmp_path: Path) -> None:
+    nodes = [{"id": "a", "kind": 5}, {"id": "b", "kind": "swich"}, {"id": ["c"]}, "d", {"id": "e", "kind": None}, {}]
+    nodes += [{"kind": "host"}, {"id": True}, {"id": "a"}, {"id": 7, "kind": "host"}]
+    cable = {"bandwidth": "1 GB/s", "latency": "1 us"}
+    edges = [7, {"source": "a"} | cable, {"source": {}, "target": "a"} | cable]
+    edges += [
+        {"source": "a", "target": 7, "bandwidth": ["1 GB/s"], "latency": True},
+        {"source": 7, "target": "b"} | cable,
+    ]
+    told = lines(written(tmp_path, "net.json", json.dumps({"nodes": nodes, "edges": edges})))
+    kinds, name = "must be one of host, accelerator, nic, switch", "must be a name: a text or a whole number"
+    assert told == [
+        f"nodes[0]: kind: {kinds} (got '5')",
+        f"nodes[1]: kind: {kinds} (got 'swich')",
+        f"nodes[2]: id: {name} (got '['c']')",
+        'nodes[3]: must be an object (got \'d\'); write e.g. {"id": "host-1"}',
+        f"nodes[4]: kind: {kinds}",
+        'nodes[5]: must be an object (got \'{}\'); write e.g. {"id": "host-1"}',
+        "nodes[6]: id: is missing",
+        f"nodes[7]: id: {name} (got 'True')",
+        "nodes[8]: comes twice (got 'a')",
+        'edges[0]: must be an object (got \'7\'); write e.g. {"source": "host-1", "target": "switch-1"}',
+        "edges[1]: target: is missing",
+        f"edges[2]: source: {name} (got '{{}}')",
+        "edges[3]: bandwidth: expected text with a unit, e.g. \"20 GB/s\" (got '['1 GB/s']')",
+        "edges[3]: latency: expected text with a unit, e.g. \"20 min\" (got 'True')",
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [

@@ -10,7 +10,7 @@ import pytest
 from dcsim import results
 from dcsim.errors import ScenarioError
 from dcsim.report.figures import figures
-from dcsim.run import Run, run
+from dcsim.run import Run, run, verify
 from dcsim.scenario.load import load
 from dcsim.scenario.write import to_toml
 from tests.training.given import loaded, pool, ran
@@ -98,9 +98,13 @@ def test_the_report_draws_them_and_names_them(here: Path):
     assert "what jobs of the trace sent" in found["topology"].caption
 
 
-def test_gangs_of_a_trace_take_no_turns(here: Path):
-    use = '[placement]\nuse = "least_contention"\ninterleave = {}\n'
-    turns, none = (ran(here, POOL, CSV, network(), use.format(word)) for word in ("true", "false"))
+@pytest.mark.parametrize("use", ["topology_aware", "locality", "least_contention"])
+def test_gangs_of_a_trace_take_no_turns_and_alone_none_are_asked_for(here: Path, use: str):
+    policy = f'[placement]\nuse = "{use}"\ninterleave = {{}}\n'
+    with pytest.raises(ScenarioError, match=r"placement\.interleave: has no effect without contention of \[\[jobs\]\]"):
+        ran(here, POOL, CSV, network(), policy.format("true"))
+    job = '[[jobs]]\nname = "j"\nmodel = "gpt-2"\nsteps = 1\nglobal_batch = 1\naccelerators = 1\nsubmit = "1 h"\n'
+    turns, none = (ran(here, POOL, CSV, network(), policy.format(word), job) for word in ("true", "false"))
     assert end_s(turns) == end_s(none)
     assert turns.summary["contention_slowdown_max"] > 1.1
 
@@ -109,7 +113,7 @@ def test_gangs_that_leave_each_other_room_or_meet_nowhere_are_not_slowed_down(he
     assert end_s(ran(here, POOL, CSV, network("2 GB/s"))) == [1000.0, 1100.0]
     rows = ["job_id,submit_s,accelerators,service_s", "first,0,4,1000", "second,100,4,1000", "single,0,1,50"]
     (here / "trace.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    assert sorted(end_s(ran(here, POOL, CSV, network("99 GB/s")))) == [50.0, 1000.0, 1100.0]
+    assert sorted(end_s(ran(here, POOL, CSV, network("12 GB/s")))) == [50.0, 1000.0, 1100.0]
 
 
 def test_a_link_slower_than_one_gang_sends_slows_it_down_alone(here: Path):
@@ -119,9 +123,20 @@ def test_a_link_slower_than_one_gang_sends_slows_it_down_alone(here: Path):
     assert end_s(ran(here, POOL, CSV, network("8 GB/s"))) == pytest.approx([first_s, second_s], rel=1e-12)
 
 
-def test_a_gang_sends_no_more_than_its_nics_carry(here: Path):
+def test_traffic_that_nics_cannot_carry_is_an_error(here: Path):
+    # Two accelerators share 8 GB/s: 4 of each. The one node of the other pool sends nothing to others.
     slow = pool("a", '"A100-SXM4-80GB"', nodes=6, width=2, more='nic_bandwidth = "8 GB/s"')
-    assert end_s(ran(here, slow, CSV, network("50 GB/s"))) == end_s(ran(here, slow, CSV, network("4 GB/s")))
+    alone = pool("b", '"A100-SXM4-80GB"', nodes=1, width=2, more='nic_bandwidth = "1 GB/s"')
+    seven = 'use = "single_switch"\nhosts = 7\nbandwidth = "100 GB/s"\nlatency = "1 us"\n'
+    verify(loaded(here, slow, alone, CSV, network("4 GB/s").replace(SPINE, seven)))
+    said = (
+        r"network\.traffic\.bandwidth: NICs of pool 'a' carry less of each accelerator \(got 4\.1 GB/s, "
+        r"expected at most 4 GB/s\); write less, or a larger nic_bandwidth of the pool"
+    )
+    for act in (run, verify):
+        with pytest.raises(ScenarioError, match=said) as raised:
+            act(loaded(here, slow, alone, CSV, network("4.1 GB/s").replace(SPINE, seven)))
+        assert len(raised.value.problems) == 1
 
 
 def test_without_the_table_a_trace_loads_nothing_and_runs_as_ever(here: Path):

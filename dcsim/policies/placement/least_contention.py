@@ -21,18 +21,11 @@ class LeastContention(NetworkPlacement):
 
     The places compared, 128 at most: under each switch with room, from the smallest up, and across the switches below
     one, from each of them on; a gang across two of up to 16 finds the best two. On a torus, all free boxes. Of equals
-    the first wins, which is where `topology_aware` puts it. What other jobs lose by it is not weighed.
+    the first wins, which is where `topology_aware` puts it. What other jobs lose by it is not weighed. Places
+    where jobs take turns (`interleave`) count as free ones.
     """
 
     uses_links: ClassVar[bool] = True
-    interleave: bool = False
-    """Whether jobs are shifted in time so that those whose sending phases fit around a circle do not slow each other
-    down (CASSINI, NSDI 2024); then such places count as free ones."""
-
-    @property
-    def selective(self) -> bool:
-        """On a torus free nodes are not enough."""
-        return self.grid is not None
 
     def place(self, request: Request, pools: Sequence[PoolView]) -> Allocation | None:
         """Where links are not contended: the first place."""
@@ -43,7 +36,7 @@ class LeastContention(NetworkPlacement):
     ) -> Allocation | None:
         """The place with the largest share."""
         found: dict[Allocation, float] = {}
-        for place in islice(self.candidates(request, pools, nearest=self.selective, turns=True), MOST):
+        for place in islice(self.candidates(request, pools, nearest=self.grid is not None, turns=True), MOST):
             if place not in found:
                 found[place] = share(place)
             if found[place] >= 1.0:

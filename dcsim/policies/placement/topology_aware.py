@@ -23,11 +23,6 @@ class TopologyAware(NetworkPlacement):
     Gangs for which no box of their pool is large enough take the lowest empty nodes.
     """
 
-    @property
-    def selective(self) -> bool:
-        """On a torus free nodes are not enough."""
-        return self.grid is not None
-
     def place(self, request: Request, pools: Sequence[PoolView]) -> Allocation | None:
         """The first pool with room decides."""
-        return next(self.candidates(request, pools, nearest=self.selective), None)
+        return next(self.candidates(request, pools, nearest=self.grid is not None), None)

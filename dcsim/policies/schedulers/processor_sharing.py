@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
 from dcsim.policies.decisions import TIME_SHARED, Allocation, Decision, SetRate, Start
 from dcsim.policies.view import View
@@ -15,8 +16,11 @@ class ProcessorSharing:
 
     With demand D accelerators in all and C in the cluster, each job runs at rate min(1, C / D). Slices are
     infinitely short and switching is free (the limit of gang time slicing); node walls and pools are not looked
-    at, so placement has no effect. A job larger than the cluster is rejected before it gets here.
+    at, so placement has no effect, and links cannot be shared. A job larger than the cluster is rejected before it gets
+    here.
     """
+
+    shares_time: ClassVar[bool] = True
 
     def decide(self, view: View) -> Iterable[Decision]:
         """One new rate for all; lowered before new jobs start, so the sum never exceeds the cluster."""
