@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from dcsim.sweep.table import Table, plain_value
+from dcsim.sweep.columns import plain_value
+from dcsim.sweep.table import Table
 
 EVIL = "<img src=x onerror=alert(1)></script>"
 OUTPUTS = ("wait_s_mean", "utilization_allocated")
