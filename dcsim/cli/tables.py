@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Sequence
 from typing import NamedTuple
+
+from dcsim.report.markup import broken
 
 GAP = 2  # blanks between columns
 LEAST = 6  # letters of a name that is cut
@@ -72,7 +73,7 @@ def _narrowed(rows: Sequence[Sequence[str]], room: int) -> tuple[list[list[str]]
     count = min(len(rows[0]), max(room // (LEAST + GAP), 1))
     head, values = rows[0][:count], [list(row[:count]) for row in rows[1:]]
     limits = _limits(head, _widths([[""] * count, *values]), room)
-    heads = [_broken(name, limit) for name, limit in zip(head, limits, strict=True)]
+    heads = [broken(name, limit) for name, limit in zip(head, limits, strict=True)]
     deep = max(map(len, heads), default=1)
     whole = [*map(list, zip(*([""] * (deep - len(lines)) + lines for lines in heads), strict=True)), *values]
     narrow = [[_cut(cell, limit) for cell, limit in zip(row, limits, strict=True)] for row in whole]
@@ -85,21 +86,11 @@ def _limits(head: Sequence[str], values: Sequence[int], room: int) -> list[int]:
     for least in (values, [0] * len(head)):
         for most in range(max(longest, *values, LEAST), LEAST - 1, -1):
             limits = [max(most, width) for width in least]
-            lines = [max(map(len, _broken(name, limit))) for name, limit in zip(head, limits, strict=True)]
+            lines = [max(map(len, broken(name, limit))) for name, limit in zip(head, limits, strict=True)]
             widths = [min(max(line, value), limit) for line, value, limit in zip(lines, values, limits, strict=True)]
             if sum(widths) + GAP * len(widths) <= room:
                 return limits
     return [LEAST] * len(head)
-
-
-def _broken(name: str, longest: int) -> list[str]:
-    """A name in lines, broken before dots and underscores."""
-    lines = [""]
-    for part in re.split(r"(?=[._])", name):
-        if lines[-1] and len(lines[-1] + part) > longest:
-            lines.append("")
-        lines[-1] += part
-    return lines
 
 
 def _cut(text: str, longest: int) -> str:

@@ -65,7 +65,7 @@ def sweep_figures(table: Table, asked: Asked) -> Figures:
     of_outputs = []
     for output in map(Output, asked.outputs or table.outputs):
         shown = exhibits(table, keys, output)
-        if found.baseline is not None:
+        if found.baseline is not None and shown:
             mine = [row for row in found.rows if row.output == output.name]
             base = _in_words(found.axes, found.baseline, labels, points)
             shown.append(differences(mine, keys, names, base, output))

@@ -14,7 +14,7 @@ from typing import Any
 from dcsim.report.chart import Exhibit, Look
 from dcsim.report.chart_plot import plot_chart
 from dcsim.report.document import document
-from dcsim.report.markup import counted, in_html, in_label, in_script, section, table
+from dcsim.report.markup import breakable, counted, in_html, in_label, in_script, section, table
 from dcsim.report.style import SYMBOLS
 from dcsim.report.sweep_figures import Figures
 from dcsim.sweep.columns import brief
@@ -105,7 +105,7 @@ def _errors(rows: Iterable[dict[str, Any]], axes: Sequence[str]) -> str:
 
 
 def _output(name: str, shown: Sequence[Exhibit]) -> str:
-    return section(name, "", "\n".join(_exhibit(exhibit) for exhibit in shown))
+    return section(name, "" if shown else "No run gave a value.", "\n".join(_exhibit(exhibit) for exhibit in shown))
 
 
 def _exhibit(exhibit: Exhibit, level: str = "h3") -> str:
@@ -164,7 +164,7 @@ def _table(figures: Figures) -> str:
     rows = list(zip(*(zip(c.texts, c.values, strict=True) for c in columns), strict=True))
     head = "".join(
         f"<th data-kind='{'number' if c.number else 'text'}'{'' if c.number else _TEXT}>"
-        f"<button type='button'>{in_html(c.head)}</button></th>"
+        f"<button type='button'>{breakable(c.head)}</button></th>"
         for c in columns
     )
     body = "\n".join(

@@ -80,8 +80,9 @@ def label(keys: Sequence[Key], point: Sequence[Any]) -> str:
 
 
 def name(keys: Sequence[Key], point: Sequence[Any]) -> str:
-    """Settings of these keys without their names: `fifo, 8`."""
-    return ", ".join(key.text(value) for key, value in zip(keys, point, strict=True))
+    """Settings of these keys without their names: `fifo, 8`; what has a unit stays on one line with it."""
+    texts = [(key, key.text(value)) for key, value in zip(keys, point, strict=True)]
+    return ", ".join(text.replace(" ", "\u00a0") if key.unit_name else text for key, text in texts)
 
 
 def _key(axis: str, values: list[Any]) -> Key:

@@ -7,6 +7,7 @@ import json
 import math
 import re
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from dcsim.errors import ScenarioError
 from dcsim.report.chart import Exhibit, Series, number_axis, value_axis, wrapped
 from dcsim.report.chart_paper import chart_images
 from dcsim.report.chart_plot import plot_chart
+from dcsim.report.style import INK, ink_on
 from dcsim.report.sweep_figures import Asked, Figures, sweep_figures
 from dcsim.report.sweep_page import sweep_html
 from dcsim.report.swept import keys_of
@@ -199,6 +201,30 @@ def test_every_page_opens_offline_and_holds_no_markup_of_the_user(page: str):
     calls = page[page.rindex("<script>") + len("<script>") : page.rindex("</script>")]
     assert "<img" not in calls
     assert "http" not in calls
+
+
+def test_names_of_a_wide_table_may_be_broken_and_it_scrolls_within_itself():
+    page = sweep_html(figures("five keys", baseline="fifo"))
+    head = "network<wbr>.topology<wbr>.uplink<wbr>_bandwidth (GB/s)"
+    assert page.count(f"{head}</button>") == page.count(f"<th>{head}</th>") == 1
+    assert "<div class='scroll'><table class='sortable'>" in page
+    titles = [plot_chart(c)[1]["yaxis"]["title"]["text"] for shown in figures("five keys").all() for c in shown.charts]
+    assert "network.topology.uplink<br>_bandwidth (GB/s)" in titles
+
+
+def test_an_output_without_a_value_has_no_empty_charts():
+    found = figures("nothing ended", baseline="pools.0.nodes=4")
+    assert [shown for _, shown in found.of_outputs] == [(), ()]
+    assert "".join(Elements(sweep_html(found)).text).count("No run gave a value.") == 2
+
+
+def test_bars_are_pale_under_their_intervals_and_those_of_no_width_are_not_drawn():
+    chart = figures("numbers and names").of_outputs[0][1][1].charts[0]
+    for series in chart.series:
+        assert (series.kind, series.whisker, ink_on(series.look.color)) == ("bars", INK, INK)
+    exact = replace(chart.series[0], half=np.array([0.0, 2.0]))
+    (bars,) = plot_chart(replace(chart, series=(exact,)))[0]
+    assert np.isnan(unpacked(bars["error_x"]["array"])).tolist() == [True, False]
 
 
 def test_no_label_of_a_chart_is_markup():
