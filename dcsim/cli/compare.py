@@ -82,7 +82,7 @@ def _legend(found: Comparison, batches: bool) -> str:
     if found.seeds_change_nothing:
         return "seeds change nothing here: the runs of each variant are alike, and differences are exact"
     source = "batch means of each run after its warm-up (MSER-5)" if batches else "Student's t over seeds"
-    text = f"± half of the {found.confidence:.0%} interval, {source}"
+    text = f"± half of the {100 * found.confidence:g} % interval, {source}"
     if found.baseline is None:
         return text
     pairs = "independent runs" if batches else "paired by seed"
