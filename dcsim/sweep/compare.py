@@ -139,7 +139,11 @@ def _baseline(given: Baseline, axes: Sequence[str], points: Sequence[Point]) -> 
     for i, value in where.items():
         known = {shown(point[i]) for point in points}
         if value not in known:
-            raise _fault("baseline", "fits no variant", f"{axes[i]}={value}", hint(value, known))
+            others = [
+                f"{axis}={value}" for j, axis in enumerate(axes) if value in {shown(point[j]) for point in points}
+            ]
+            fix = f"did you mean '{others[0]}'?" if others else hint(value, known)
+            raise _fault("baseline", "fits no variant", f"{axes[i]}={value}", fix)
     said = ",".join(f"{key}={value}" for key, value in wanted.items())
     raise _fault("baseline", "fits no variant", said, "no variant has all of these at once")
 

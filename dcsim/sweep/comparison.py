@@ -164,4 +164,5 @@ def _short(value: float, digits: int, sign: str = "") -> str:
 
 def _latex_row(cells: Sequence[str]) -> str:
     escaped = [re.sub(r"[&%$#_{}]", r"\\\g<0>", cell.replace("\\", r"\textbackslash ")) for cell in cells]
-    return " & ".join(cell.replace("±", r"$\pm$") for cell in escaped) + r" \\"
+    signed = [re.sub(r"(?<!\w)-(?=\d)", "$-$", cell).replace("±", r"$\pm$") for cell in escaped]
+    return " & ".join(signed) + r" \\"

@@ -249,6 +249,12 @@ def test_all_lines_of_a_comparison_have_the_same_columns():
     assert found.records()[0]["difference"] is None
 
 
+def test_a_latex_table_has_its_signs():
+    found = table([("a_b", 1, 10.0), ("a_b", 2, 20.0), ("c", 1, 9.0), ("c", 2, 19.0)]).compare("a_b")
+    assert r"a\_b & 15 $\pm$ 64 & baseline \\" in found.latex()
+    assert r"c & 14 $\pm$ 64 & $-$6.67 $\pm$ 0 \% * \\" in found.latex()
+
+
 def test_a_comparison_is_a_data_frame():
     pandas = pytest.importorskip("pandas")
     frame = table([("a", 1, 10.0), ("a", 2, 20.0), ("b", 1, 11.0), ("b", 2, 22.0)]).compare("a").frame()
@@ -292,6 +298,7 @@ def test_what_a_front_cannot_maximize_is_said():
         ({"policy": "a"}, r'is not swept \(got "policy"\)'),
         ("nodes=2,use=z", r'fits no variant \(got "use=z"\); known: x, y'),
         ("nodes=4,use=y", r"no variant has all of these at once"),
+        ("y", r'fits no variant \(got "nodes=y"\); did you mean \'use=y\'\?'),
     ],
 )
 def test_what_is_no_baseline_is_said(given, said):
