@@ -12,8 +12,10 @@ from matplotlib.figure import Figure
 
 HOME = Path(__file__).resolve().parent
 BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#6b6b6b"  # told apart by the colour-blind (Okabe and Ito)
+INK, PALE_BLUE, PALE_GREEN = "#222222", "#73b1d6", "#73c9b0"  # bars on which lines are seen
 WIDTH_IN = 7.0  # both columns of a two-column paper
 DOTS_PER_INCH = 150
+SMALL = 6.5  # points: numbers at bars
 LOOK: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # ships with matplotlib: the same letters everywhere
     "font.size": 8,
@@ -27,6 +29,8 @@ LOOK: dict[Any, Any] = {
     "svg.hashsalt": "dcsim",  # element ids do not differ from call to call
     "axes.titlesize": 8,
     "legend.fontsize": 7,
+    "legend.title_fontsize": 7,
+    "hatch.linewidth": 0.6,
 }
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dcsim.cli.tables import aligned
+from dcsim.cli.tables import columns, fitted
 from dcsim.errors import Problem, ScenarioError
 
 if TYPE_CHECKING:
-    from dcsim.sweep.compare import Comparison
+    from dcsim.sweep.comparison import Comparison
     from dcsim.sweep.table import Table
 
 
@@ -36,13 +37,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise ScenarioError(Problem("--confidence", "", "out of range", str(arguments.confidence), "between 0 and 1"))
     found = _comparison(arguments)
     if arguments.json:
-        from dcsim.sweep.compare import as_json
-
-        print(json.dumps(as_json(found)))
+        print(json.dumps(found.as_json()))
     else:
-        header, *lines = found.cells()
-        print("\n".join(aligned([header, *lines], "<" * len(found.axes) + ">" * (len(header) - len(found.axes)))))
-        print(_legend(found, arguments.batch_means))
+        print(_answer(found, arguments.batch_means))
     if arguments.write:
         from dcsim import results
 
@@ -71,11 +68,21 @@ def _sweep(folder: Path) -> Table:
     return Table.read(folder)
 
 
+def _answer(found: Comparison, batches: bool) -> str:
+    """The table in as many pieces as it takes, and how to read it."""
+    width = columns()
+    shown = fitted(found.cells(), len(found.axes), width, per=1 if found.baseline is None else 2)
+    told = [_legend(found, batches)]
+    told += ["keys are shortened to fit: --write DIR or --json has them whole"] if shown.shortened else []
+    lines = [line for text in told for line in textwrap.wrap(text, width)]
+    return "\n\n".join(map("\n".join, shown.pieces)) + "\n" + "\n".join(lines)
+
+
 def _legend(found: Comparison, batches: bool) -> str:
     if found.seeds_change_nothing:
         return "seeds change nothing here: the runs of each variant are alike, and differences are exact"
     source = "batch means of each run after its warm-up (MSER-5)" if batches else "Student's t over seeds"
-    text = f"± half of the {found.confidence:.0%} interval, {source}"
+    text = f"± half of the {100 * found.confidence:g} % interval, {source}"
     if found.baseline is None:
         return text
     pairs = "independent runs" if batches else "paired by seed"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dcsim.cli.tables import aligned
+from dcsim.cli.tables import columns, fitted
 from dcsim.units import human_count, human_time
 
 if TYPE_CHECKING:
     from dcsim.sweep.table import Table
 
+INDENT = "  "
 MOST_POINTS = 12
 MOST_ERRORS = 3
 
@@ -23,7 +25,7 @@ def answer(table: Table, folder: Path, shard: tuple[int, int] | None, experiment
         merge = f"python -m dcsim sweep {experiment} --out {folder.parent} --merge"
         return f"{table.name}: shard {shard[0]} of {shard[1]} is done\n  then     {merge}"
     lines = [f"{table.name}: {human_count(len(table))} runs: {said}"]
-    lines += [f"  {line}" for line in _means(table)]
+    lines += [INDENT + line for line in _means(table)]
     lines += [f"  failed: {_where(table, row)}: {row['error']}" for row in _failed(table)]
     left = counts["failed"] - MOST_ERRORS
     lines += [f"  and {left} more failed: see the column error"] if left > 0 else []
@@ -47,8 +49,15 @@ def _means(table: Table) -> list[str]:
     for values, runs in list(points.items())[:MOST_POINTS]:
         rows.append([*map(str, values), *(_mean(output, runs) for output in table.outputs)])
     more = len(points) - MOST_POINTS
-    lines = aligned(rows, "<" * len(table.axes) + ">" * len(table.outputs))
-    return lines + ([f"and {human_count(more)} more points"] if more > 0 else [])
+    shown = fitted(rows, len(table.axes), columns() - len(INDENT))
+    left_out = [head for heads in shown.heads[1:] for head in heads]
+    lines = shown.pieces[0] + ([f"and {human_count(more)} more points"] if more > 0 else [])
+    lines += ["keys are shortened to fit: the table has them whole"] if shown.shortened else []
+    return lines + (_wrapped(f"no room for {', '.join(left_out)}: `compare` shows them") if left_out else [])
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, columns() - len(INDENT))
 
 
 def _mean(output: str, runs: list[dict[str, Any]]) -> str:

@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FIRST,SECOND",
         help="the two outputs of the front (default: the first output against accelerators or accelerator_hours)",
     )
-    parser.add_argument("--maximize", metavar="NAME,...", help="outputs that are better when larger")
+    parser.add_argument("--maximize", metavar="NAME,...", help="which of the two are better when larger")
     parser.add_argument("--baseline", metavar="KEY=VALUE,...", help="the variant to subtract, seed by seed")
     parser.add_argument("--out", metavar="FILE", help="the page (default: DIR/report.html)")
     parser.add_argument("--figures", action="store_true", help="also write the figures as PNG and SVG into DIR/figures")

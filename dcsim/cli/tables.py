@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
+from typing import NamedTuple
+
+from dcsim.report.markup import broken
+
+GAP = 2  # blanks between columns
+LEAST = 6  # letters of a name that is cut
+USUAL = 80  # letters of a line where there is no terminal
+
+
+def columns() -> int:
+    """Letters of a line: of the terminal, or 80 where the output is none."""
+    return shutil.get_terminal_size((USUAL, 24)).columns
 
 
 def aligned(rows: Sequence[Sequence[str]], sides: str = "") -> list[str]:
@@ -12,9 +25,79 @@ def aligned(rows: Sequence[Sequence[str]], sides: str = "") -> list[str]:
     """
     if not rows:
         return []
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    padded = sides.ljust(len(widths), "<")
+    widths, padded = _widths(rows), sides.ljust(len(rows[0]), "<")
     return [
-        "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, padded, widths, strict=True)).rstrip()
+        (" " * GAP)
+        .join(f"{cell:{side}{width}}" for cell, side, width in zip(row, padded, widths, strict=True))
+        .rstrip()
         for row in rows
     ]
+
+
+class Fitted(NamedTuple):
+    """A table in pieces that fit, one below the other. `pieces`: lines of each; `heads`: names of the columns of each,
+    without the keys, which all pieces have; `shortened`: whether keys are cut or left out."""
+
+    pieces: list[list[str]]
+    heads: list[list[str]]
+    shortened: bool
+
+
+def fitted(rows: Sequence[Sequence[str]], keys: int, width: int, per: int = 1) -> Fitted:
+    """A table with a header, whose first `keys` columns say what a row is, in lines of so many letters.
+
+    Of the other columns, every `per` belong together. Where keys leave no room for the widest of these, their names
+    are broken at dots, then cut in their middle, and the last of many keys are left out.
+    """
+    widths = [column + GAP for column in _widths(rows)]
+    groups = [range(at, at + per) for at in range(keys, len(rows[0]), per)]
+    room = width + GAP - max((sum(widths[c] for c in group) for group in groups), default=0)
+    names, shortened = _narrowed([row[:keys] for row in rows], room)
+    deep = len(names) - len(rows)  # more lines of names above
+    left = width + GAP - sum(column + GAP for column in _widths(names))
+    pieces: list[list[int]] = [[]]
+    for group in groups:
+        if pieces[-1] and sum(widths[c] for c in (*pieces[-1], *group)) > left:
+            pieces.append([])
+        pieces[-1] += group
+    lines = []
+    for piece in pieces:
+        values = [[""] * len(piece)] * deep + [[row[c] for c in piece] for row in rows]
+        sides = "<" * len(names[0]) + ">" * len(piece)
+        lines.append(aligned([name + value for name, value in zip(names, values, strict=True)], sides))
+    return Fitted(lines, [[rows[0][c] for c in piece] for piece in pieces], shortened)
+
+
+def _narrowed(rows: Sequence[Sequence[str]], room: int) -> tuple[list[list[str]], bool]:
+    """Columns that are no wider than they must be to fit, of too many the first, and whether anything is lost."""
+    count = min(len(rows[0]), max(room // (LEAST + GAP), 1))
+    head, values = rows[0][:count], [list(row[:count]) for row in rows[1:]]
+    limits = _limits(head, _widths([[""] * count, *values]), room)
+    heads = [broken(name, limit) for name, limit in zip(head, limits, strict=True)]
+    deep = max(map(len, heads), default=1)
+    whole = [*map(list, zip(*([""] * (deep - len(lines)) + lines for lines in heads), strict=True)), *values]
+    narrow = [[_cut(cell, limit) for cell, limit in zip(row, limits, strict=True)] for row in whole]
+    return narrow, count < len(rows[0]) or narrow != whole
+
+
+def _limits(head: Sequence[str], values: Sequence[int], room: int) -> list[int]:
+    """The largest widths that fit, those of `values` if they can be kept: a name says more when cut than a number."""
+    longest = max(map(len, head), default=LEAST)
+    for least in (values, [0] * len(head)):
+        for most in range(max(longest, *values, LEAST), LEAST - 1, -1):
+            limits = [max(most, width) for width in least]
+            lines = [max(map(len, broken(name, limit))) for name, limit in zip(head, limits, strict=True)]
+            widths = [min(max(line, value), limit) for line, value, limit in zip(lines, values, limits, strict=True)]
+            if sum(widths) + GAP * len(widths) <= room:
+                return limits
+    return [LEAST] * len(head)
+
+
+def _cut(text: str, longest: int) -> str:
+    """Without its middle where it is too long."""
+    behind = longest // 2
+    return text if len(text) <= longest else f"{text[: longest - behind - 1]}…{text[-behind:]}"
+
+
+def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(len, column)) for column in zip(*rows, strict=True)]

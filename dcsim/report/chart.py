@@ -16,7 +16,8 @@ import numpy as np
 
 from dcsim.report.durations import log_ticks
 from dcsim.report.figure import SCALES, Floats
-from dcsim.report.style import SERIES, SIZES
+from dcsim.report.markup import broken
+from dcsim.report.style import INK, SERIES, SIZES
 
 Kind = Literal["line", "bars", "points", "steps"]
 
@@ -32,6 +33,7 @@ BAR_PX = 15  # of each bar
 LINE_PX = 17  # of each line of a name
 LETTERS, LINES = 21, 4  # of a name on an axis
 CHROME_PX = 76  # of an axis and its title, above and below
+LETTER_PX = 7  # of a title
 LEAST_PX = 110  # of a plotting area
 
 
@@ -84,6 +86,11 @@ class Series:
     tags: tuple[str, ...] = ()
     thickness: float = 0.0
     """Of bars, in rows."""
+
+    @property
+    def whisker(self) -> str:
+        """The colour of its intervals: on bars one that is seen on them."""
+        return INK if self.kind == "bars" else self.look.color
 
     def reach(self, axis: Axis) -> tuple[Floats, Floats]:
         """Where intervals begin and end on the axis of the values, in its unit; on a logarithmic one at its edge."""
@@ -161,7 +168,7 @@ def _log_axis(title: str, known: Floats, least: float, high: float, seconds: boo
     """With a place for zero at its edge, if there are zeros, or values too small to be told from it."""
     air = (high / least) ** AIR
     axis = Axis(f"{title} (log scale)", least / air, high * air, True)
-    ticks = tuple(log_ticks(least, high)) if seconds else powers(axis)
+    ticks = tuple(log_ticks(axis.low, axis.high)) if seconds else powers(axis)
     if not (known < least).any():
         return replace(axis, ticks=ticks)
     zero = "0" if (known[known < least] == 0.0).all() else "\u2248 0"
@@ -213,6 +220,11 @@ def rows_px(names: Sequence[str], bars: int = 1) -> int:
     """Height of a chart with these names one below the other and so many bars for each, px."""
     rows = [max(BAR_PX * bars + 10, LINE_PX * len(wrapped(name)) + 10) for name in names]
     return CHROME_PX + max(max(rows, default=0) * len(rows), LEAST_PX)
+
+
+def upright(chart: Chart) -> list[str]:
+    """The title of the vertical axis, in lines that are no longer than it."""
+    return broken(chart.y.title, (chart.height - CHROME_PX) // LETTER_PX)
 
 
 def wrapped(name: str, letters: int = LETTERS) -> list[str]:

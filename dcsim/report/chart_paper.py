@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,8 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from dcsim.report.chart import Axis, Chart, Exhibit, Grid, Series, wrapped
-from dcsim.report.markup import plain
+from dcsim.report.chart import LINE_PX, Axis, Chart, Exhibit, Grid, Series, upright, wrapped
+from dcsim.report.markup import broken, plain
 from dcsim.report.paper import (
     HEAT_MAP,
     PIXELS_PER_INCH,
@@ -26,7 +27,7 @@ from dcsim.report.paper import (
 from dcsim.report.style import INK, SYMBOLS, ink_on
 
 MARK = 3.0  # size of a symbol, points
-LEGEND_LETTERS = 50  # of a line of a name in the legend
+LEGEND_LETTERS = 50  # of a line of a name in the legend, and of its title
 
 
 def chart_images(exhibits: Iterable[Exhibit]) -> dict[str, bytes]:
@@ -36,7 +37,10 @@ def chart_images(exhibits: Iterable[Exhibit]) -> dict[str, bytes]:
 
 def draw_chart(chart: Chart, exhibit: Exhibit) -> Drawing:
     """One chart of an exhibit as a matplotlib figure, with the exhibit's legend."""
-    drawing = Drawing(figsize=(WIDTH_IN, chart.height / PIXELS_PER_INCH), layout="constrained")
+    titles = filter(None, (chart.title, exhibit.legend_title))
+    head = [line for text in titles for line in broken(plain(text), LEGEND_LETTERS)]
+    height = (chart.height + LINE_PX * max(len(head) - 1, 0)) / PIXELS_PER_INCH
+    drawing = Drawing(figsize=(WIDTH_IN, height), layout="constrained")
     FigureCanvasAgg(drawing)
     axes = drawing.subplots()
     for series in chart.series:
@@ -47,11 +51,11 @@ def draw_chart(chart: Chart, exhibit: Exhibit) -> Drawing:
         line = axes.axvline if chart.level[0] == "x" else axes.axhline
         line(chart.level[1] / (chart.x if chart.level[0] == "x" else chart.y).unit, color=INK, lw=0.6, ls=":")
     _ruler(axes.xaxis, chart.x)
-    _ruler(axes.yaxis, chart.y)
+    _ruler(axes.yaxis, replace(chart.y, title="\n".join(upright(chart))))
     if len(exhibit.legend) > 1:
-        legend(axes, plain(f"{chart.title}\n{exhibit.legend_title}".strip()))
-    elif chart.title:
-        axes.set_title(plain(chart.title), fontsize=7, loc="left")
+        legend(axes, "\n".join(head))
+    elif head:
+        axes.set_title("\n".join(head), fontsize=7, loc="left")
     freeze_layout(drawing)
     return drawing
 
@@ -78,15 +82,14 @@ def _series(series: Series, chart: Chart, axes: Axes) -> None:
 
 
 def _whiskers(series: Series, chart: Chart, axes: Axes) -> None:
-    known = np.isfinite(series.half)
+    known = series.half > 0.0
     if not known.any():
         return
     x, y = chart.x.place(series.x), chart.y.place(series.y)
     key, value, axis = ("xerr", x, chart.x) if series.along == "x" else ("yerr", y, chart.y)
     low, high = series.reach(axis)
     spread: dict[str, Any] = {key: np.array([value - low, high - value])[:, known]}
-    ink = INK if series.kind == "bars" else series.look.color
-    axes.errorbar(x[known], y[known], fmt="none", ecolor=ink, elinewidth=0.6, capsize=1.5, **spread)
+    axes.errorbar(x[known], y[known], fmt="none", ecolor=series.whisker, elinewidth=0.6, capsize=1.5, **spread)
 
 
 def _heat(grid: Grid, axes: Axes) -> None:

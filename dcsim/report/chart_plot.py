@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from math import log10
 from typing import Any
 
 import numpy as np
 
-from dcsim.report.chart import CHROME_PX, Axis, Chart, Grid, Series, wrapped
+from dcsim.report.chart import Axis, Chart, Grid, Series, upright, wrapped
 from dcsim.report.figure import Floats
 from dcsim.report.interactive import FONT, TITLE, Json, packed
 from dcsim.report.markup import in_label
@@ -17,7 +16,6 @@ from dcsim.report.style import GRID, HEAT, INK, SYMBOLS
 
 SHADE = "1F"  # opacity of bands, hexadecimal
 MARKER_PX = 8
-LETTER_PX = 7  # of a title
 
 
 def plot_chart(chart: Chart) -> tuple[list[Json], Json]:
@@ -67,11 +65,11 @@ def _traces(series: Series, chart: Chart) -> list[Json]:
         trace[f"error_{series.along}"] = {
             "type": "data",
             "symmetric": False,
-            "array": packed(high - drawn),
-            "arrayminus": packed(drawn - low),
+            "array": packed(np.where(series.half > 0.0, high - drawn, math.nan)),
+            "arrayminus": packed(np.where(series.half > 0.0, drawn - low, math.nan)),
             "thickness": 1.2,
             "width": 3,
-            "color": INK if series.kind == "bars" else series.look.color,
+            "color": series.whisker,
         }
     if series.kind == "bars":
         bar = {"type": "bar", "orientation": "h", "width": packed(np.full(len(x), series.thickness))}
@@ -142,7 +140,7 @@ def _heat(grid: Grid, chart: Chart) -> Json:
 def _axis(axis: Axis, chart: Chart) -> Json:
     title = axis.title
     if axis is chart.y:
-        title = "\n".join(textwrap.wrap(title, max((chart.height - CHROME_PX) // LETTER_PX, 1)))
+        title = "\n".join(upright(chart))
     look: Json = {
         "title": {"text": in_label(title), "font": TITLE, "standoff": 8},
         "gridcolor": GRID,

@@ -14,6 +14,7 @@ from dcsim.units import human_count
 LONGEST_NAME = 24  # characters of a name on an axis
 KEPT_HEAD = 9  # of its beginning where it is longer
 
+_PARTS = re.compile("(?=[._][A-Za-z])")  # where a long word may be broken
 # Control characters, lone surrogates and non-characters: illegal in XML, and some of them in HTML.
 _ILLEGAL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
@@ -29,6 +30,22 @@ def shortened(names: Sequence[str]) -> list[str]:
     head = _common(long)
     tail = _common([name[head:][::-1] for name in long])
     return [name if len(name) <= LONGEST_NAME else _part(name, head, len(name) - tail) for name in names]
+
+
+def broken(name: str, longest: int) -> list[str]:
+    """A name in lines, broken at blanks, long words also before dots and underscores, and their parts not at all."""
+    lines = [""]
+    words = re.split("(?<= )", name)
+    for part in (part for word in words for part in (_PARTS.split(word) if len(word) > longest else [word])):
+        if lines[-1] and len((lines[-1] + part).rstrip()) > longest:
+            lines.append("")
+        lines[-1] += part
+    return [line.rstrip() for line in lines]
+
+
+def breakable(name: str) -> str:
+    """A name as it stands between tags, which may be broken before dots and underscores."""
+    return "<wbr>".join(map(in_html, _PARTS.split(name)))
 
 
 def _common(names: list[str]) -> int:
@@ -84,8 +101,8 @@ def folded(summary: str, inside: str) -> str:
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]], kind: str = "numbers") -> str:
     """An HTML table of plain texts; `kind`: class of the style sheet, `numbers` or `words`."""
-    cells = "".join(f"<th>{in_html(text)}</th>" for text in head)
-    body = "\n".join("<tr>" + "".join(f"<td>{in_html(text)}</td>" for text in row) + "</tr>" for row in rows)
+    cells = "".join(f"<th>{breakable(text)}</th>" for text in head)
+    body = "\n".join("<tr>" + "".join(f"<td>{breakable(text)}</td>" for text in row) + "</tr>" for row in rows)
     return (
         f"<div class='wide'><table class='{kind}'><thead><tr>{cells}</tr></thead>\n<tbody>{body}</tbody></table></div>"
     )

@@ -42,6 +42,7 @@ SYMBOLS = (
 )
 
 INK = "#222222"
+WHITE = 0.5  # share of white in bars
 GRID = "#E3E3E3"
 
 
@@ -51,6 +52,12 @@ def color(name: str) -> str:
         return COLORS[name]
     number, _, count = name.removeprefix("size ").partition("/")
     return SIZES[round(int(number) * (len(SIZES) - 1) / max(int(count) - 1, 1))]
+
+
+def paler(shade: str) -> str:
+    """The colour with so much white that lines in `INK` are seen on it."""
+    parts = (int(shade[i : i + 2], 16) for i in (1, 3, 5))
+    return "#" + "".join(f"{round(part + WHITE * (255 - part)):02X}" for part in parts)
 
 
 def ink_on(shade: str) -> str:

@@ -25,6 +25,7 @@ from dcsim.report.chart import (
     number_axis,
     rows_px,
 )
+from dcsim.report.style import paler
 from dcsim.report.sweep_output import MOST_CHARTS, Output, Split, arrays, caption, count, rises, settings, split
 from dcsim.report.swept import Key, label, name
 from dcsim.sweep.margins import Margin, margins
@@ -54,7 +55,10 @@ class _Group:
 
 
 def exhibits(table: Table, keys: Sequence[Key], output: Output) -> list[Exhibit]:
-    """What there is to see of an output: by each key, then heat maps of pairs of keys of numbers."""
+    """What there is to see of an output: by each key, then heat maps of pairs of keys of numbers; nothing where no run
+    gave a value."""
+    if all(row.get(output.name) is None for row in table):
+        return []
     if not keys:
         return [_by_seed(table, output)]
     shown = [
@@ -93,6 +97,8 @@ def _compared(table: Table, key: Key, others: Sequence[Key], output: Output) -> 
     if key.numbers is None and not axis.log:
         axis = output.axis(means, zero=True)
     styles, panels = looks(count(parts.series), rises(parts.series)), settings(parts.charts)
+    if key.numbers is None and not axis.log:
+        styles = [replace(look, color=paler(look.color)) for look in styles]
     place = _slug(f"{output.name}-by-{key.name}")
     charts = []
     for number, panel in enumerate(panels, 1):

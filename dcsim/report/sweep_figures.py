@@ -13,7 +13,8 @@ from dcsim.report.sweep_front import Front, differences, front
 from dcsim.report.sweep_output import Output
 from dcsim.report.swept import Key, keys_of, label, name
 from dcsim.scenario.mistakes import hint, quoted
-from dcsim.sweep.compare import Comparison, Point, compare, measures, pareto
+from dcsim.sweep.compare import compare, measures, pareto
+from dcsim.sweep.comparison import Comparison, Point
 from dcsim.sweep.table import Table
 
 LARGER_IS_BETTER = ("utilization_allocated", "jobs_completed", "jain_fairness_tenants")
@@ -64,7 +65,7 @@ def sweep_figures(table: Table, asked: Asked) -> Figures:
     of_outputs = []
     for output in map(Output, asked.outputs or table.outputs):
         shown = exhibits(table, keys, output)
-        if found.baseline is not None:
+        if found.baseline is not None and shown:
             mine = [row for row in found.rows if row.output == output.name]
             base = _in_words(found.axes, found.baseline, labels, points)
             shown.append(differences(mine, keys, names, base, output))
@@ -85,7 +86,11 @@ def _front(table: Table, asked: Asked) -> Front | None:
     pair = asked.pareto or _usual_pair(table, (asked.outputs or table.outputs))
     if len(pair) < 2:
         return None
-    maximize = {*asked.maximize, *LARGER_IS_BETTER}
+    stray = [name for name in asked.maximize if name not in pair]
+    if stray:
+        fix = f"the front is of {pair[0]} and {pair[1]}; --pareto chooses others"
+        raise ScenarioError(Problem("--maximize", "", "is none of the two outputs", quoted(stray[0]), fix=fix))
+    maximize = {name for name in (*asked.maximize, *LARGER_IS_BETTER) if name in pair}
     found = compare(table, None, pair)
     numbers = {point: n for n, point in enumerate(dict.fromkeys(row.variant for row in found.rows))}
     if len(numbers) < 2:

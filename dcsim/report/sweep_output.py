@@ -31,8 +31,9 @@ class Output:
 
     @property
     def title(self) -> str:
-        """Its words on an axis, without the unit."""
-        return _SECONDS.sub(" ", self.name).replace("_", " ").strip()
+        """Its words on an axis, without the unit of times."""
+        words = _SECONDS.sub(" ", self.name).replace("_", " ").strip()
+        return f"{words} (share)" if "utilization" in words else words
 
     @property
     def seconds(self) -> bool:

@@ -14,11 +14,11 @@ from typing import Any
 from dcsim.report.chart import Exhibit, Look
 from dcsim.report.chart_plot import plot_chart
 from dcsim.report.document import document
-from dcsim.report.markup import counted, in_html, in_label, in_script, section, table
+from dcsim.report.markup import breakable, counted, in_html, in_label, in_script, section, table
 from dcsim.report.style import SYMBOLS
 from dcsim.report.sweep_figures import Figures
-from dcsim.report.swept import text
-from dcsim.sweep.compare import Row
+from dcsim.sweep.columns import brief
+from dcsim.sweep.comparison import Row
 
 _TEXT = " class='text'"
 STYLE = Path(__file__).with_name("sweep.css")
@@ -74,7 +74,7 @@ def _swept(figures: Figures) -> str:
     first = figures.table.rows[0]
     shown = [(key.name, _values(key.names)) for key in figures.keys]
     varied = {key.name for key in figures.keys}
-    shown += [(axis, text(first[axis])) for axis in figures.table.axes if axis not in varied]
+    shown += [(axis, brief(first[axis])) for axis in figures.table.axes if axis not in varied]
     shown.append(("seed", _values([str(seed) for seed in dict.fromkeys(row["seed"] for row in figures.table)])))
     return section("What was swept", "", table(("Key", "Values"), shown, "words"))
 
@@ -94,7 +94,7 @@ def _errors(rows: Iterable[dict[str, Any]], axes: Sequence[str]) -> str:
             error = row["error"] or row["status"]
             alike = _NUMBER.sub("", error)
             count[alike] += 1
-            first.setdefault(alike, (error, ", ".join(f"{key} = {text(row[key])}" for key in (*axes, "seed"))))
+            first.setdefault(alike, (error, ", ".join(f"{key} = {brief(row[key])}" for key in (*axes, "seed"))))
     if not count:
         return ""
     shown = [(str(n), *first[alike]) for alike, n in list(count.items())[:MOST_ERRORS]]
@@ -105,7 +105,7 @@ def _errors(rows: Iterable[dict[str, Any]], axes: Sequence[str]) -> str:
 
 
 def _output(name: str, shown: Sequence[Exhibit]) -> str:
-    return section(name, "", "\n".join(_exhibit(exhibit) for exhibit in shown))
+    return section(name, "" if shown else "No run gave a value.", "\n".join(_exhibit(exhibit) for exhibit in shown))
 
 
 def _exhibit(exhibit: Exhibit, level: str = "h3") -> str:
@@ -164,7 +164,7 @@ def _table(figures: Figures) -> str:
     rows = list(zip(*(zip(c.texts, c.values, strict=True) for c in columns), strict=True))
     head = "".join(
         f"<th data-kind='{'number' if c.number else 'text'}'{'' if c.number else _TEXT}>"
-        f"<button type='button'>{in_html(c.head)}</button></th>"
+        f"<button type='button'>{breakable(c.head)}</button></th>"
         for c in columns
     )
     body = "\n".join(
@@ -195,7 +195,7 @@ def _columns(figures: Figures) -> Iterator[_Column]:
         at = found.axes.index(key.name)
         numbers = key.numbers
         values = [row[0].variant[at] for row in rows]
-        sort = [repr(numbers[v]) if numbers is not None else text(v).lower() for v in values]
+        sort = [repr(numbers[v]) if numbers is not None else brief(v).lower() for v in values]
         yield _Column(key.title, [key.bare(v) for v in values], sort, numbers is not None)
     yield _Column("seeds", [str(row[0].mean.count) for row in rows], [str(row[0].mean.count) for row in rows], True)
     for at in range(len(found.axes), len(head)):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dcsim.report.figure import SCALES
+from dcsim.sweep.columns import brief
 from dcsim.sweep.table import Table
 from dcsim.units import (
     BANDWIDTH,
@@ -25,7 +26,6 @@ from dcsim.units import (
 
 DIMENSIONS = (TIME, SIZE, BANDWIDTH, COMPUTE, OPERATIONS, POWER, ENERGY, MONEY, PRICE_RATE, RATE)
 FILLED = 0.5  # of all combinations of numbers: above this share they are a grid
-NONE = "(not set)"
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Key:
 
     def bare(self, value: Any) -> str:
         """A value as it stands under the title."""
-        return text(value) if self.numbers is None else f"{self.numbers[value] / self.unit:.6g}"
+        return brief(value) if self.numbers is None else f"{self.numbers[value] / self.unit:.6g}"
 
     def text(self, value: Any) -> str:
         """A value as it stands alone."""
@@ -74,23 +74,15 @@ def keys_of(table: Table) -> list[Key]:
     return [replace(key, drawn=key.numbers is not None) for key in keys]
 
 
-def text(value: Any) -> str:
-    """A value of a key as labels show it."""
-    if value is None:
-        return NONE
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
 def label(keys: Sequence[Key], point: Sequence[Any]) -> str:
     """Settings of these keys in words: `scheduler.use = fifo, pools.0.nodes = 8`."""
     return ", ".join(f"{key.name} = {key.text(value)}" for key, value in zip(keys, point, strict=True))
 
 
 def name(keys: Sequence[Key], point: Sequence[Any]) -> str:
-    """Settings of these keys without their names: `fifo, 8`."""
-    return ", ".join(key.text(value) for key, value in zip(keys, point, strict=True))
+    """Settings of these keys without their names: `fifo, 8`; what has a unit stays on one line with it."""
+    texts = [(key, key.text(value)) for key, value in zip(keys, point, strict=True)]
+    return ", ".join(text.replace(" ", "\u00a0") if key.unit_name else text for key, text in texts)
 
 
 def _key(axis: str, values: list[Any]) -> Key:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
+import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 from dcsim.errors import Problem, ScenarioError
 from dcsim.scenario.mistakes import hint, quoted
-from dcsim.sweep.statistics import Mean, interval, paired
+from dcsim.sweep.columns import plain_value, shown
+from dcsim.sweep.comparison import Comparison, Point, Row
+from dcsim.sweep.statistics import alike, interval, paired
 
-Point = tuple[Any, ...]
+Baseline = str | int | float | Mapping[str, Any]
 
-DIGITS = 4
 NOT_MEASURED = ("seed", "status", "error")
 
 
@@ -42,101 +41,9 @@ class Runs(Protocol):
     def __iter__(self) -> Iterator[dict[str, Any]]: ...
 
 
-@dataclass(frozen=True)
-class Row:
-    """One output of one variant. `against`: the difference from the baseline on the same seeds; None for itself, and
-    where there is no baseline. `relative`: that difference over the baseline's mean on those seeds."""
-
-    variant: Point
-    output: str
-    mean: Mean
-    against: Mean | None
-    relative: float
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """`axes`: names of what variants differ in; `baseline`: its values, with None for what each variant has of its own;
-    None if there is no baseline."""
-
-    axes: tuple[str, ...]
-    baseline: Point | None
-    confidence: float
-    rows: tuple[Row, ...]
-
-    @property
-    def seeds_change_nothing(self) -> bool:
-        """Whether the runs of every variant are all alike: then differences are exact, and intervals say nothing."""
-        return all(row.mean.count > 1 and row.mean.half == 0.0 for row in self.rows)
-
-    def baseline_of(self, variant: Point) -> Point | None:
-        """What is subtracted from a variant: itself if it is a baseline, None where there is none."""
-        if self.baseline is None:
-            return None
-        return tuple(v if b is None else b for b, v in zip(self.baseline, variant, strict=True))
-
-    def csv(self) -> str:
-        """All numbers in full."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        ends = ("output", "seeds", "mean", "half_width", "difference", "difference_half_width", "relative_difference")
-        writer.writerow([*self.axes, *ends, "excludes_zero"])
-        for row in self.rows:
-            numbers: list[Any] = [row.mean.count, row.mean.value, row.mean.half]
-            if row.against is not None:
-                numbers += [row.against.value, row.against.half, row.relative, row.against.excludes_zero]
-            writer.writerow([*row.variant, row.output, *map(_full, numbers)])
-        return out.getvalue()
-
-    def cells(self) -> list[list[str]]:
-        """A header and a line a variant: for each output the mean with its interval, and the difference in percent,
-        with a star where the interval excludes zero."""
-        outputs = list(dict.fromkeys(row.output for row in self.rows))
-        variants: dict[Point, dict[str, Row]] = {}
-        for row in self.rows:
-            variants.setdefault(row.variant, {})[row.output] = row
-        header = [*self.axes]
-        for output in outputs:
-            header += [output, "difference"] if self.baseline is not None else [output]
-        lines = [header]
-        for variant, of in variants.items():
-            line = [str(value) for value in variant]
-            for output in outputs:
-                line.append(_with_interval(of[output].mean))
-                line += [self._difference(of[output])] if self.baseline is not None else []
-            lines.append(line)
-        return lines
-
-    def _difference(self, row: Row) -> str:
-        if row.variant == self.baseline_of(row.variant):
-            return "baseline"
-        if row.against is None or math.isnan(row.against.value):
-            return "-"
-        star = " *" if row.against.excludes_zero else ""
-        if not math.isfinite(row.relative):
-            return _with_interval(row.against) + star
-        half = abs(row.relative / row.against.value * row.against.half) if row.against.value else math.nan
-        wide = "" if math.isnan(half) else f" ± {_short(100 * half, 3)}"
-        return f"{_short(100 * row.relative, 3, '+')}{wide} %{star}"
-
-    def markdown(self) -> str:
-        """The same as a Markdown table."""
-        header, *lines = self.cells()
-        rows = [header, ["---"] * len(header), *lines]
-        return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows) + "\n"
-
-    def latex(self) -> str:
-        """The same as a LaTeX table of the package booktabs."""
-        header, *lines = self.cells()
-        sides = "l" * len(self.axes) + "r" * (len(header) - len(self.axes))
-        body = [_latex_row(line) for line in lines]
-        top = [rf"\begin{{tabular}}{{{sides}}}", r"\toprule", _latex_row(header), r"\midrule"]
-        return "\n".join([*top, *body, r"\bottomrule", r"\end{tabular}", ""])
-
-
 def compare(
     table: Runs,
-    baseline: str | Mapping[str, Any] | None = None,
+    baseline: Baseline | None = None,
     outputs: Sequence[str] = (),
     confidence: float = 0.95,
 ) -> Comparison:
@@ -159,20 +66,21 @@ def compare(
     found = Comparison(table.axes, base, confidence, ())
     rows = []
     for point, runs in points.items():
-        for output in chosen:
-            mine = _by_seed(runs, output)
-            mean = interval(list(mine.values()), confidence)
-            other = found.baseline_of(point)
-            theirs = {} if other is None or other == point else _by_seed(points.get(other, []), output)
-            common = [seed for seed in mine if seed in theirs]
-            against, relative = None, math.nan
-            if common:
-                ours, those = [mine[s] for s in common], [theirs[s] for s in common]
-                against = paired(ours, those, confidence)
-                reference = sum(those) / len(those)
-                relative = against.value / reference if reference else math.nan
-            rows.append(Row(point, output, mean, against, relative))
+        other = found.baseline_of(point)
+        against = [] if other is None or other == point else points.get(other, [])
+        rows += [_row(point, out, _by_seed(runs, out), _by_seed(against, out), confidence) for out in chosen]
     return replace(found, rows=tuple(rows))
+
+
+def _row(point: Point, output: str, mine: dict[int, float], theirs: dict[int, float], confidence: float) -> Row:
+    """`mine`, `theirs`: the output of a variant and of its baseline by seed."""
+    bare = Row(point, output, interval(list(mine.values()), confidence))
+    common = [seed for seed in mine if seed in theirs]
+    if not common:
+        return bare
+    base = [theirs[seed] for seed in common]
+    against = paired([mine[seed] for seed in common], base, confidence)
+    return replace(bare, against=against, reference=sum(base) / len(base))
 
 
 def measures(table: Runs) -> tuple[str, ...]:
@@ -180,66 +88,76 @@ def measures(table: Runs) -> tuple[str, ...]:
     return tuple(column for column in table.columns if column not in (*table.axes, *NOT_MEASURED))
 
 
-def as_json(found: Comparison) -> dict[str, Any]:
-    """All numbers as a JSON object; None where there is none."""
-    rows = list(csv.DictReader(io.StringIO(found.csv())))
-    return {
-        "axes": list(found.axes),
-        "baseline": None if found.baseline is None else list(found.baseline),
-        "confidence": found.confidence,
-        "rows": [{key: _number(value, key in found.axes) for key, value in row.items()} for row in rows],
-    }
-
-
-def _number(text: str, is_axis: bool) -> Any:
-    if not text or is_axis:
-        return text or None
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
 def pareto(table: Runs, first: str, second: str, *, maximize: Sequence[str] = ()) -> list[dict[str, Any]]:
     """The points that no other beats in both outputs, means over seeds, smaller being better unless in `maximize`;
-    sorted by the first. Each is a dict of the axes and both means."""
+    sorted by the first. Each is a dict of the axes and both means. Means that differ by rounding alone are the same:
+    of points that are alike in both outputs, all are there. ScenarioError for names that the table does not have."""
+    for name in maximize:
+        if name not in (first, second):
+            raise _fault("maximize", "is none of the two outputs", name, hint(name, (first, second)))
     found = compare(table, outputs=(first, second)).rows
     means = {(row.variant, row.output): row.mean.value for row in found}
     points = [(p, means[p, first], means[p, second]) for p in dict.fromkeys(row.variant for row in found)]
-    signs = [-1.0 if name in maximize else 1.0 for name in (first, second)]
     known = [(p, a, b) for p, a, b in points if not (math.isnan(a) or math.isnan(b))]
-    ordered = sorted(known, key=lambda point: (signs[0] * point[1], signs[1] * point[2]))
-    front, best = [], math.inf
-    for point, a, b in ordered:
-        if signs[1] * b < best:
-            best = signs[1] * b
+    ranks = zip(
+        _ranks([a for _, a, _ in known], first in maximize),
+        _ranks([b for _, _, b in known], second in maximize),
+        strict=True,
+    )
+    front: list[dict[str, Any]] = []
+    last, best = -1, len(known)
+    for (a_rank, b_rank), (point, a, b) in sorted(zip(ranks, known, strict=True), key=lambda both: both[0]):
+        if b_rank < best or (a_rank, b_rank) == (last, best):
+            last, best = a_rank, b_rank
             front.append(dict(zip(table.axes, point, strict=True)) | {first: a, second: b})
     return front
+
+
+def _ranks(values: Sequence[float], falling: bool) -> list[int]:
+    """The place of each value among all, from 0; those that differ by rounding alone share one."""
+    ranks = [0] * len(values)
+    order = sorted(range(len(values)), key=values.__getitem__, reverse=falling)
+    for before, at in itertools.pairwise(order):
+        ranks[at] = ranks[before] + (not alike(values[before], values[at]))
+    return ranks
 
 
 def _by_seed(runs: Sequence[dict[str, Any]], output: str) -> dict[int, float]:
     return {run["seed"]: float(run[output]) for run in runs if run.get(output) is not None}
 
 
-def _baseline(given: str | Mapping[str, Any], axes: Sequence[str], points: Sequence[Point]) -> Point:
+def _baseline(given: Baseline, axes: Sequence[str], points: Sequence[Point]) -> Point:
     """The one point that has these settings; if there are several, their settings, None for what is left open."""
-    wanted = {str(k): str(v) for k, v in given.items()} if isinstance(given, Mapping) else _settings(given, axes)
+    wanted = _settings(given, axes, points)
     for key in wanted:
         if key not in axes:
             raise _fault("baseline", "is not swept", key, hint(key, axes))
-    where = [axes.index(key) for key in wanted]
-    fits = [p for p in points if all(str(p[i]) == v for i, v in zip(where, wanted.values(), strict=True))]
-    if not fits:
-        known = ", ".join(f"{key}={value}" for key, value in zip(axes, points[0], strict=True))
-        text = given if isinstance(given, str) else ", ".join(f"{k}={v}" for k, v in wanted.items())
-        raise _fault("baseline", "fits no variant", text, f"such as {known}")
-    return fits[0] if len(fits) == 1 else tuple(v if i in where else None for i, v in enumerate(fits[0]))
+    where = {axes.index(key): value for key, value in wanted.items()}
+    fits = [point for point in points if all(shown(point[i]) == value for i, value in where.items())]
+    if fits:
+        return fits[0] if len(fits) == 1 else tuple(v if i in where else None for i, v in enumerate(fits[0]))
+    for i, value in where.items():
+        known = {shown(point[i]) for point in points}
+        if value not in known:
+            others = [
+                f"{axis}={value}" for j, axis in enumerate(axes) if value in {shown(point[j]) for point in points}
+            ]
+            fix = f"did you mean '{others[0]}'?" if others else hint(value, known)
+            raise _fault("baseline", "fits no variant", f"{axes[i]}={value}", fix)
+    said = ",".join(f"{key}={value}" for key, value in wanted.items())
+    raise _fault("baseline", "fits no variant", said, "no variant has all of these at once")
 
 
-def _settings(text: str, axes: Sequence[str]) -> dict[str, str]:
-    """`a=1,b=x` as a dict; a text without `=` is a value of the first axis."""
-    if "=" not in text:
-        return {axes[0] if axes else "variant": text.strip()}
+def _settings(given: Baseline, axes: Sequence[str], points: Sequence[Point]) -> dict[str, str]:
+    """Values by key, as the table shows them. `a=1,b=x` is two settings; what has no `=`, or is a value of the first
+    axis as it stands, is that."""
+    if isinstance(given, Mapping):
+        return {str(key): shown(plain_value(value)) for key, value in given.items()}
+    if not isinstance(given, str | int | float):
+        raise _fault("baseline", "is neither settings nor a value", repr(given), 'such as {"scheduler.use": "fifo"}')
+    text = shown(given).strip()
+    if "=" not in text or any(text == shown(point[0]) for point in points if point):
+        return {axes[0] if axes else "variant": text}
     found: dict[str, str] = {}
     names = "|".join(map(re.escape, axes))
     for part in re.split(rf",\s*(?=(?:{names})\s*=)", text):  # values may have commas of their own
@@ -250,26 +168,3 @@ def _settings(text: str, axes: Sequence[str]) -> dict[str, str]:
 
 def _fault(option: str, what: str, got: str, fix: str | None) -> ScenarioError:
     return ScenarioError(Problem(f"--{option}", "", what, quoted(got), fix=fix))
-
-
-def _full(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "" if isinstance(value, float) and math.isnan(value) else repr(value)
-
-
-def _with_interval(mean: Mean) -> str:
-    if math.isnan(mean.value):
-        return "-"
-    text = _short(mean.value, DIGITS)
-    return text if math.isnan(mean.half) else f"{text} ± {_short(mean.half, 2)}"
-
-
-def _short(value: float, digits: int, sign: str = "") -> str:
-    """So many digits, and whole numbers in full."""
-    return f"{value:{sign},.{digits}g}" if abs(value) < 10**digits else f"{value:{sign},.0f}"
-
-
-def _latex_row(cells: Sequence[str]) -> str:
-    escaped = [re.sub(r"[&%$#_{}]", r"\\\g<0>", cell.replace("\\", r"\textbackslash ")) for cell in cells]
-    return " & ".join(cell.replace("±", r"$\pm$") for cell in escaped) + r" \\"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dcsim.sweep.compare import Point, Runs
+from dcsim.sweep.compare import Runs
+from dcsim.sweep.comparison import Point
 from dcsim.sweep.statistics import Mean, interval
 
 

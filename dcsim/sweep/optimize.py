@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 from dcsim import results
 from dcsim.errors import DcsimError
 from dcsim.sweep.axes import Axis, Choice, Listed
+from dcsim.sweep.columns import plain_value
 from dcsim.sweep.folder import Folder, Shard
 from dcsim.sweep.maker import Maker, Making, Progress, maker
 from dcsim.sweep.points import Point, point_of
 from dcsim.sweep.prepared import Basis, Prepared, read_basis
 from dcsim.sweep.questions import Optimize
 from dcsim.sweep.space import Answer, answers, extra, space_of
-from dcsim.sweep.table import Table, plain_value
+from dcsim.sweep.table import Table
 
 if TYPE_CHECKING:
     from optuna import Study

@@ -11,10 +11,11 @@ from typing import Any
 from dcsim import results
 from dcsim.errors import Problem, ScenarioError
 from dcsim.metrics.summary import NAMES
+from dcsim.sweep.columns import plain_value
 from dcsim.sweep.folder import Folder, Shard
 from dcsim.sweep.maker import Making, maker
 from dcsim.sweep.prepared import Prepared, prepare
-from dcsim.sweep.table import Table, plain_value
+from dcsim.sweep.table import Table
 from dcsim.sweep.until import Until
 from dcsim.sweep.work import FAILED, Outcome
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +13,12 @@ from dcsim.errors import Problem, ScenarioError
 from dcsim.metrics.summary import NAMES
 from dcsim.results import read
 from dcsim.run import Run
-from dcsim.sweep.compare import Comparison, Row, compare
+from dcsim.sweep.columns import plain_value
+from dcsim.sweep.compare import compare
+from dcsim.sweep.comparison import Comparison, Row
 from dcsim.sweep.experiment import Outputs
-from dcsim.sweep.statistics import Mean, batch_means
-from dcsim.sweep.table import Table, plain_value
+from dcsim.sweep.statistics import Mean, batch_means, independent
+from dcsim.sweep.table import Table
 from dcsim.sweep.work import DONE
 
 WITHIN = {"wait_s_mean": "wait_s", "jct_s_mean": "jct_s"}
@@ -55,14 +56,11 @@ def batched(
     }
     rows = []
     for row in plain.rows:
-        mean = means[row.variant, row.output]
-        against, relative = None, math.nan
-        other = plain.baseline_of(row.variant)
-        if other not in (None, row.variant) and (other, row.output) in means:
-            base = means[other, row.output]
-            against = Mean(mean.value - base.value, math.hypot(mean.half, base.half), min(mean.count, base.count))
-            relative = against.value / base.value if base.value else math.nan
-        rows.append(Row(row.variant, row.output, mean, against, relative))
+        mean, base = means[row.variant, row.output], None
+        if (other := plain.baseline_of(row.variant)) not in (None, row.variant):
+            base = means.get((other, row.output))
+        bare = Row(row.variant, row.output, mean)
+        rows.append(bare if base is None else replace(bare, against=independent(mean, base), reference=base.value))
     return replace(plain, rows=tuple(rows))
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+ROUNDING = 1e-12
+"""Share of a value within which others are the same: sums of a million float64 numbers err by some 1e-13 of theirs."""
 MSER_BATCH = 5
 BATCHES = 20
 """Batches of one long run: with fewer the interval is wide, with many they depend on one another (Schmeiser 1982)."""
@@ -30,19 +32,35 @@ class Mean:
         return abs(self.value) > self.half
 
 
+def alike(one: float, other: float) -> bool:
+    """Whether two values differ by nothing but rounding."""
+    return math.isclose(one, other, rel_tol=ROUNDING)
+
+
 def interval(values: Sequence[float] | Floats, confidence: float = 0.95) -> Mean:
-    """Mean of independent values, with Student's interval; NaN without values."""
+    """Mean of independent values, with Student's interval; NaN without values, of no width where all are alike."""
     known = np.asarray(values, dtype=np.float64)
     count = len(known)
     if count < 2:
         return Mean(float(known[0]) if count else math.nan, math.nan, count)
+    if alike(float(known.min()), float(known.max())):
+        return Mean(float(known[0]), 0.0, count)
     half = _student(confidence, count - 1) * float(known.std(ddof=1)) / math.sqrt(count)
     return Mean(float(known.mean()), half, count)
 
 
 def paired(values: Sequence[float], baseline: Sequence[float], confidence: float = 0.95) -> Mean:
-    """Mean of value - baseline, pair by pair: what both have in common (the same seed's arrivals) cancels."""
-    return interval(np.asarray(values, dtype=np.float64) - np.asarray(baseline, dtype=np.float64), confidence)
+    """Mean of value - baseline, pair by pair: what both have in common (the same seed's arrivals) cancels. Pairs that
+    differ by rounding alone do not differ, and no more do such means."""
+    pairs = zip(values, baseline, strict=True)
+    mean = interval([0.0 if alike(ours, theirs) else ours - theirs for ours, theirs in pairs], confidence)
+    return replace(mean, value=0.0) if alike(sum(values), sum(baseline)) else mean
+
+
+def independent(mean: Mean, baseline: Mean) -> Mean:
+    """Difference of two means of values that have nothing in common; none where they differ by rounding alone."""
+    value = 0.0 if alike(mean.value, baseline.value) else mean.value - baseline.value
+    return Mean(value, math.hypot(mean.half, baseline.half), min(mean.count, baseline.count))
 
 
 def warm_up(values: Sequence[float] | Floats) -> int:

@@ -20,9 +20,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dcsim.errors import EnvironmentFault, Problem
 from dcsim.sweep.axes import Axis, Choice, Listed
+from dcsim.sweep.columns import plain_value
 from dcsim.sweep.questions import Optimize
 from dcsim.sweep.space import Answer
-from dcsim.sweep.table import plain_value
 
 SAMPLERS = {
     "tpe": optuna.samplers.TPESampler,

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dcsim.errors import Problem, ScenarioError
-from dcsim.scenario.toml_text import inline
+from dcsim.sweep.columns import shown, typed
 
 if TYPE_CHECKING:
-    from dcsim.sweep.compare import Comparison
+    from dcsim.sweep.comparison import Comparison
 
 FILES = ("table.parquet", "meta.json")
 
@@ -62,14 +62,14 @@ class Table:
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(self.columns)
-        writer.writerows([_shown(row.get(column)) for column in self.columns] for row in self.rows)
+        writer.writerows([shown(row.get(column)) for column in self.columns] for row in self.rows)
         return out.getvalue()
 
     def arrow(self) -> Any:
         """The table as a pyarrow Table; a column of numbers and texts is one of texts."""
         import pyarrow as pa
 
-        return pa.table({column: _typed([row.get(column) for row in self.rows]) for column in self.columns})
+        return pa.table({column: typed([row.get(column) for row in self.rows]) for column in self.columns})
 
     @staticmethod
     def read(folder: Path) -> Table:
@@ -92,30 +92,3 @@ class Table:
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             what = f"is damaged: {str(error).splitlines()[0]}"
             raise ScenarioError(Problem(str(folder), "", what, fix="run the sweep again")) from None
-
-
-def plain_value(value: Any) -> Any:
-    """What the table shows of a swept value: tables and arrays as TOML text."""
-    return inline(value) if isinstance(value, dict | list | tuple) else value
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return value if isinstance(value, str) else repr(value)
-
-
-def _typed(values: Sequence[Any]) -> Any:
-    """A column of one type: numbers where all are, else text."""
-    import pyarrow as pa
-
-    known = [type(value) for value in values if value is not None]
-    if all(kind is bool for kind in known):
-        return pa.array(values, pa.bool_() if known else pa.null())
-    if all(kind is int for kind in known):
-        return pa.array(values, pa.int64())
-    if all(kind in (int, float) for kind in known):
-        return pa.array([None if v is None else float(v) for v in values], pa.float64())
-    return pa.array([None if v is None else _shown(v) for v in values], pa.string())

@@ -47,7 +47,7 @@ class Until:
         runs, grown = [], False
         for point in prepared.points:
             have = seeds[id(point)]
-            wanted = min(self._wanted(values.get(id(point), []), len(have)), self.most)
+            wanted = min(self.wanted(values.get(id(point), []), len(have)), self.most)
             grown |= wanted > len(have)
             extra = range(max(have) + 1, max(have) + 1 + max(wanted - len(have), 0))
             runs += [(point, seed) for seed in (*have, *extra)]
@@ -63,8 +63,9 @@ class Until:
         means = [interval(found) for found in values.values()]
         return sum(not mean.half <= self.target * abs(mean.value) for mean in means)
 
-    def _wanted(self, values: list[float], have: int) -> int:
-        """So many seeds as would do if the spread stayed as it is, at most twice as many as there are."""
+    def wanted(self, values: list[float], have: int) -> int:
+        """How many seeds of a point to have next: as many as would do if the spread stayed as it is, at most twice as
+        many as there are; no more where the interval is narrow enough."""
         if have < FEWEST:
             return FEWEST
         mean = interval(values)

@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import dcsim
-from experiments.drawing import BLUE, ORANGE, arguments, panels, save
+from experiments.drawing import BLUE, GREY, ORANGE, SMALL, arguments, panels, save
 
 HERE = Path(__file__).parent
 UPLINK, PLACEMENT = "network.topology.uplink_bandwidth", "placement.use"
 FULL = "1600 GB/s"  # what the four nodes of a leaf can send
 OUTPUTS = {
-    "accelerator_hours": "accelerator-hours, + %",
-    "jct_s_mean": "mean completion time, + %",
+    "accelerator_hours": "accelerator-hours beyond those at 1:1, %",
+    "jct_s_mean": "mean completion time beyond 1:1, %",
 }
-COLORS = {"pack": ORANGE, "topology_aware": BLUE}
+LOOKS = {"pack": (ORANGE, "o"), "topology_aware": (BLUE, "s")}
+LINEAR = 10.0  # percent below which the axis is linear
 
 
 def main() -> None:
@@ -24,19 +25,22 @@ def main() -> None:
     table = dcsim.sweep(HERE / "experiment.toml", options.out)
     found = table.compare({UPLINK: FULL, PLACEMENT: "pack"}, tuple(OUTPUTS))
     print(found.markdown())
-    figure, axes = panels(len(OUTPUTS), 2.6)
+    seeds = found.rows[0].mean.count
+    figure, axes = panels(len(OUTPUTS), 2.8)
     for axis, (output, label) in zip(axes, OUTPUTS.items(), strict=True):
-        for place, color in COLORS.items():
+        for place, (color, marker) in LOOKS.items():
             points = [point(found, row) for row in found.rows if row.output == output and place in row.variant]
             ratios, more, halves = zip(*points, strict=True)
-            axis.errorbar(ratios, more, halves, color=color, marker="o", ms=3, lw=1.2, capsize=2, label=place)
-        axis.set(xscale="log", xlabel="oversubscription of a leaf's uplink", ylabel=label)
-        axis.set_yscale("symlog", linthresh=10.0)
-        axis.set_ylim(-6.0, 2500.0)
+            axis.errorbar(ratios, more, halves, color=color, marker=marker, ms=4, lw=1.2, capsize=2, label=place)
+        axis.set(xscale="log", xlabel="oversubscription of a leaf's uplink (log scale)", ylabel=label)
+        axis.set_yscale("symlog", linthresh=LINEAR)
+        axis.axhspan(-LINEAR, LINEAR, color="#f4f4f4", lw=0)
+        axis.text(16.0, -LINEAR / 2.0, "grey: linear; above: log scale", ha="right", size=SMALL, color=GREY)
+        axis.set_ylim(-6.0, 9000.0)
         axis.set_xticks([1, 2, 3, 4, 8, 16], [f"{n}:1" for n in (1, 2, 3, 4, 8, 16)])
         axis.set_yticks([0, 5, 10, 30, 100, 300, 1000], ["0", "5", "10", "30", "100", "300", "1,000"])
         axis.minorticks_off()
-        axis.legend()
+        axis.legend(title=f"mean and 95 % interval of the difference,\npaired over {seeds} seeds", alignment="left")
     save(figure, "oversubscription", options.figures)
 
 
@@ -45,9 +49,9 @@ def point(found: Any, row: Any) -> tuple[float, float, float]:
     baseline, and half of the interval."""
     uplink = row.variant[found.axes.index(UPLINK)]
     ratio = float(FULL.split()[0]) / float(uplink.split()[0])
-    if row.against is None or not row.against.value:
+    if row.against is None:
         return ratio, 0.0, 0.0
-    return ratio, 100.0 * row.relative, 100.0 * row.against.half * row.relative / row.against.value
+    return ratio, 100.0 * row.relative, 100.0 * row.relative_half
 
 
 if __name__ == "__main__":

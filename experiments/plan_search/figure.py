@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 import dcsim
-from experiments.drawing import BLUE, GREEN, arguments, panels, save
+from experiments.drawing import INK, PALE_BLUE, PALE_GREEN, SMALL, arguments, panels, save
 
 MODEL, COUNT, BATCH, TOKENS = "llama-3-70b", 512, 2048, 15e12
 ACCELERATORS = (
@@ -16,6 +19,10 @@ ACCELERATORS = (
     *("MI300X", "MI355X", "Gaudi3", "TPU-v5p", "TPU-v6e"),
 )
 DAY_S = 86400.0
+REACHED = (0.63, 0.96)
+"""Shares of the best plan's speed that published runs reached (docs/models.md)."""
+NO_RUN = ("MI300X", "MI355X", "Gaudi3")
+"""Accelerators of which no measured run is behind the constants."""
 
 
 class Answer(NamedTuple):
@@ -40,9 +47,10 @@ def main() -> None:
         cost = "-" if a.usd_per_m_tokens is None else f"{a.usd_per_m_tokens:.2f}"
         numbers = [f"{a.tokens_per_s:,.0f}", f"{a.mfu:.0%}", f"{a.memory_gb:.0f}", f"{a.days:.0f}", cost]
         print("| " + " | ".join([a.accelerator, a.plan, *numbers]) + " |")
-    figure, (speed, cost_axis) = panels(2, 2.6, sharey=True)
+    figure, (speed, cost_axis) = panels(2, 3.0, sharey=True)
     draw_speed(speed, answers)
     draw_cost(cost_axis, answers)
+    figure.legend(handles=keys(), loc="outside lower center", ncols=3)
     save(figure, "plan_search", options.figures)
 
 
@@ -59,11 +67,12 @@ def answer(accelerator: str) -> Answer:
 
 
 def draw_speed(axis: Axes, answers: Sequence[Answer]) -> None:
-    """Speed of one accelerator, with the share of its peak."""
-    names = [a.accelerator for a in answers]
-    axis.barh(names, [a.tokens_per_s for a in answers], color=BLUE, height=0.7)
+    """Speed of one accelerator, with the share of its peak, and what of it published runs reached."""
     for place, a in enumerate(answers):
-        axis.text(a.tokens_per_s, place, f" MFU {a.mfu:.0%}", va="center", size=6)
+        bar(axis, a, a.tokens_per_s, PALE_BLUE)
+        low, high = (share * a.tokens_per_s for share in REACHED)
+        axis.plot([low, high], [place, place], "|-", color=INK, lw=0.9, ms=5)
+        axis.text(a.tokens_per_s, place, f" MFU {a.mfu:.0%}", va="center", size=SMALL)
     axis.set(xlabel="tokens/s of one accelerator", xlim=(0.0, 1.2 * max(a.tokens_per_s for a in answers)))
     axis.grid(visible=False, axis="y")
     axis.invert_yaxis()
@@ -73,10 +82,27 @@ def draw_cost(axis: Axes, answers: Sequence[Answer]) -> None:
     """Rent, where the preset has one, with the days that the training takes."""
     for place, a in enumerate(answers):
         cost = a.usd_per_m_tokens or 0.0
-        axis.barh(a.accelerator, cost, color=GREEN, height=0.7)
-        axis.text(cost, place, f" {a.days:.0f} d{'' if cost else '; no rent in the preset'}", va="center", size=6)
-    axis.set(xlabel=f"rent, USD per million tokens; days for {TOKENS / 1e12:.0f} T tokens", xlim=(0.0, 1.8))
+        bar(axis, a, cost, PALE_GREEN)
+        axis.text(cost, place, f" {a.days:.0f} d{'' if cost else '; no rent in the preset'}", va="center", size=SMALL)
+    axis.set(xlabel=f"rent, USD per million tokens\n(at the bar: days for {TOKENS / 1e12:.0f} T tokens)")
+    axis.set_xlim(0.0, 1.8)
     axis.grid(visible=False, axis="y")
+
+
+def bar(axis: Axes, answer: Answer, length: float, color: str) -> None:
+    """Hatched where no measured run is behind the prediction."""
+    hatch = "////" if answer.accelerator in NO_RUN else None
+    axis.barh(answer.accelerator, length, color=color, height=0.7, hatch=hatch, edgecolor="white", lw=0.0)
+
+
+def keys() -> list[Artist]:
+    """What bars, lines and hatches mean."""
+    reached = f"{REACHED[0]} to {REACHED[1]} of it: what published runs reached"
+    return [
+        Patch(color=PALE_BLUE, label="the best plan, as predicted"),
+        Line2D([], [], color=INK, lw=0.9, marker="|", ms=5, label=reached),
+        Patch(facecolor=PALE_BLUE, edgecolor="white", hatch="////", lw=0.0, label="no measured run behind it"),
+    ]
 
 
 if __name__ == "__main__":

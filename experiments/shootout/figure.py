@@ -8,9 +8,10 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
+from matplotlib.ticker import MultipleLocator
 
 import dcsim
-from experiments.drawing import BLUE, GREY, ORANGE, arguments, panels, save
+from experiments.drawing import BLUE, GREY, ORANGE, SMALL, arguments, panels, save
 
 HERE = Path(__file__).parent
 TITLES = {
@@ -39,7 +40,7 @@ HOUR_S = 3600.0
 def main() -> None:
     """Run what is missing, print the tables, draw."""
     options = arguments(__doc__ or "")
-    figure, axes = panels(len(TITLES), 2.8, sharey=True)
+    figure, axes = panels(len(TITLES), 3.0, sharey=True)
     for (name, title), axis in zip(TITLES.items(), axes, strict=True):
         table = dcsim.sweep(HERE / f"{name}.toml", options.out, data=options.data)
         print(f"{title}\n\n{table.compare('fifo', OUTPUTS).markdown()}")
@@ -56,8 +57,11 @@ def draw(axis: Axes, rows: Sequence[dict[str, Any]], title: str) -> None:
     axis.barh(names, [min(h, longest) for h in hours], color=[KNOWS[name] for name in names], height=0.7)
     for place, (row, end) in enumerate(zip(rows, hours, strict=True)):
         text = said(row) if end <= longest else f"{end:,.0f} h; {said(row)}"
-        axis.text(min(end, longest), place, f" {text}", va="center", size=6)
-    axis.set(title=title, xlabel="mean completion time, h\n(at the bar: mean wait, min)", xlim=(0.0, 1.4 * longest))
+        axis.text(min(end, longest), place, f" {text}", va="center", size=SMALL)
+        if end > longest:  # a gap shows that the bar goes on
+            axis.plot([0.93 * longest, 0.96 * longest], [place - 0.45, place + 0.45], color="white", lw=2.5)
+    axis.set(title=title, xlabel="mean completion time, h\n(at the bar: mean wait, min)", xlim=(0.0, 1.5 * longest))
+    axis.xaxis.set_major_locator(MultipleLocator(2.0))
     axis.grid(visible=False, axis="y")
     if not axis.yaxis_inverted():
         axis.invert_yaxis()

@@ -9,14 +9,16 @@ from typing import Any
 from matplotlib.axes import Axes
 
 import dcsim
-from experiments.drawing import BLUE, GREEN, GREY, ORANGE, arguments, panels, save
+from experiments.drawing import BLUE, GREEN, GREY, ORANGE, SMALL, arguments, panels, save
 from experiments.size_and_wait.newsvendor import CLOUD, Demand, best_size
 
 HERE = Path(__file__).parent
 SIZE, SCHEDULER = "pools.0.nodes", "scheduler.use"
 COLORS = {"fifo": BLUE, "easy": ORANGE, "srtf": GREEN}
 DASHES = ("-", "--", ":")
-SECONDS_PER_HOUR = 3600.0
+LINES = {"fifo": "-", "easy": "--", "srtf": "-."}
+LEAST_MIN, MOST_MIN = 0.01, 100_000.0
+SECONDS_PER_HOUR, SECONDS_PER_MINUTE = 3600.0, 60.0
 
 
 def main() -> None:
@@ -42,11 +44,14 @@ def draw_waits(axis: Axes, table: Iterable[dict[str, Any]]) -> None:
     """Mean wait by size, one line a scheduler; sizes at which nobody waits are not on a log scale."""
     for scheduler, color in COLORS.items():
         rows = [row for row in table if row[SCHEDULER] == scheduler and row["wait_s_mean"] > 0.0]
-        axis.plot([r[SIZE] for r in rows], [r["wait_s_mean"] / 60.0 for r in rows], color=color, label=scheduler)
-    axis.set(
-        yscale="log", xlabel="accelerators", ylabel="mean wait, min", title="All owned: jobs wait", ylim=(0.01, None)
-    )
-    axis.legend()
+        waits = [r["wait_s_mean"] / SECONDS_PER_MINUTE for r in rows]
+        axis.plot([r[SIZE] for r in rows], waits, LINES[scheduler], color=color, label=scheduler)
+    axis.set(xlabel="accelerators owned", ylabel="mean wait, min (log scale)", title="All owned: jobs wait")
+    axis.set(yscale="log", ylim=(LEAST_MIN, MOST_MIN))
+    ticks = [10.0**power for power in range(-2, 6)]
+    axis.set_yticks(ticks, [f"{tick:,g}" for tick in ticks])
+    axis.minorticks_off()
+    axis.legend(title="scheduler", loc="upper right", alignment="left")
 
 
 def draw_costs(axis: Axes, demand: Demand) -> None:
@@ -58,13 +63,16 @@ def draw_costs(axis: Axes, demand: Demand) -> None:
         best = best_size(demand, cloud)
         axis.plot([best], [demand.cost_usd_per_h(best, cloud)], "o", color=ORANGE, ms=5)
     axis.set(xlabel="accelerators owned", ylabel="cost, USD/h", title="The rest rented: nobody waits", ylim=(0, 80))
-    axis.legend()
+    axis.legend(loc="lower right")
 
 
 def mark_sizes(axis: Axes, demand: Demand) -> None:
-    """A line at what the newsvendor buys at each price."""
+    """A line at what the newsvendor buys at each price, with the number."""
     for cloud, dash in zip(CLOUD, DASHES, strict=True):
-        axis.axvline(best_size(demand, cloud), color=GREY, lw=0.8, ls=dash)
+        best = best_size(demand, cloud)
+        axis.axvline(best, color=GREY, lw=0.8, ls=dash)
+        above = axis.get_xaxis_transform()
+        axis.text(best, 0.99, f" {best}", transform=above, va="top", size=SMALL, color=GREY)
 
 
 if __name__ == "__main__":

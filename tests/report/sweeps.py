@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from dcsim.sweep.table import Table, plain_value
+from dcsim.sweep.columns import plain_value
+from dcsim.sweep.table import Table
 
 EVIL = "<img src=x onerror=alert(1)></script>"
 OUTPUTS = ("wait_s_mean", "utilization_allocated")
@@ -43,6 +44,13 @@ def drawn(count: int = 64, seeds: int = 1) -> Table:
 
 
 NODES, MEANS = (4, 8, 16), ("30 s", "1 min", "2 min")
+FIVE = {
+    "scheduler.use": ("fifo", "easy"),
+    "workload.jobs": (60, 80),
+    "placement.use": ("pack", "spread"),
+    "network.topology.uplink_bandwidth": ("400 GB/s", "1600 GB/s"),
+    "pools.0.nodes": (2, 3, 4),
+}
 SWEEPS = {
     "numbers and names": lambda: swept({"pools.0.nodes": NODES, "scheduler.use": ("fifo", "easy")}),
     "one key of numbers": lambda: swept({"workload.service.mean": MEANS}),
@@ -51,6 +59,7 @@ SWEEPS = {
     "a name of nine": lambda: swept({"scheduler.use": tuple("abcdefghi"), "pools.0.nodes": NODES}),
     "four keys": lambda: swept({"a": NODES, "b": NODES, "c": ("x", "y"), "d": tuple("klmnop")}, seeds=1),
     "drawn points": drawn,
+    "five keys": lambda: swept(FIVE),
     "markup": lambda: swept({"scheduler": ({"use": EVIL}, {"use": "%{x} $a$ &amp;", "depth": 8}), EVIL: NODES}),
     "failures": lambda: swept({"scheduler.use": ("fifo", "bad")}, fails=lambda row: row["scheduler.use"] == "bad"),
     "nothing ended": lambda: swept({"pools.0.nodes": NODES, "b": (1, 2)}, fails=lambda _: True),

@@ -29,7 +29,7 @@ from tests.simulate import table
 
 OUR_TAGS = (
     " html head meta title style body header h1 h2 h3 p div dl dt dd section details summary pre code table thead "
-    "tbody tr th td ul li script "
+    "tbody tr th td ul li script wbr "
 )
 LOADS = ("src", "href", "srcset", "data", "action", "poster", "background")
 

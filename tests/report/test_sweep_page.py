@@ -7,6 +7,7 @@ import json
 import math
 import re
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from dcsim.errors import ScenarioError
 from dcsim.report.chart import Exhibit, Series, number_axis, value_axis, wrapped
 from dcsim.report.chart_paper import chart_images
 from dcsim.report.chart_plot import plot_chart
+from dcsim.report.style import INK, ink_on
 from dcsim.report.sweep_figures import Asked, Figures, sweep_figures
 from dcsim.report.sweep_page import sweep_html
 from dcsim.report.swept import keys_of
@@ -27,6 +29,7 @@ from dcsim.sweep.table import Table
 from tests.report.sweeps import EVIL, MEANS, NODES, SWEEPS, drawn, swept
 from tests.report.test_page import LOADS, OUR_TAGS, Elements, texts
 
+MANY_CHARTS = ("a name of nine", "four keys", "five keys")
 TAGS = f"{OUR_TAGS} button span "
 
 
@@ -201,6 +204,30 @@ def test_every_page_opens_offline_and_holds_no_markup_of_the_user(page: str):
     assert "http" not in calls
 
 
+def test_names_of_a_wide_table_may_be_broken_and_it_scrolls_within_itself():
+    page = sweep_html(figures("five keys", baseline="fifo"))
+    head = "network<wbr>.topology<wbr>.uplink<wbr>_bandwidth (GB/s)"
+    assert page.count(f"{head}</button>") == page.count(f"<th>{head}</th>") == 1
+    assert "<div class='scroll'><table class='sortable'>" in page
+    titles = [plot_chart(c)[1]["yaxis"]["title"]["text"] for shown in figures("five keys").all() for c in shown.charts]
+    assert "network.topology.uplink<br>_bandwidth (GB/s)" in titles
+
+
+def test_an_output_without_a_value_has_no_empty_charts():
+    found = figures("nothing ended", baseline="pools.0.nodes=4")
+    assert [shown for _, shown in found.of_outputs] == [(), ()]
+    assert "".join(Elements(sweep_html(found)).text).count("No run gave a value.") == 2
+
+
+def test_bars_are_pale_under_their_intervals_and_those_of_no_width_are_not_drawn():
+    chart = figures("numbers and names").of_outputs[0][1][1].charts[0]
+    for series in chart.series:
+        assert (series.kind, series.whisker, ink_on(series.look.color)) == ("bars", INK, INK)
+    exact = replace(chart.series[0], half=np.array([0.0, 2.0]))
+    (bars,) = plot_chart(replace(chart, series=(exact,)))[0]
+    assert np.isnan(unpacked(bars["error_x"]["array"])).tolist() == [True, False]
+
+
 def test_no_label_of_a_chart_is_markup():
     found = figures("markup")
     labels = [text for shown in found.all() for chart in shown.charts for text in texts(list(plot_chart(chart)))]
@@ -222,7 +249,7 @@ def test_errors_are_told_once_with_where_they_came_first():
     assert "1 of 2 have no value" in text
 
 
-@pytest.mark.parametrize("name", [name for name in SWEEPS if name not in ("a name of nine", "four keys")])
+@pytest.mark.parametrize("name", [name for name in SWEEPS if name not in MANY_CHARTS])
 def test_every_kind_of_sweep_can_be_drawn_for_a_paper(name: str):
     shown = first_output(figures(name))
     found = chart_images(shown)
@@ -230,6 +257,13 @@ def test_every_kind_of_sweep_can_be_drawn_for_a_paper(name: str):
     for file, content in found.items():
         if file.endswith("svg"):
             assert ElementTree.fromstring(content).tag == "{http://www.w3.org/2000/svg}svg"
+
+
+@pytest.mark.filterwarnings("error")
+def test_long_titles_leave_room_for_what_they_stand_over():
+    bars, *_, heat_map = first_output(figures("five keys"))  # matplotlib warns of axes that collapse
+    for shown in (bars, heat_map):
+        assert len(chart_images([replace(shown, charts=shown.charts[:1])])) == 2
 
 
 @pytest.mark.parametrize("name", SWEEPS)

@@ -205,3 +205,111 @@ def test_a_baseline_that_is_left_open_in_a_key_is_taken_alike_there():
     differences = {row.variant: None if row.against is None else row.against.value for row in found.rows}
     assert differences == {("a", 2): None, ("a", 4): None, ("b", 2): -3.0, ("b", 4): 1.0, ("b", 8): None}
     assert [line[-1] for line in found.cells()[1:]] == ["baseline", "baseline", "-26.1 ± 0 % *", "+18.2 ± 0 % *", "-"]
+
+
+def test_differences_of_rounding_alone_are_none():
+    # 0.1 + 0.2 and 0.3 differ in their last bit, as sums of the same hours in another order do.
+    rows = [(p, seed, x * 7.0**seed) for p, x in (("a", 0.3), ("b", 0.1 + 0.2)) for seed in range(5)]
+    b = table(rows).compare("a").rows[1]
+    assert b.against is not None
+    assert (b.against.value, b.against.half, b.against.excludes_zero) == (0.0, 0.0, False)
+    assert table(rows).compare("a").cells()[2][-1] == "0 %"
+
+
+def test_differences_that_cancel_keep_their_interval():
+    found = table([("a", 1, 0.3), ("a", 2, 0.7), ("b", 1, 0.7), ("b", 2, 0.3)]).compare("a")
+    against = found.rows[1].against
+    assert against is not None
+    assert against.value == 0.0
+    assert against.half == pytest.approx(12.7062 * 0.4, rel=1e-5)  # t(1; 0.975) x s / sqrt 2, s = 0.8 / sqrt 2
+    assert found.cells()[2][-1] == "0 ± 1,016 %"
+
+
+def test_a_small_difference_that_is_none_of_rounding_stays():
+    rows = [(p, seed, 100.0 * seed + x) for p, x in (("a", 0.0), ("b", 1e-6)) for seed in (1, 2, 3)]
+    against = table(rows).compare("a").rows[1].against
+    assert against is not None
+    assert against.value == pytest.approx(1e-6, rel=1e-6)
+    assert against.excludes_zero
+
+
+def test_runs_that_are_alike_have_an_interval_of_no_width():
+    assert interval([0.1] * 3).half == 0.0  # the mean of three 0.1 is not 0.1 in floating point
+    assert table([("a", n, 0.1) for n in range(3)]).compare().seeds_change_nothing
+
+
+def test_all_lines_of_a_comparison_have_the_same_columns():
+    rows = [("a", 1, 10.0), ("a", 2, 20.0), ("b", 1, 11.0), ("b", 2, 22.0), ("c", 3, None)]
+    found = table(rows).compare("a")
+    lines = list(csv.reader(io.StringIO(found.csv())))
+    assert {len(line) for line in lines} == {9}
+    assert lines[1][-4:] == ["", "", "", ""]
+    assert lines[2][-1] == "false"
+    assert json.loads(json.dumps(found.as_json()))["rows"] == found.records()
+    assert found.records()[0]["difference"] is None
+
+
+def test_a_latex_table_has_its_signs():
+    found = table([("a_b", 1, 10.0), ("a_b", 2, 20.0), ("c", 1, 9.0), ("c", 2, 19.0)]).compare("a_b")
+    assert r"a\_b & 15 $\pm$ 64 & baseline \\" in found.latex()
+    assert r"c & 14 $\pm$ 64 & $-$6.67 $\pm$ 0 \% * \\" in found.latex()
+
+
+def test_a_comparison_is_a_data_frame():
+    pandas = pytest.importorskip("pandas")
+    frame = table([("a", 1, 10.0), ("a", 2, 20.0), ("b", 1, 11.0), ("b", 2, 22.0)]).compare("a").frame()
+    assert list(frame.columns[:4]) == ["policy", "output", "seeds", "mean"]
+    b = frame.set_index("policy").loc["b"]
+    assert (b["mean"], b["difference"], b["relative_difference"]) == (16.5, 1.5, 0.1)
+    assert pandas.isna(frame.set_index("policy").loc["a"]["difference"])
+    assert list(table([]).compare().frame().columns) == list(frame.columns)
+
+
+def test_points_that_are_alike_but_for_rounding_do_not_beat_each_other():
+    rows = [("a", 1, 0.3, 8.0), ("b", 1, 0.1 + 0.2, 8.0), ("c", 1, 0.3, 9.0), ("d", 1, 0.1 + 0.2, 7.999999)]
+    both = table(rows, outputs=("wait_s_mean", "accelerators"))
+    assert [row["policy"] for row in both.pareto("wait_s_mean", "accelerators")] == ["d"]
+    without = table(rows[:3], outputs=("wait_s_mean", "accelerators"))
+    assert [row["policy"] for row in without.pareto("wait_s_mean", "accelerators")] == ["a", "b"]
+    assert [row["policy"] for row in without.pareto("accelerators", "wait_s_mean")] == ["a", "b"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_front_is_that_of_all_pairs(seed: int):
+    points = np.random.default_rng(seed).integers(0, 8, (30, 2)).astype(float)
+    rows = [(n, 1, x, y) for n, (x, y) in enumerate(points.tolist())]
+    front = table(rows, outputs=("x", "y")).pareto("x", "y", maximize=["y"])
+    beaten = [bool(np.any((points[:, 0] <= x) & (points[:, 1] >= y) & (points != (x, y)).any(1))) for x, y in points]
+    assert sorted(row["policy"] for row in front) == [n for n, lost in enumerate(beaten) if not lost]
+    assert [row["x"] for row in front] == sorted(row["x"] for row in front)
+
+
+def test_what_a_front_cannot_maximize_is_said():
+    both = table([("a", 1, 1.0, 2.0)], outputs=("accelerators", "wait_s_mean"))
+    with pytest.raises(ScenarioError, match=r"is none of the two outputs.*did you mean 'wait_s_mean'"):
+        both.pareto("accelerators", "wait_s_mean", maximize=["wait_s_men"])
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (5, r'fits no variant \(got "nodes=5"\); known: 2, 4'),
+        (["a"], r"is neither settings nor a value \(got \"\['a'\]\"\)"),
+        ({"policy": "a"}, r'is not swept \(got "policy"\)'),
+        ("nodes=2,use=z", r'fits no variant \(got "use=z"\); known: x, y'),
+        ("nodes=4,use=y", r"no variant has all of these at once"),
+        ("y", r'fits no variant \(got "nodes=y"\); did you mean \'use=y\'\?'),
+    ],
+)
+def test_what_is_no_baseline_is_said(given, said):
+    found = table([(2, "x", 1, 1.0), (2, "y", 1, 1.0), (4, "x", 1, 2.0)], axes=("nodes", "use"))
+    with pytest.raises(ScenarioError, match=said):
+        found.compare(given)
+
+
+def test_a_baseline_may_be_a_number_a_truth_or_a_table():
+    assert table([(2, 1, 1.0), (4, 1, 2.0)]).compare(4).baseline == (4,)
+    assert table([(True, 1, 1.0), (False, 1, 2.0)]).compare("policy=false").baseline == (False,)
+    text = '{ use = "easy", depth = 8 }'
+    tables = table([(text, 1, 1.0), ("x", 1, 2.0)])
+    assert tables.compare(text).baseline == tables.compare({"policy": {"use": "easy", "depth": 8}}).baseline == (text,)
