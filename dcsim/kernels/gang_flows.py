@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from dcsim.kernels.fairshare import NONE, Floats, Ints
+from dcsim.kernels.fairshare import NONE, Floats, Flows, Ints, change
 
 
 @njit(cache=True, error_model="numpy")
@@ -60,6 +60,13 @@ def slowest(
             if other == flow:
                 break
     return groups[:count], shares[:count]
+
+
+@njit(cache=True, error_model="numpy")
+def settle(f: Flows, leaving: Ints, coming: Ints, group: Ints, following: Ints, told: Floats) -> tuple[Ints, Floats]:
+    """`fairshare.change`, and `slowest` of the flows whose rates that found anew."""
+    found = change(f, leaving, coming)
+    return slowest(f.rate_b_per_s, f.capacity_b_per_s, found, group, following, told)
 
 
 @njit(cache=True, error_model="numpy")

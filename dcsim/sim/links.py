@@ -24,7 +24,7 @@ from dcsim.kernels.fairshare import (
     running_over,
     with_room,
 )
-from dcsim.kernels.gang_flows import lay, shares_alone, slowest
+from dcsim.kernels.gang_flows import lay, settle, shares_alone, slowest
 from dcsim.kernels.routes import hops_to
 from dcsim.performance.placed import steady
 from dcsim.performance.plan_traffic import Legs, ring
@@ -82,7 +82,7 @@ class SharedLinks:
         if sender is None:
             return []
         self._senders[job] = sender
-        return [other for other in self._shared_anew(self._begin(job)) if other != job]
+        return [other for other in self._settled(NOBODY, self._laid(job)) if other != job]
 
     def share_there(self, job: int, allocation: Allocation) -> float:
         """Share of what it would send that a job which does not run would get there now, of its kinds of traffic the
@@ -144,10 +144,10 @@ class SharedLinks:
         self._gangs.give(job)
         if job not in self._senders:
             return []
-        found = self._end(job)
+        gone = self._idle_again(job)
         del self._senders[job]
         self._detoured.pop(job, None)
-        return self._shared_anew(found)
+        return self._settled(gone, NOBODY)
 
     def shares(self, job: int) -> Shares:
         """What the links leave a job of what it would send, from 0, where no way joins its nodes, to 1, also for one
@@ -189,6 +189,11 @@ class SharedLinks:
 
     def _begin(self, job: int) -> Ints:
         """Start the flows of a job on what ways there are, none where one hop has none; the flows with new rates."""
+        coming = self._laid(job)  # which may make room: the flows are others then
+        return change(self._flows, NOBODY, coming)
+
+    def _laid(self, job: int) -> Ints:
+        """The flows of a job that sends, which do not run yet, on what ways there are, none where one hop has none."""
         sender = self._senders[job]
         if len(self._down):
             self._detoured[job] = None
@@ -200,7 +205,7 @@ class SharedLinks:
             numbers = flows.tolist()
             self._group[flows], self._following[flows] = KINDS * job + kind, numbers[1:] + numbers[:1]
         self._told[sender.flows] = 0.0
-        return change(self._flows, NOBODY, sender.flows)
+        return sender.flows
 
     def _lay(self, job: int, sender: Sender) -> None:
         """Flows for a gang, which do not run yet, their paths written; none where one hop has no way."""
@@ -250,11 +255,14 @@ class SharedLinks:
 
     def _end(self, job: int) -> Ints:
         """Stop the flows of a job; the flows with new rates."""
+        return change(self._flows, self._idle_again(job), NOBODY)
+
+    def _idle_again(self, job: int) -> Ints:
+        """The flows of a job, which it has no more once they are stopped."""
         sender = self._senders[job]
-        found = change(self._flows, sender.flows, NOBODY)
-        self._idle += sender.flows.tolist()[::-1]
-        sender.flows = NOBODY
-        return found
+        gone, sender.flows = sender.flows, NOBODY
+        self._idle += gone.tolist()[::-1]
+        return gone
 
     def _set_down(self) -> None:
         self._down = np.concatenate([NOBODY, *(part.links for part in self._failed if not part.left)])
@@ -277,11 +285,18 @@ class SharedLinks:
         running: Ints = found[self._flows.rate_b_per_s[found] > 0.0]
         return running
 
+    def _settled(self, leaving: Ints, coming: Ints) -> list[int]:
+        """Stop and start flows; the jobs whose shares that changes, in their order."""
+        return self._news(*settle(self._flows, leaving, coming, self._group, self._following, self._told))
+
     def _shared_anew(self, flows: Ints) -> list[int]:
         """Jobs of these running flows whose shares have changed, in their order."""
-        changed: dict[int, None] = {}
         now = self._flows.rate_b_per_s, self._flows.capacity_b_per_s
-        groups, ratios = slowest(*now, flows, self._group, self._following, self._told)
+        return self._news(*slowest(*now, flows, self._group, self._following, self._told))
+
+    def _news(self, groups: Ints, ratios: Floats) -> list[int]:
+        """Take note of what groups of flows get of what they ask for; the jobs whose shares that changes."""
+        changed: dict[int, None] = {}
         for group, ratio in zip(groups.tolist(), ratios.tolist(), strict=True):
             job, kind = divmod(group, KINDS)
             sender = self._senders[job]

@@ -130,12 +130,13 @@ class Gangs:
             return None
         fewest, each = min(counts), min(map(len, domains))
         used = min(fewest, self._hosts[pool].shape[1])
-        rows = np.array([domain[:each] for domain in domains])[:, :, None]
-        columns: Ints = np.arange(used)
-        if self._seats is not None:
+        rows = np.array([domain[:each] for domain in domains])
+        if self._seats is None:
+            hosts = self._hosts[pool][rows, 0]
+        else:
             own = dict(zip(allocation.nodes, self._seats.there(job, allocation), strict=True))
             columns = np.array([[own[node][:used] for node in domain[:each]] for domain in domains])
-        hosts = self._hosts[pool][rows, columns].reshape(len(domains), -1)
+            hosts = self._hosts[pool][rows[:, :, None], columns].reshape(len(domains), -1)
         key = pool, max(counts)
         if key not in self._own_b_per_s:
             self._own_b_per_s[key] = own_nic_b_per_s(self._pools[pool], key[1])
