@@ -213,3 +213,27 @@ def test_a_swept_key_that_is_called_as_a_result_has_a_column_of_its_own(tmp_path
     job = '{ name = "%s", model = "gpt-2", steps = 1, global_batch = 8, accelerators = 1 }'
     of = prepared(tmp_path, f'[sweep]\n"jobs" = [[{job % "a"}], [{job % "b"}]]\n')
     assert of.axes == ["scenario.jobs"]
+
+
+@pytest.mark.parametrize(
+    ("swept", "excluded"),
+    [
+        ('"reject_oversize" = [true, false]', '"reject_oversize" = 1'),
+        ('"reject_oversize" = [true, false]', '"reject_oversize" = { above = 0 }'),
+        ('"estimates.spread" = [1.0, 2.0]', '"estimates.spread" = 1'),
+        ('"scheduler" = [{ use = "easy", depth = 1 }]', '"scheduler" = { use = "easy", depth = true }'),
+    ],
+)
+def test_a_value_of_another_type_excludes_nothing(tmp_path, swept, excluded):
+    found = problems(tmp_path, f"[sweep]\n{swept}\n[[exclude]]\n{excluded}\n")
+    assert "no point has such a value" in found[0]
+
+
+def test_a_float_and_a_table_exclude_the_points_that_have_them(tmp_path):
+    text = (
+        '[sweep]\n"scheduler" = [{ use = "fifo" }, { use = "easy", depth = 8 }]\n"overheads.start" = ["1 s", "2 s"]\n'
+        '[[exclude]]\n"scheduler" = { use = "easy", depth = 8 }\n"overheads.start" = "2 s"\n'
+    )
+    assert values(prepared(tmp_path, text))[1:] == [({"use": "fifo"}, "2 s"), ({"use": "easy", "depth": 8}, "1 s")]
+    text = '[sweep]\n"pools.0.clock" = [0.5, 0.75]\n[[exclude]]\n"pools.0.clock" = 0.5\n'
+    assert values(prepared(tmp_path, text)) == [(0.75,)]
