@@ -68,3 +68,5 @@ def _refuse_contradictions(arguments: argparse.Namespace) -> None:
     for one, other in pairs:
         if getattr(arguments, one) and getattr(arguments, other) is not None:
             raise ScenarioError(Problem(f"--{one}", "", f"does not go with --{other.replace('_', '-')}"))
+    if arguments.ci_of is not None and arguments.until_ci is None:
+        raise ScenarioError(Problem("--ci-of", "", "has no effect without --until-ci", fix="say how narrow: 2%"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,10 +36,12 @@ class Exclusions:
         """Whether a point with these values by axis is left out."""
         return any(all(c.holds(values[c.key]) for c in table) for table in self.tables)
 
-    def note_idle(self, points: Sequence[Values], mistakes: Mistakes) -> None:
-        """Note conditions that hold at none of these points."""
+    def note_idle(self, points: Sequence[Values], mistakes: Mistakes, keys: Container[str] | None = None) -> None:
+        """Note conditions, on these keys alone if they are given, that hold at none of these points."""
         for condition in (c for table in self.tables for c in table):
-            if not any(condition.holds(values[condition.key]) for values in points):
+            if (keys is None or condition.key in keys) and not any(
+                condition.holds(values[condition.key]) for values in points
+            ):
                 place = ("exclude", condition.table, condition.key)
                 got, usual = (shown_with_type(value) for value in (condition.wanted, points[0][condition.key]))
                 mistakes.add(place, "no point has such a value", got, f"one that is swept, such as {usual}")

@@ -15,10 +15,12 @@ from dcsim.sweep.prepared import Basis, Prepared
 
 @dataclass(frozen=True)
 class Answer:
-    """What the runs of a point say: means over seeds by key of the summary; `error`: why there are none."""
+    """What the runs of a point say: means over seeds by key of the summary; `error`: why there are none;
+    `excluded`: the experiment leaves the point out."""
 
     outputs: dict[str, float]
     error: str | None = None
+    excluded: bool = False
 
 
 def space_of(basis: Basis, table: str) -> list[Axis]:
@@ -27,8 +29,9 @@ def space_of(basis: Basis, table: str) -> list[Axis]:
     axes = axes_of(experiment, mistakes, SEARCHED)
     if getattr(experiment, table) is None:
         mistakes.add((table,), "required table is missing", fix=f"docs/optimize.md says what [{table}] holds")
-    if experiment.exclude:
-        mistakes.add(("exclude", 0), f"does not go with dcsim {table}, which covers the whole space")
+    if experiment.exclude and table == "sensitivity":
+        what = "does not go with dcsim sensitivity: its indices are of a whole space, without holes"
+        mistakes.add(("exclude", 0), what, fix="give the keys ranges that leave the points out, or sweep")
     if not experiment.axes and not experiment.variants:
         mistakes.add(("sweep",), "nothing is swept", fix='write ranges, "pools.0.nodes" = { from = 8, to = 128 }')
     mistakes.stop_if_any()

@@ -31,14 +31,7 @@ class Store:
         try:
             self._base = _opened(path)
         except sqlite3.DatabaseError as error:
-            aside = _free_name(path)
-            for suffix in ("", "-wal", "-shm"):
-                part = path.with_name(path.name + suffix)
-                if part.exists():
-                    part.rename(aside.with_name(aside.name + suffix))
-            self.notes.append(
-                f"{path} is damaged ({error}); it is kept as {aside.name}, and the runs in it are made anew"
-            )
+            self.notes.append(f"{set_aside(path, error)}, and the runs in it are made anew")
             self._base = _opened(path)
 
     def all(self) -> dict[str, Outcome]:
@@ -76,8 +69,7 @@ def _mark(*parts: object) -> str:
 def _opened(path: Path) -> sqlite3.Connection:
     try:
         base = sqlite3.connect(path)
-        if base.execute("PRAGMA quick_check").fetchone() != ("ok",):
-            raise sqlite3.DatabaseError("its pages do not agree")
+        refuse_damage(base)
         base.execute("PRAGMA journal_mode = WAL")
         base.execute("PRAGMA synchronous = NORMAL")
         base.execute(_TABLE)
@@ -89,11 +81,22 @@ def _opened(path: Path) -> sqlite3.Connection:
     return base
 
 
-def _free_name(path: Path) -> Path:
+def refuse_damage(base: sqlite3.Connection) -> None:
+    """sqlite3.DatabaseError where a file is no database, or its pages do not agree."""
+    if base.execute("PRAGMA quick_check").fetchone() != ("ok",):
+        raise sqlite3.DatabaseError("its pages do not agree")
+
+
+def set_aside(path: Path, error: Exception) -> str:
+    """Give a damaged SQLite file, with what belongs to it, another name; what became of it, in words."""
     number = 1
     while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
         number += 1
-    return aside
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + suffix))
+    return f"{path} is damaged ({error}); it is kept as {aside.name}"
 
 
 @contextmanager
