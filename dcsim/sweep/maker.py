@@ -106,7 +106,7 @@ def maker(experiment: Experiment, folder: Folder, making: Making) -> Iterator[Ma
     """Make the experiment's folder if it is not there, and hold it; see `Folder.make` and `held` for what it raises."""
     folder.make(experiment)
     with held(folder.lock), folder.store() as store:
-        known = folder.of_shards(making.told) | store.all()
+        known = folder.elsewhere(making.told) | store.all()
         for note in store.notes:
             making.told(note)
         yield Maker(folder, making, known, store.put)

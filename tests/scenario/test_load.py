@@ -185,7 +185,8 @@ def test_an_override_of_use_drops_the_keys_of_the_other_plugin(here: Room) -> No
         ("cluster.nodes=4", "cluster: unknown key; did you mean 'pools.0.nodes'?"),
         (
             "pools.nodes=4",
-            "pools.nodes: no such element (got \"nodes\", expected an index from 0 to 0); did you mean 'pools.0.nodes'?",
+            'pools.nodes: no such element (got "nodes", expected an index from 0 to 0); '
+            "did you mean 'pools.0.nodes'?",
         ),
         ("overhead.restore='3 s'", "overhead: unknown key; did you mean 'overheads.restore'?"),
         ("workload.weigts=[1]", "workload.weigts: unknown key; did you mean 'weights'?"),
