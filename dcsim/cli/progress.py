@@ -99,6 +99,11 @@ class SweepReporter(Shown):
         if self.due():
             self.say(sweep_line(progress, self._things))
 
+    def checked(self, points: int, of: int) -> None:
+        """Show how many points have been looked at, unless the last ones were shown a moment ago."""
+        if self.due():
+            self.say(f"{human_count(points)} of {human_count(of)} points checked")
+
     def note(self, text: str) -> None:
         """Something that the user should know."""
         sys.stderr.write(f"dcsim: note: {text}\n")

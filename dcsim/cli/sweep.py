@@ -32,9 +32,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     shard = None if arguments.shard is None else refuse_shard(arguments.shard)
     _refuse_contradictions(arguments)
-    prepared = read_experiment(arguments).all_points()
-    until = _until(arguments, prepared.experiment.outputs.summary[0])
+    basis = read_experiment(arguments)
+    until = _until(arguments, basis.experiment.outputs.summary[0])
     with SweepReporter(arguments.quiet or arguments.json) as reporter:
+        prepared = basis.all_points(reporter.checked)
         common = vars(making(arguments, reporter))
         options = Options(**common, shard=shard, merge=arguments.merge, until=until)
         table = run_prepared(prepared, Path(arguments.out), options)

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dcsim import results
-from dcsim.errors import DcsimError
+from dcsim.errors import DcsimError, ScenarioError
 from dcsim.sweep.axes import Axis, Choice, Listed
+from dcsim.sweep.checks import Kinds, refusals
 from dcsim.sweep.exclusions import Exclusions, exclusions_of
 from dcsim.sweep.folder import Folder, Shard
 from dcsim.sweep.maker import Maker, Making, Progress, maker
@@ -115,6 +116,7 @@ def optimize_basis(basis: Basis, out: Path, making: Making) -> Optimum:
         maker(basis.experiment, folder, making) as made,
         stored(folder.path / STUDIES, _study_name(basis, corners, spec), spec, making.told) as kept,
     ):
+        _refuse_hopeless(corners, made)
         study = search(spec, axes, kept, _Runner(basis, names, made, excluded))
         found = _optimum(basis, axes, study)
         for name, chosen in (("optimum", found.best), ("trials", found.trials)):
@@ -134,6 +136,15 @@ def _checked(basis: Basis, axes: Sequence[Axis]) -> tuple[Exclusions, Prepared]:
         basis.mistakes.add(("exclude",), "leaves out every end of the space that is searched")
     basis.mistakes.stop_if_any()
     return excluded, basis.prepared(names, left)
+
+
+def _refuse_hopeless(corners: Prepared, made: Maker) -> None:
+    """ScenarioError with what the runs of every corner would refuse; what those of some would, is for the search."""
+    if not any(key in made.known for key in corners.keys):
+        points = list(zip(corners.points, corners.scenarios, strict=True))
+        found = refusals(points, Kinds(made.folder.traces), made.making.checked)
+        if hopeless := [problem for problem, at in found.items() if len(at) == len(points)]:
+            raise ScenarioError(hopeless)
 
 
 class _Runner:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from dcsim.errors import DcsimError, Problem, ScenarioError
-from dcsim.scenario.load import load
-from dcsim.scenario.loaded import Loaded
 from dcsim.scenario.mistakes import Mistakes, quoted
 from dcsim.scenario.overrides import Override
 from dcsim.sweep.axes import MOST_RUNS, VARIANT, Axis, Choice, Listed, axes_of
@@ -26,6 +23,11 @@ class Point:
 
     values: dict[str, Any]
     changes: tuple[Override, ...]
+
+    @property
+    def text(self) -> str:
+        """`pools.0.nodes = 8, scheduler.use = srtf`."""
+        return ", ".join(f"{name} = {value}" for name, value in self.values.items())
 
 
 def point_of(names: Sequence[str], row: Sequence[Choice]) -> Point:
@@ -57,24 +59,6 @@ def seeds_of(experiment: Experiment, base_seed: int) -> list[int]:
     """The seeds of each point."""
     seeds = experiment.sweep.seeds
     return [base_seed + k for k in range(seeds)] if isinstance(seeds, int) else list(seeds)
-
-
-def loaded_points(points: Sequence[Point], base: Any, own: Sequence[Override], **options: Any) -> Iterator[Loaded]:
-    """The checked scenario of each point: the base, `own` changes of the command line, then the point's.
-
-    ScenarioError with the mistakes of all points together, each once.
-    """
-    problems: dict[Problem, None] = {}
-    for point in points:
-        try:
-            loaded = load(base, overrides=[*own, *point.changes], **options)
-        except DcsimError as error:
-            problems |= dict.fromkeys(error.problems)
-            continue
-        if not problems:
-            yield replace(loaded, where=None)
-    if problems:
-        raise ScenarioError(problems)
 
 
 def _refuse_too_many(experiment: Experiment, axes: list[Axis], mistakes: Mistakes) -> None:

@@ -61,7 +61,8 @@ def sweep(
     `dcsim.load` for `data, overrides, plugins`. Raises ScenarioError with every mistake of every point before anything
     runs, and EnvironmentFault where the folder cannot be used.
     """
-    prepared = prepare(experiment, data=data, overrides=overrides, plugins=plugins)
+    checked = options.get("checked", lambda *_: None)
+    prepared = prepare(experiment, checked, data=data, overrides=overrides, plugins=plugins)
     if isinstance(options.get("until"), str):
         options["until"] = Until.of(options["until"], prepared.experiment.outputs.summary[0])
     return run_prepared(prepared, Path(out), Options(**options))
@@ -76,6 +77,7 @@ def run_prepared(prepared: Prepared, out: Path, options: Options) -> Table:
         if options.merge:
             _look_for_missing(prepared, made)
         else:
+            made.check(prepared, folder.shard.part(prepared.keys))
             made.make(prepared, folder.shard.part(prepared.keys))
         while options.until is not None and (more := options.until.more(prepared, made.known)) is not None:
             prepared = more

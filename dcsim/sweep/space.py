@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from dcsim.errors import EnvironmentFault, Problem
 from dcsim.sweep.axes import SEARCHED, Axis, axes_of
@@ -51,11 +50,6 @@ def answers(maker: Maker, prepared: Prepared, keys: Sequence[str]) -> list[Answe
         means = {} if errors else {key: sum(float(s[key]) for s in summaries) / seeds for key in keys}
         found.append(Answer(means, errors[0] if errors else None))
     return found
-
-
-def shown_point(values: Mapping[str, Any]) -> str:
-    """`pools.0.nodes = 8, scheduler.use = srtf`."""
-    return ", ".join(f"{name} = {value}" for name, value in values.items())
 
 
 @contextmanager
