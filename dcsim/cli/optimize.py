@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dcsim.sweep.optimize import optimize_basis
 
     basis = read_experiment(arguments)
-    with SweepReporter(arguments.quiet or arguments.json, "trials") as reporter:
+    with SweepReporter(arguments, "trials") as reporter:
         found = optimize_basis(basis, Path(arguments.out), making(arguments, reporter))
     folder = Path(arguments.out) / found.name
     if arguments.json:

@@ -34,8 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
     _refuse_contradictions(arguments)
     basis = read_experiment(arguments)
     until = _until(arguments, basis.experiment.outputs.summary[0])
-    with SweepReporter(arguments.quiet or arguments.json) as reporter:
-        prepared = basis.all_points(reporter.checked)
+    with SweepReporter(arguments) as reporter:
+        prepared = basis.all_points(reporter.read)
         common = vars(making(arguments, reporter))
         options = Options(**common, shard=shard, merge=arguments.merge, until=until)
         table = run_prepared(prepared, Path(arguments.out), options)

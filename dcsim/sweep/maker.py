@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -69,10 +68,10 @@ class Maker:
     known: dict[str, Outcome]
     put: Callable[[str, Outcome], None]
 
-    def check(self, prepared: Prepared, mine: Sequence[int] | None = None) -> None:
+    def check(self, prepared: Prepared, mine: Sequence[int] | None = None, more_seeds: bool = False) -> None:
         """Look at the points of the runs that are not known; ScenarioError with all that their runs would refuse.
 
-        `mine`: see `make`. Tells where seeds change nothing.
+        `mine`: see `make`. Tells where seeds change nothing, if there are several, or are to be more.
         """
         numbers = self._missing(prepared, range(len(prepared.runs)) if mine is None else mine)
         first_of: dict[int, int] = {}
@@ -82,9 +81,9 @@ class Maker:
         traces = Kinds(self.folder.traces)
         if found := faults(points, traces, self.making.checked):
             raise ScenarioError(found)
-        seeds = max(Counter(id(point) for point, _ in prepared.runs).values())
-        if seeds > 1 and numbers and not seeds_count((loaded for _, loaded in points), traces):
-            self.making.told(f"nothing here is drawn: the {seeds} seeds of each point make the same run again")
+        more_seeds |= len(prepared.runs) > len(prepared.points)
+        if more_seeds and points and not seeds_count((loaded for _, loaded in points), traces):
+            self.making.told("nothing here is drawn: every seed of a point makes the same run again")
 
     @property
     def _keep(self) -> Path | None:

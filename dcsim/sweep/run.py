@@ -77,7 +77,7 @@ def run_prepared(prepared: Prepared, out: Path, options: Options) -> Table:
         if options.merge:
             _look_for_missing(prepared, made)
         else:
-            made.check(prepared, folder.shard.part(prepared.keys))
+            made.check(prepared, folder.shard.part(prepared.keys), more_seeds=options.until is not None)
             made.make(prepared, folder.shard.part(prepared.keys))
         while options.until is not None and (more := options.until.more(prepared, made.known)) is not None:
             prepared = more

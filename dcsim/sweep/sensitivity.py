@@ -107,7 +107,8 @@ def sensitivity_of(basis: Basis, out: Path, making: Making) -> Indices:
     _refuse_too_many(experiment, spec, len(axes))
     cube = sample(spec, len(axes))
     names = [axis.name for axis in axes]
-    prepared = basis.prepared(names, [point_of(names, row) for row in settings(spec, axes, cube)])
+    points = [point_of(names, row) for row in settings(spec, axes, cube)]
+    prepared = basis.prepared(names, points, making.checked)
     outputs = spec.outputs or experiment.outputs.summary
     with maker(experiment, Folder(out / experiment.name, Shard()), making) as made:
         made.check(prepared)

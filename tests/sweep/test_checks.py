@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -117,9 +118,20 @@ def test_seeds_that_change_nothing_are_told_before_the_runs_and_only_then(tmp_pa
     (tmp_path / "jobs.csv").write_text(HEADER + "".join(f"{n},{n},100,{1 + n % 4}\n" for n in range(40)))
     text, told = EXPERIMENT.replace('"fifo", "srtf"', '"sjf"'), []
     table = dcsim.sweep(experiment(tmp_path, text, base), tmp_path / "out", workers=0, told=told.append)
-    assert told == ["nothing here is drawn: the 3 seeds of each point make the same run again"] * warned
+    assert told == ["nothing here is drawn: every seed of a point makes the same run again"] * warned
     alike = {(row["pools.0.nodes"], row["jct_s_mean"], row["wait_s_max"]) for row in table}
     assert (len(alike) == 2) == warned  # two points
+
+
+def test_seeds_that_are_to_be_added_and_change_nothing_are_told_too(tmp_path):
+    (tmp_path / "jobs.csv").write_text(WIDE)
+    path = experiment(tmp_path, EXPERIMENT.replace("seeds = 3", "seeds = 1"), TRACE)
+    for option, told in ((["--until-ci", "5%"], True), ([], False)):
+        done = command("sweep", path, "--out", tmp_path / f"out{told}", "--workers", 0, *option)
+        assert done.returncode == 0
+        assert ("nothing here is drawn" in done.stderr) == told
+    quiet = command("sweep", path, "--out", tmp_path / "quiet", "--workers", 0, "--until-ci", "5%", "--quiet")
+    assert (quiet.stderr, quiet.stdout) == ("", "")
 
 
 def test_no_scheduler_of_dcsim_draws():
@@ -131,16 +143,18 @@ def test_looking_at_points_says_how_far_it_is(tmp_path, monkeypatch, capsys):
     from dcsim.cli import progress
 
     monkeypatch.setattr(progress, "PLAIN_EVERY_S", 0.0)
-    with progress.SweepReporter(quiet=False) as reporter:
+    with progress.SweepReporter(Namespace(quiet=False, json=False)) as reporter:
+        reporter.read(4120, 10000)
+        reporter.checked(9, 10000)
+    with progress.SweepReporter(Namespace(quiet=True, json=False)) as reporter:
         reporter.checked(4120, 10000)
-    with progress.SweepReporter(quiet=True) as reporter:
-        reporter.checked(4120, 10000)
-    assert capsys.readouterr().err == "dcsim: 4,120 of 10,000 points checked\n"
+    said = "dcsim: 4,120 of 10,000 points read\ndcsim: 9 of 10,000 points checked\n"
+    assert capsys.readouterr().err == said
 
 
 def test_the_table_is_the_same_with_the_look_or_without(tmp_path, alone, monkeypatch):
     from dcsim.sweep.maker import Maker
 
-    monkeypatch.setattr(Maker, "check", lambda *_: None)
+    monkeypatch.setattr(Maker, "check", lambda *_, **__: None)
     dcsim.sweep(experiment(tmp_path), tmp_path / "out", workers=0)
     assert contents(tmp_path / "out") == alone
