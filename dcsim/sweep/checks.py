@@ -72,7 +72,8 @@ def refusals(points: Sequence[tuple[Point, Loaded]], traces: Traces, checked: Ch
 
 
 def _placed(problem: Problem, points: Sequence[Point]) -> Problem:
-    more = f" and {len(points) - 1} other points" if len(points) > 1 else ""
+    rest = len(points) - 1
+    more = f" and {rest} other point{'s' * (rest > 1)}" if rest else ""
     return replace(problem, what=f"{problem.what}, at {points[0].text}{more}")
 
 

@@ -48,7 +48,7 @@ def test_a_trace_that_some_points_read_is_told_with_them_and_with_all_other_mist
     assert len(found) == 2
     assert "experiment.toml:7: scheduler.use: no scheduler of that name (got 'fifa')" in found[0]
     assert "broken.csv" in found[1]
-    assert "at pools.0.nodes = 2, workload.path = broken.csv, scheduler.use = fifo and 1 other points" in found[1]
+    assert "at pools.0.nodes = 2, workload.path = broken.csv, scheduler.use = fifo and 1 other point" in found[1]
 
 
 @pytest.mark.parametrize("rejected", [True, False])
@@ -61,7 +61,7 @@ def test_jobs_larger_than_the_cluster_are_rejected_or_refused_as_run_does(tmp_pa
         return
     (line,) = refused(path)
     assert "workload: job b can never fit: it needs 12 accelerators, a has 2 x 4" in line
-    assert "at pools.0.nodes = 2, scheduler.use = fifo and 1 other points" in line
+    assert "at pools.0.nodes = 2, scheduler.use = fifo and 1 other point" in line
     table = dcsim.sweep(path, tmp_path / "out", workers=0, overrides=["reject_oversize=true"])
     assert len(table) == 12
     with pytest.raises(ScenarioError, match="job b can never fit"):

@@ -60,7 +60,7 @@ def test_another_number_of_shards_makes_only_what_the_first_ones_have_not(tmp_pa
 
 def test_a_store_is_read_while_it_is_written_to_and_never_changed(tmp_path):
     """The writer fills its log of changes over and over, so that some copies are taken while it begins anew."""
-    store, rows = tmp_path / "runs-1-of-2.sqlite", 3000
+    store, rows = tmp_path / "runs-1-of-2.sqlite", 1500
     program = (
         "import sys\nfrom pathlib import Path\nfrom dcsim.sweep.store import Store\n"
         "from dcsim.sweep.work import Outcome\n"
