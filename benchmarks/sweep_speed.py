@@ -117,7 +117,7 @@ def kills(arguments: argparse.Namespace) -> dict[str, Any]:
         killed = {"worker": 0, "parent": 0}
         while sum(killed.values()) < arguments.kills:
             parent = subprocess.Popen([*command, "--quiet"])
-            time.sleep(draw.uniform(0.3, 0.3 + 2.0 * whole / arguments.kills))
+            time.sleep(draw.uniform(0.3, 0.5 * whole))
             found = subprocess.run(["pgrep", "-P", str(parent.pid)], capture_output=True, text=True, check=False).stdout
             for kind, pids in (("worker", [int(pid) for pid in found.split()]), ("parent", [parent.pid])):
                 if pids and parent.poll() is None and sum(killed.values()) < arguments.kills:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.errors import Problem, ScenarioError, TraceError
+from dcsim.errors import DcsimError, EnvironmentFault, Problem, ScenarioError, TraceError
 from dcsim.eventlog.log import EventLog
 from dcsim.metrics.contention import slowdowns
 from dcsim.metrics.jobs import JobResults, job_results
@@ -280,9 +280,19 @@ def run(
         return _run(source, progress, traces)
 
 
-def _run(source: Loaded, progress: Callable[[Progress], None] | None, traces: Traces | None) -> Run:
-    """Simulate a loaded scenario; see `run`."""
-    begun = time.perf_counter()
+@dataclass(frozen=True)
+class _Ready:
+    """A run before its first instant. `links`: what jobs share, None where they share none."""
+
+    trainings: tuple[Training, ...]
+    jobs: JobTable
+    speeds: Rates | None
+    links: SharedLinks | None
+    engine: Engine
+
+
+def _ready(source: Loaded, traces: Traces | None) -> _Ready:
+    """All that a scenario names, read and put together; whatever cannot be run is refused here."""
     scenario = source.scenario
     trainings = trainings_of(source)
     jobs, speeds = speeds_of(source, load_jobs(source, trainings, traces), trainings)
@@ -292,12 +302,36 @@ def _run(source: Loaded, progress: Callable[[Progress], None] | None, traces: Tr
     engine = Engine(scenario, jobs, scheduler, placement, speeds=speeds)
     if connected is not None:
         engine.contend(*connected[1:])
-    outcome = engine.run(progress)
+    return _Ready(trainings, jobs, speeds, None if connected is None else connected[0], engine)
+
+
+def refused(loaded: Loaded, traces: Traces) -> tuple[Problem, ...]:
+    """All that a run would refuse before its first instant: what models, graphs and jobs tell of a scenario."""
+    found: dict[Problem, None] = {}
+    for look in (lambda: _ready(loaded, traces), lambda: verify(loaded)):
+        try:
+            with loaded.placing():
+                look()
+        except EnvironmentFault:  # may be over when it is run
+            return ()
+        except DcsimError as error:
+            found |= dict.fromkeys(error.problems)
+        else:
+            break
+    return tuple(found)
+
+
+def _run(source: Loaded, progress: Callable[[Progress], None] | None, traces: Traces | None) -> Run:
+    """Simulate a loaded scenario; see `run`."""
+    begun = time.perf_counter()
+    scenario, ready = source.scenario, _ready(source, traces)
+    jobs, speeds = ready.jobs, ready.speeds
+    outcome = ready.engine.run(progress)
     if speeds is not None and speeds.sizes:  # elastic jobs have the size on which they started
         jobs = replace(jobs, accelerators=np.array(outcome.world.facts.accelerators, np.int32))
     wall_s = time.perf_counter() - begun
-    told = trained(jobs, outcome.log, trainings)
+    told = trained(jobs, outcome.log, ready.trainings)
     slowdown = None
-    if connected is not None and speeds is not None:
-        slowdown = _slowdowns(outcome, jobs, scenario, speeds, connected[0])
+    if ready.links is not None and speeds is not None:
+        slowdown = _slowdowns(outcome, jobs, scenario, speeds, ready.links)
     return Run(scenario, jobs, outcome.log, outcome.end_s, outcome.events, wall_s, source.source, told, slowdown)

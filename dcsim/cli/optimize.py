@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dcsim.sweep.optimize import optimize_basis
 
     basis = read_experiment(arguments)
-    with SweepReporter(arguments.quiet or arguments.json, "trials") as reporter:
+    with SweepReporter(arguments, "trials") as reporter:
         found = optimize_basis(basis, Path(arguments.out), making(arguments, reporter))
     folder = Path(arguments.out) / found.name
     if arguments.json:
@@ -47,12 +47,12 @@ def as_json(found: Optimum, folder: Path) -> dict[str, Any]:
 
 
 def _counts(found: Optimum) -> dict[str, int]:
-    return {name: sum(t.status == name for t in found.trials) for name in ("kept", "violated", "failed")}
+    return {name: sum(t.status == name for t in found.trials) for name in ("kept", "violated", "failed", "excluded")}
 
 
 def _lines(found: Optimum) -> list[str]:
     counts = _counts(found)
-    said = {"violated": "violate constraints", "failed": "failed"}
+    said = {"violated": "violate constraints", "failed": "failed", "excluded": "excluded"}
     others = [f", {human_count(counts[status])} {what}" for status, what in said.items() if counts[status]]
     lines = [f"{found.name}: {human_count(len(found.trials))} trials{''.join(others)}"]
     if found.best:
@@ -62,7 +62,8 @@ def _lines(found: Optimum) -> list[str]:
         return lines + ([f"  and {more} more points of the front"] if more > 0 else [])
     nearest = found.nearest()
     if nearest is None:
-        return [*lines, f"  failed: {found.trials[0].error}"]
+        failed = next((f"  failed: {trial.error}" for trial in found.trials if trial.error), None)
+        return [*lines, failed or "  every point that was chosen is excluded"]
     return [
         *lines,
         "  no point keeps the constraints; the nearest:",

@@ -81,7 +81,9 @@ def making(arguments: argparse.Namespace, reporter: SweepReporter) -> Making:
     from dcsim.sweep.maker import Making
 
     workers, dask, keep = arguments.workers, arguments.dask, arguments.keep_runs
-    return Making(workers=workers, dask=dask, keep_runs=keep, progress=reporter, told=reporter.note)
+    return Making(
+        workers=workers, dask=dask, keep_runs=keep, progress=reporter, checked=reporter.checked, told=reporter.note
+    )
 
 
 def load_scenario(arguments: argparse.Namespace) -> Loaded:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from dcsim.units import human_count, human_si, human_time
 
 if TYPE_CHECKING:
+    import argparse
+
     from dcsim.sim.engine import Progress
     from dcsim.sweep.maker import Progress as SweepProgress
 
@@ -33,9 +35,14 @@ class Shown:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Take the text away that is shown."""
         if self._width:
             sys.stderr.write("\r" + " " * self._width + "\r")
             sys.stderr.flush()
+            self._width = 0
 
     def wall_s(self) -> float:
         """Wall time since the beginning, s."""
@@ -90,18 +97,33 @@ class Reporter(Shown):
 class SweepReporter(Shown):
     """Shows how many runs, or `things`, are done, failed and left, and until when."""
 
-    def __init__(self, quiet: bool, things: str = "runs") -> None:
-        super().__init__(quiet)
-        self._things = things
+    def __init__(self, arguments: argparse.Namespace, things: str = "runs") -> None:
+        """`arguments`: with `quiet`, nothing is shown; with `json`, notes alone."""
+        super().__init__(arguments.quiet or arguments.json)
+        self._things, self._notes = things, not arguments.quiet
 
     def __call__(self, progress: SweepProgress) -> None:
         """Show it, unless the last one was shown a moment ago."""
         if self.due():
             self.say(sweep_line(progress, self._things))
 
+    def read(self, points: int, of: int) -> None:
+        """Show how many points have been read, unless the last ones were shown a moment ago."""
+        self._points("read", points, of)
+
+    def checked(self, points: int, of: int) -> None:
+        """The same for those that have been looked at as a run would begin them."""
+        self._points("checked", points, of)
+
+    def _points(self, what: str, points: int, of: int) -> None:
+        if self.due():
+            self.say(f"{human_count(points)} of {human_count(of)} points {what}")
+
     def note(self, text: str) -> None:
         """Something that the user should know."""
-        sys.stderr.write(f"dcsim: note: {text}\n")
+        if self._notes:
+            self.clear()
+            sys.stderr.write(f"dcsim: note: {text}\n")
 
 
 def sweep_line(progress: SweepProgress, things: str) -> str:

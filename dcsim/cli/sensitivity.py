@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dcsim.sweep.sensitivity import sensitivity_of
 
     basis = read_experiment(arguments)
-    with SweepReporter(arguments.quiet or arguments.json) as reporter:
+    with SweepReporter(arguments) as reporter:
         found = sensitivity_of(basis, Path(arguments.out), making(arguments, reporter))
     folder = Path(arguments.out) / found.name
     from dcsim.report.tornado import tornado_images

@@ -32,9 +32,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     shard = None if arguments.shard is None else refuse_shard(arguments.shard)
     _refuse_contradictions(arguments)
-    prepared = read_experiment(arguments).all_points()
-    until = _until(arguments, prepared.experiment.outputs.summary[0])
-    with SweepReporter(arguments.quiet or arguments.json) as reporter:
+    basis = read_experiment(arguments)
+    until = _until(arguments, basis.experiment.outputs.summary[0])
+    with SweepReporter(arguments) as reporter:
+        prepared = basis.all_points(reporter.read)
         common = vars(making(arguments, reporter))
         options = Options(**common, shard=shard, merge=arguments.merge, until=until)
         table = run_prepared(prepared, Path(arguments.out), options)
@@ -68,3 +69,5 @@ def _refuse_contradictions(arguments: argparse.Namespace) -> None:
     for one, other in pairs:
         if getattr(arguments, one) and getattr(arguments, other) is not None:
             raise ScenarioError(Problem(f"--{one}", "", f"does not go with --{other.replace('_', '-')}"))
+    if arguments.ci_of is not None and arguments.until_ci is None:
+        raise ScenarioError(Problem("--ci-of", "", "has no effect without --until-ci", fix="say how narrow: 2%"))

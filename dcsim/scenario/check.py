@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from dcsim.errors import ScenarioError
 from dcsim.scenario import presets
+from dcsim.scenario.elsewhere import elsewhere
 from dcsim.scenario.explain import note_all
 from dcsim.scenario.mistakes import Mistakes, hint, quoted
 from dcsim.scenario.paths import PathError, shown_file
@@ -167,7 +168,7 @@ def _validated(tree: dict[str, Any], mistakes: Mistakes) -> Scenario | None:
         return Scenario.model_validate(tree)
     except ValidationError as error:
         mistakes.pass_over((t,) for t in TABLES if t not in tree)
-        note_all(error, tree, (), _known_keys, mistakes)
+        note_all(error, tree, (), _known_keys, mistakes, lambda path: elsewhere(path, tree, _known_keys))
         return None
 
 

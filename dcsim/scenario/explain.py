@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dcsim.scenario.mistakes import Mistakes, hint, shown, shown_with_type
@@ -49,8 +49,10 @@ def note_all(
     path: KeyPath,
     known: Callable[[KeyPath], Iterable[str]],
     mistakes: Mistakes,
+    elsewhere: Callable[[KeyPath], Sequence[str]] = lambda _: (),
 ) -> None:
-    """Note pydantic's errors on the value that stands at `path`; `known` gives the keys of a table in it.
+    """Note pydantic's errors on the value that stands at `path`; `known` gives the keys of a table in it, `elsewhere`
+    those of other tables that an unknown key may stand for.
 
     Tags that pydantic puts into its paths (members of a union) are left out; of several errors at one place,
     all expectations are named. What is wrong with a table is not said where something inside it is wrong.
@@ -62,7 +64,7 @@ def note_all(
     for inner, group in found.items():
         whole = (*path, *inner)
         if group[0]["type"] == "extra_forbidden":
-            mistakes.unknown_key(whole, known(inner[:-1]))
+            mistakes.unknown_key(whole, known(inner[:-1]), elsewhere(inner))
         elif not mistakes.below(whole):
             mistakes.add(whole, *_joined([sentence(e) for e in group]))
     if len(errors) > MOST_READ:

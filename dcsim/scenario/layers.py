@@ -11,6 +11,9 @@ from dcsim.scenario.paths import PathError, resolve, shown_file
 from dcsim.scenario.positions import KeyPath
 from dcsim.scenario.source import Document, read
 
+EXPERIMENT_TABLES = ("sweep", "variants", "optimize", "sensitivity", "exclude", "outputs")
+"""What experiment files have beside a base, and scenarios have not."""
+
 
 class Written(NamedTuple):
     """Where a value was written that stands in no file of the scenario: a file or option, and a line of it."""
@@ -81,6 +84,7 @@ def read_layers(path: Path, file: str, folder: Path, data: Path | None) -> Layer
     chain: list[tuple[Path, Document]] = []
     while True:
         document = read(path, file)
+        _refuse_experiment(document)
         chain.append((path.resolve(), document))
         base = document.tree.pop("base", None)
         if base is None:
@@ -94,6 +98,21 @@ def read_layers(path: Path, file: str, folder: Path, data: Path | None) -> Layer
     for _, document in reversed(chain):
         layers.put(document)
     return layers
+
+
+def _refuse_experiment(document: Document) -> None:
+    """ScenarioError where the file is an experiment, instead of one for each of its keys."""
+    found = next((table for table in EXPERIMENT_TABLES if table in document.tree), None)
+    if found is None:
+        return
+    file, line = document.where((found,))
+    if {"pools", "workload", "jobs"} & set(document.tree):
+        what = "belongs into an experiment, which is a file of its own"
+        fix = f'begin it with base = "{Path(file).name}"'
+    else:
+        command = found if found in ("optimize", "sensitivity") else "sweep"
+        what, fix = "makes this an experiment, which is no scenario", f"run it with: python -m dcsim {command} {file}"
+    raise ScenarioError(Problem(file, found, what, fix=fix, line=line))
 
 
 def _base_path(document: Document, base: object, folder: Path, data: Path | None) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import date, time
 
@@ -47,9 +47,10 @@ class Mistakes:
             file, line = self.where(path)
             self.problems.append(Problem(file, key_text(path), what, got, expected, fix, line))
 
-    def unknown_key(self, path: KeyPath, known: Iterable[str]) -> None:
-        """Note a key that its table does not have."""
-        self.add(path, "unknown key", fix=None if self.full else hint(str(path[-1]), known))
+    def unknown_key(self, path: KeyPath, known: Iterable[str], elsewhere: Sequence[str] = ()) -> None:
+        """Note a key that its table does not have; `elsewhere`: keys of this name that other tables have."""
+        told = f"did you mean {' or '.join(map(repr, elsewhere))}?" if elsewhere else None
+        self.add(path, "unknown key", fix=None if self.full else told or hint(str(path[-1]), known))
 
     def take(self, error: DcsimError, path: KeyPath) -> None:
         """Note the problems that another room found at a path; those in the path's file get its line."""

@@ -115,12 +115,13 @@ def _index(array: list[Any], override: Override, path: KeyPath) -> int:
     number = path[-1]
     if not isinstance(number, int) or not 0 <= number < len(array):
         expected = f"an index from 0 to {len(array) - 1}" if array else "nothing: the array is empty"
-        raise _fault(override, path, "no such element", got=shown(number), expected=expected)
+        meant = key_text((*path[:-1], 0, *override.path[len(path) - 1 :]))
+        fix = f"did you mean '{meant}'?" if array and isinstance(number, str) else None
+        raise _fault(override, path, "no such element", got=shown(number), expected=expected, fix=fix)
     return number
 
 
-def _fault(
-    override: Override, path: KeyPath, what: str, got: str | None = None, expected: str | None = None
-) -> ScenarioError:
+def _fault(override: Override, path: KeyPath, what: str, **facts: str | None) -> ScenarioError:
+    """`facts`: `got`, `expected` and `fix` of the problem."""
     file, line = override.written
-    return ScenarioError(Problem(file, key_text(path), what, got, expected, line=line))
+    return ScenarioError(Problem(file, key_text(path), what, line=line, **facts))

@@ -141,7 +141,7 @@ def _variant(name: str, table: dict[str, Any], mistakes: Mistakes) -> Choice:
         place = ("variants", name, key)
         path = _path(key, place, mistakes)
         if path is not None:
-            changes.append(Override(path, _kept(value), Written(*mistakes.where(place))))
+            changes.append(Override(path, kept_value(value), Written(*mistakes.where(place))))
     return Choice(name, tuple(changes))
 
 
@@ -160,8 +160,8 @@ def _axis(key: str, values: Any, method: str, mistakes: Mistakes) -> Axis | None
     if not values:
         mistakes.add(place, "has no values: nothing would be run")
         return None
-    kept = [_kept(v) for v in values]
-    twice = next((v for number, v in enumerate(kept) if any(_same(v, w) for w in kept[:number])), None)
+    kept = [kept_value(v) for v in values]
+    twice = next((v for number, v in enumerate(kept) if any(same(v, w) for w in kept[:number])), None)
     if twice is not None:
         mistakes.add(place, "has a value twice", shown(twice))
         return None
@@ -215,15 +215,22 @@ def _end(value: Any, place: KeyPath, mistakes: Mistakes) -> tuple[float, str] | 
 def _number(value: Any) -> tuple[float, str] | None:
     """The number and the unit of a value; None where it is no number."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return _kept(value), ""
+        return kept_value(value), ""
     match = _WITH_UNIT.fullmatch(value) if isinstance(value, str) else None
     if match and math.isfinite(number := float(match[1])):
         return number, match[2].strip()
     return None
 
 
-def _same(one: Any, other: Any) -> bool:
-    return type(one) is type(other) and one == other
+def same(one: Any, other: Any) -> bool:
+    """Whether two values of points are equal and of the same types throughout: 1 is neither true nor 1.0."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other)
 
 
 def _path(key: str, place: KeyPath, mistakes: Mistakes) -> KeyPath | None:
@@ -235,10 +242,10 @@ def _path(key: str, place: KeyPath, mistakes: Mistakes) -> KeyPath | None:
     return path
 
 
-def _kept(value: Any) -> Any:
-    """A value as points keep it: plain floats and lists."""
+def kept_value(value: Any) -> Any:
+    """A value of TOML as points keep it: plain floats and lists."""
     if isinstance(value, dict):
-        return {k: _kept(v) for k, v in value.items()}
+        return {k: kept_value(v) for k, v in value.items()}
     if isinstance(value, tuple | list):
-        return [_kept(v) for v in value]
+        return [kept_value(v) for v in value]
     return float(value) if isinstance(value, TomlFloat) else value

@@ -9,9 +9,11 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from dcsim.scenario.explain import note_all
 from dcsim.scenario.facts import Facts, Name
+from dcsim.scenario.layers import EXPERIMENT_TABLES
 from dcsim.scenario.mistakes import Mistakes, quoted
 from dcsim.scenario.positions import KeyPath
 from dcsim.scenario.source import Document, read
+from dcsim.scenario.spec import Scenario
 from dcsim.scenario.values import frozen
 from dcsim.sweep.questions import Bounds, Optimize, Seed, Sensitivity, check_optimize, check_outputs, check_sensitivity
 
@@ -82,6 +84,7 @@ def read_experiment(path: Path, file: str) -> tuple[Experiment, Document]:
 def checked(document: Document) -> Experiment:
     """The experiment that a document describes; ScenarioError with every mistake in it."""
     mistakes = Mistakes(document.where)
+    _refuse_scenario(document, mistakes)
     tree = frozen(document.tree, mistakes)
     try:
         experiment = Experiment.model_validate(tree)
@@ -109,6 +112,17 @@ def checked(document: Document) -> Experiment:
         check_sensitivity(experiment.sensitivity, mistakes)
     mistakes.stop_if_any()
     return experiment
+
+
+def _refuse_scenario(document: Document, mistakes: Mistakes) -> None:
+    """ScenarioError where the file is a scenario, instead of one for each of its keys."""
+    own = set(Scenario.model_fields) - set(Experiment.model_fields)
+    found = next((key for key in document.tree if key in own), None)
+    if found is not None and set(document.tree).isdisjoint(EXPERIMENT_TABLES):
+        file, _ = document.where(())
+        fix = f'run it with: python -m dcsim run {file}; or write an experiment with base = "{Path(file).name}"'
+        mistakes.add((found,), "makes this a scenario, which is no experiment", fix=fix)
+        mistakes.stop_if_any()
 
 
 def _known_keys(path: KeyPath) -> list[str]:

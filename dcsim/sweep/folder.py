@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,11 +12,12 @@ from pathlib import Path
 from dcsim import results
 from dcsim.errors import EnvironmentFault, Problem, ScenarioError
 from dcsim.sweep.experiment import Experiment
-from dcsim.sweep.store import Store, held
+from dcsim.sweep.store import Store, finished
 from dcsim.sweep.work import Outcome
 
 OWNER = "experiment.json"
 STORE = "runs{}.sqlite"
+SHARDED = r"runs-\d+-of-(\d+)\.sqlite"
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,11 @@ class Folder:
     shard: Shard
 
     @property
+    def is_there(self) -> bool:
+        """Whether a sweep has been here."""
+        return (self.path / OWNER).is_file()
+
+    @property
     def lock(self) -> Path:
         """The file that is locked while somebody is at work."""
         return self.path / f"lock{self.shard.suffix}"
@@ -70,11 +77,11 @@ class Folder:
         """
         owner = {"name": experiment.name, "base": experiment.base}
         there = self.path / OWNER
-        if self.path.exists() and not there.is_file() and (not self.path.is_dir() or any(self.path.iterdir())):
+        if self.path.exists() and not self.is_there and (not self.path.is_dir() or any(self.path.iterdir())):
             what = "stands where results go, and is no earlier sweep; it was left untouched"
             raise EnvironmentFault(Problem(str(self.path), "--out", what))
         results.make_folder(self.path, "--out")
-        known = _read(there) if there.is_file() else {}
+        known = _read(there) if self.is_there else {}
         # A base that is gone has moved, with its folder or from another machine.
         if known and known != owner and Path(str(known.get("base"))).exists():
             what = f"holds an experiment of this name with another base, {known.get('base')!r}"
@@ -91,26 +98,28 @@ class Folder:
         finally:
             store.close()
 
-    def of_shards(self, told: Callable[[str], None]) -> dict[str, Outcome]:
-        """What shards have kept here; `told` takes what the user should know of it.
-
-        A shard looks at no other: those may be at work, on other machines, and SQLite's files are for one machine. For
-        the same reason the store of a shard that is at work is left alone.
-        """
+    def elsewhere(self, told: Callable[[str], None]) -> dict[str, Outcome]:
+        """What all others keep here, who may be at work: other shards, and the whole sweep. `told` takes what the user
+        should know of it."""
         found: dict[str, Outcome] = {}
-        for path in sorted(self.path.glob(STORE.format("-*-of-*"))) if self.shard.count == 1 else ():
-            suffix = path.name.removeprefix("runs").removesuffix(".sqlite")
-            try:
-                with held(self.path / f"lock{suffix}"):
-                    store = Store(path)
-                    found |= store.all()
-                    store.close()
-            except EnvironmentFault as fault:
-                told(f"{path.name} is not read: {fault.problems[0].what}")
-                continue
-            for note in store.notes:
-                told(note)
+        for path in self._stores():
+            if path.name != STORE.format(self.shard.suffix):
+                outcomes, why = finished(path)
+                found |= outcomes
+                if why is not None:
+                    told(f"{path.name} is not read as a whole: {why}")
         return found
+
+    def lacking(self, missing: Sequence[int]) -> list[Shard]:
+        """The shards to which missing runs, by number, belong, if the sweep is shared out as it was last; none where
+        it never was."""
+        stores = sorted(self._stores(), key=lambda path: path.stat().st_mtime)
+        counts = [int(match[1]) for path in stores if (match := re.fullmatch(SHARDED, path.name))]
+        numbers = sorted({number % counts[-1] + 1 for number in missing}) if counts else []
+        return [Shard(number, counts[-1]) for number in numbers]
+
+    def _stores(self) -> list[Path]:
+        return sorted(self.path.glob(STORE.format("*")))
 
 
 def _read(path: Path) -> dict[str, str]:

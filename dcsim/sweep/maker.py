@@ -12,6 +12,7 @@ from pathlib import Path
 from dcsim.errors import EnvironmentFault, Problem, ScenarioError
 from dcsim.results import folder_of, is_run
 from dcsim.scenario import digest
+from dcsim.sweep.checks import Checked, Kinds, faults, seeds_count
 from dcsim.sweep.executors.base import Executor
 from dcsim.sweep.executors.inline import Inline
 from dcsim.sweep.executors.processes import Processes
@@ -40,6 +41,7 @@ class Making:
     """How runs are made.
 
     `workers`: None for one a core, 0 for none; `dask`: address of a scheduler; `keep_runs`: leave each run's folder;
+    `progress`, `checked`: told how many runs are done, and how many points of how many have been looked at;
     `told`: takes notes for the user.
     """
 
@@ -47,6 +49,7 @@ class Making:
     dask: str | None = None
     keep_runs: bool = False
     progress: Callable[[Progress], None] = field(default=lambda _: None)
+    checked: Checked = field(default=lambda *_: None)
     told: Callable[[str], None] = field(default=lambda _: None)
 
     def __post_init__(self) -> None:
@@ -65,6 +68,39 @@ class Maker:
     known: dict[str, Outcome]
     put: Callable[[str, Outcome], None]
 
+    def check(self, prepared: Prepared, mine: Sequence[int] | None = None, more_seeds: bool = False) -> None:
+        """Look at the points of the runs that are not known; ScenarioError with all that their runs would refuse.
+
+        `mine`: see `make`. Tells where seeds change nothing, if there are several, or are to be more.
+        """
+        numbers = self._missing(prepared, range(len(prepared.runs)) if mine is None else mine)
+        first_of: dict[int, int] = {}
+        for number in numbers:
+            first_of.setdefault(id(prepared.runs[number][0]), number)
+        points = [(prepared.runs[number][0], prepared.loaded(number)) for number in first_of.values()]
+        traces = Kinds(self.folder.traces)
+        if found := faults(points, traces, self.making.checked):
+            raise ScenarioError(found)
+        more_seeds |= len(prepared.runs) > len(prepared.points)
+        if more_seeds and points and not seeds_count((loaded for _, loaded in points), traces):
+            self.making.told("nothing here is drawn: every seed of a point makes the same run again")
+
+    @property
+    def _keep(self) -> Path | None:
+        """The folder of whole runs, where they are to be kept."""
+        return self.folder.runs if self.making.keep_runs else None
+
+    def _missing(self, prepared: Prepared, numbers: Sequence[int]) -> list[int]:
+        """The first of the runs with each key that is not known, or whose folder is to be kept and is not there."""
+        first_of: dict[str, int] = {}
+        for number in numbers:
+            known = self.known.get(prepared.keys[number])
+            if known is None or (
+                self._keep is not None and known.summary is not None and not _is_kept(prepared, number, self._keep)
+            ):
+                first_of.setdefault(prepared.keys[number], number)
+        return list(first_of.values())
+
     def make(self, prepared: Prepared, mine: Sequence[int] | None = None) -> list[Outcome]:
         """Make the runs that are not known, each once; the outcomes of all those asked for, in order.
 
@@ -72,15 +108,8 @@ class Maker:
         """
         begun = time.monotonic()
         numbers = range(len(prepared.runs)) if mine is None else mine
-        first_of: dict[str, int] = {}
-        keep = self.folder.runs if self.making.keep_runs else None
-        for number in numbers:
-            known = self.known.get(prepared.keys[number])
-            if known is None or (
-                keep is not None and known.summary is not None and not _is_kept(prepared, number, keep)
-            ):
-                first_of.setdefault(prepared.keys[number], number)
-        tasks = [Task(number, prepared.loaded(number), keep) for number in first_of.values()]
+        keep = self._keep
+        tasks = [Task(number, prepared.loaded(number), keep) for number in self._missing(prepared, numbers)]
         kept, done, failed = len({prepared.keys[n] for n in numbers}) - len(tasks), 0, 0
 
         def settle(task: Task, outcome: Outcome) -> None:
@@ -106,7 +135,7 @@ def maker(experiment: Experiment, folder: Folder, making: Making) -> Iterator[Ma
     """Make the experiment's folder if it is not there, and hold it; see `Folder.make` and `held` for what it raises."""
     folder.make(experiment)
     with held(folder.lock), folder.store() as store:
-        known = folder.of_shards(making.told) | store.all()
+        known = folder.elsewhere(making.told) | store.all()
         for note in store.notes:
             making.told(note)
         yield Maker(folder, making, known, store.put)
@@ -122,6 +151,6 @@ def _executor(making: Making, traces: Path) -> Executor:
     if making.dask is not None:
         from dcsim.sweep.executors.dask import Dask  # the extra `dask`
 
-        return Dask(making.dask)
+        return Dask(making.dask, traces)
     workers = len(os.sched_getaffinity(0)) if making.workers is None else making.workers
     return Processes(workers, traces) if workers else Inline(traces)

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dcsim import results
-from dcsim.errors import DcsimError
+from dcsim.errors import DcsimError, ScenarioError
 from dcsim.sweep.axes import Axis, Choice, Listed
+from dcsim.sweep.checks import Kinds, refusals
 from dcsim.sweep.columns import plain_value
+from dcsim.sweep.exclusions import Exclusions, exclusions_of
 from dcsim.sweep.folder import Folder, Shard
 from dcsim.sweep.maker import Maker, Making, Progress, maker
 from dcsim.sweep.points import Point, point_of
@@ -27,24 +29,28 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
-KEPT, VIOLATED, FAILED = "kept", "violated", "failed"
+KEPT, VIOLATED, FAILED, EXCLUDED = "kept", "violated", "failed", "excluded"
 STUDIES = "optuna.sqlite"
 
 
 @dataclass(frozen=True)
 class Trial:
     """A point that was tried. `outputs`: means over seeds of objectives and constrained keys; `violations`: how far
-    outside each bound it is that it does not keep, as a share of the bound; `error`: why there are no outputs."""
+    outside each bound it is that it does not keep, as a share of the bound; `error`: why there are no outputs;
+    `excluded`: the experiment leaves the point out, and it was not run."""
 
     number: int
     values: dict[str, Any]
     outputs: dict[str, float]
     violations: dict[str, float]
     error: str | None
+    excluded: bool = False
 
     @property
     def status(self) -> str:
-        """`kept` (all constraints), `violated` or `failed`."""
+        """`kept` (all constraints), `violated`, `failed` or `excluded`."""
+        if self.excluded:
+            return EXCLUDED
         return FAILED if self.error is not None else VIOLATED if self.violations else KEPT
 
 
@@ -75,8 +81,8 @@ class Optimum:
         return Table(self.name, self.axes, self.outputs, columns, tuple(rows))
 
     def nearest(self) -> Trial | None:
-        """The trial that violates the constraints least, by the sum over bounds; None where all failed."""
-        known = [trial for trial in self.trials if trial.status != FAILED]
+        """The trial that violates the constraints least, by the sum over bounds; None where none has outputs."""
+        known = [trial for trial in self.trials if trial.status not in (FAILED, EXCLUDED)]
         return min(known, key=lambda trial: sum(trial.violations.values()), default=None)
 
 
@@ -105,24 +111,49 @@ def optimize_basis(basis: Basis, out: Path, making: Making) -> Optimum:
     with extra("Optuna", "optimize"):
         from dcsim.sweep.study import search, stored
     names = [axis.name for axis in axes]
-    corners = basis.prepared(names, list(_corners(axes)))
+    excluded, corners = _checked(basis, axes)
     folder = Folder(out / basis.experiment.name, Shard())
     with (
         maker(basis.experiment, folder, making) as made,
-        stored(folder.path / STUDIES, _study_name(basis, corners, spec), spec) as kept,
+        stored(folder.path / STUDIES, _study_name(basis, corners, spec), spec, making.told) as kept,
     ):
-        study = search(spec, axes, kept, _Runner(basis, names, made))
+        _refuse_hopeless(corners, made)
+        study = search(spec, axes, kept, _Runner(basis, names, made, excluded))
         found = _optimum(basis, axes, study)
         for name, chosen in (("optimum", found.best), ("trials", found.trials)):
             results.write_text(folder.path / f"{name}.csv", found.table(chosen).csv())
     return found
 
 
-class _Runner:
-    """Makes the points of a search, batch by batch; one that is no legal scenario has failed."""
+def _checked(basis: Basis, axes: Sequence[Axis]) -> tuple[Exclusions, Prepared]:
+    """What is left out of the space, and its corners without that; ScenarioError with every mistake in them."""
+    names, corners = [axis.name for axis in axes], list(_corners(axes))
+    excluded = exclusions_of(basis.experiment, names, basis.mistakes)
+    basis.mistakes.stop_if_any()
+    lists = [axis.name for axis in axes if isinstance(axis, Listed)]
+    excluded.note_idle([point.values for point in corners], basis.mistakes, lists)
+    left = [point for point in corners if not excluded.leave_out(point.values)]
+    if not left:
+        basis.mistakes.add(("exclude",), "leaves out every end of the space that is searched")
+    basis.mistakes.stop_if_any()
+    return excluded, basis.prepared(names, left)
 
-    def __init__(self, basis: Basis, names: list[str], maker: Maker) -> None:
-        self._basis, self._names, self._maker = basis, names, maker
+
+def _refuse_hopeless(corners: Prepared, made: Maker) -> None:
+    """ScenarioError with what the runs of every corner would refuse; what those of some would, is for the search."""
+    if not any(key in made.known for key in corners.keys):
+        points = list(zip(corners.points, corners.scenarios, strict=True))
+        found = refusals(points, Kinds(made.folder.traces), made.making.checked)
+        if hopeless := [problem for problem, at in found.items() if len(at) == len(points)]:
+            raise ScenarioError(hopeless)
+
+
+class _Runner:
+    """Makes the points of a search, batch by batch; one that is no legal scenario has failed, and one that is excluded
+    is passed over."""
+
+    def __init__(self, basis: Basis, names: list[str], maker: Maker, excluded: Exclusions) -> None:
+        self._basis, self._names, self._maker, self._excluded = basis, names, maker, excluded
         self._begun = time.monotonic()
         self._kept: int | None = None  # trials before the first that is made
         self._failed = 0
@@ -131,9 +162,12 @@ class _Runner:
         """What the points say, the first of which is so many trials from the beginning of the search."""
         found: dict[int, Answer] = {}
         legal: dict[int, Prepared] = {}
-        for number, row in enumerate(rows):
+        for number, point in enumerate(point_of(self._names, row) for row in rows):
+            if self._excluded.leave_out(point.values):
+                found[number] = Answer({}, excluded=True)
+                continue
             try:
-                legal[number] = self._basis.prepared(self._names, [point_of(self._names, row)])
+                legal[number] = self._basis.prepared(self._names, [point])
             except DcsimError as error:
                 found[number] = Answer({}, "; ".join(error.lines()))
         if legal:
@@ -182,8 +216,8 @@ def outputs_of(spec: Optimize) -> tuple[str, ...]:
 def _study_name(basis: Basis, corners: Prepared, spec: Optimize) -> str:
     """A name that changes with all that the choice and the results of points depend on, the number of trials apart."""
     asked = spec.model_dump(mode="json", exclude={"trials"})
-    space = basis.experiment.model_dump(mode="json", include={"sweep", "variants"})
-    text = json.dumps([corners.keys, asked, space["sweep"], space["variants"]], sort_keys=True)
+    space = basis.experiment.model_dump(mode="json", include={"sweep", "variants", "exclude"})
+    text = json.dumps([corners.keys, asked, list(space.values())], sort_keys=True)
     return f"{basis.experiment.name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
@@ -197,8 +231,8 @@ def _optimum(basis: Basis, axes: Sequence[Axis], study: Study) -> Optimum:
         """A trial as the study keeps it."""
         values = {axis.name: plain_value(setting(axis, frozen.params[axis.name]).value) for axis in axes}
         outside = {name: value for name, value in frozen.constraints.items() if value > 0.0}
-        attributes = frozen.user_attrs
-        return Trial(frozen.number, values, attributes["outputs"], outside, attributes.get("error"))
+        attributes, pruned = frozen.user_attrs, frozen.state.name == "PRUNED"
+        return Trial(frozen.number, values, attributes["outputs"], outside, attributes.get("error"), pruned)
 
     front = {tuple(trial.values.values()): trial for trial in reversed([trial_of(best) for best in study.best_trials])}
     first, direction = next(iter(spec.directions.items()))

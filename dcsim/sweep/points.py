@@ -5,20 +5,16 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from dcsim.errors import DcsimError, Problem, ScenarioError
-from dcsim.scenario.load import load
-from dcsim.scenario.loaded import Loaded
-from dcsim.scenario.mistakes import Mistakes, hint, quoted, shown, shown_with_type
+from dcsim.scenario.mistakes import Mistakes, quoted
 from dcsim.scenario.overrides import Override
 from dcsim.sweep.axes import MOST_RUNS, VARIANT, Axis, Choice, Listed, axes_of
+from dcsim.sweep.exclusions import exclusions_of
 from dcsim.sweep.experiment import SAMPLED, Experiment
-
-CONDITION_KEYS = ("above", "below")
 
 
 @dataclass(frozen=True)
@@ -27,6 +23,11 @@ class Point:
 
     values: dict[str, Any]
     changes: tuple[Override, ...]
+
+    @property
+    def text(self) -> str:
+        """`pools.0.nodes = 8, scheduler.use = srtf`."""
+        return ", ".join(f"{name} = {value}" for name, value in self.values.items())
 
 
 def point_of(names: Sequence[str], row: Sequence[Choice]) -> Point:
@@ -42,15 +43,12 @@ def points_of(experiment: Experiment, mistakes: Mistakes) -> tuple[list[str], li
     _refuse_too_many(experiment, axes, mistakes)
     rows = _METHODS.get(experiment.sweep.method, _sampled)(experiment, axes, mistakes)
     names = [axis.name for axis in axes]
-    excluded = [_condition(n, table, names, mistakes) for n, table in enumerate(experiment.exclude)]
+    exclusions = exclusions_of(experiment, names, mistakes)
     mistakes.stop_if_any()
     points = [point_of(names, row) for row in rows]
-    for number, tests in enumerate(excluded):
-        for key, test in zip(experiment.exclude[number], tests, strict=True):
-            if not any(test(point.values) for point in points):
-                mistakes.add(("exclude", number, key), "no point has such a value", shown(points[0].values[key]))
+    exclusions.note_idle([point.values for point in points], mistakes)
     mistakes.stop_if_any()
-    kept = [p for p in points if not any(all(test(p.values) for test in tests) for tests in excluded)]
+    kept = [point for point in points if not exclusions.leave_out(point.values)]
     if not kept:
         mistakes.add(("exclude",), f"leaves none of {len(points)} points")
         mistakes.stop_if_any()
@@ -61,24 +59,6 @@ def seeds_of(experiment: Experiment, base_seed: int) -> list[int]:
     """The seeds of each point."""
     seeds = experiment.sweep.seeds
     return [base_seed + k for k in range(seeds)] if isinstance(seeds, int) else list(seeds)
-
-
-def loaded_points(points: Sequence[Point], base: Any, own: Sequence[Override], **options: Any) -> Iterator[Loaded]:
-    """The checked scenario of each point: the base, `own` changes of the command line, then the point's.
-
-    ScenarioError with the mistakes of all points together, each once.
-    """
-    problems: dict[Problem, None] = {}
-    for point in points:
-        try:
-            loaded = load(base, overrides=[*own, *point.changes], **options)
-        except DcsimError as error:
-            problems |= dict.fromkeys(error.problems)
-            continue
-        if not problems:
-            yield replace(loaded, where=None)
-    if problems:
-        raise ScenarioError(problems)
 
 
 def _refuse_too_many(experiment: Experiment, axes: list[Axis], mistakes: Mistakes) -> None:
@@ -136,29 +116,3 @@ def _unit_cube(method: str, samples: int, dimensions: int, seed: int) -> Any:
         exponent = math.ceil(math.log2(samples)) if samples > 1 else 0  # balance holds for powers of two
         return qmc.Sobol(dimensions, rng=rng).random_base2(exponent)[:samples]
     return qmc.LatinHypercube(dimensions, rng=rng).random(samples)
-
-
-def _condition(number: int, table: dict[str, Any], names: list[str], mistakes: Mistakes) -> list[Any]:
-    """Tests of a point's values that all must hold for it to be left out."""
-    tests = []
-    for key, wanted in table.items():
-        place = ("exclude", number, key)
-        if key not in names:
-            mistakes.add(place, "is not swept", quoted(key), fix=hint(key, names))
-        elif isinstance(wanted, dict) and set(wanted) <= set(CONDITION_KEYS) and wanted:
-            if all(isinstance(v, int | float) and not isinstance(v, bool) for v in wanted.values()):
-                tests.append(_between(key, wanted.get("above", -math.inf), wanted.get("below", math.inf)))
-            else:
-                mistakes.add(place, "wrong type", shown_with_type(wanted), "numbers for above and below")
-        else:
-            tests.append(_one_of(key, wanted if isinstance(wanted, tuple) else (wanted,)))
-    return tests
-
-
-def _between(key: str, above: float, below: float) -> Any:
-    return lambda values: isinstance(values[key], int | float) and above < values[key] < below
-
-
-def _one_of(key: str, wanted: tuple[Any, ...]) -> Any:
-    kept = [list(value) if isinstance(value, tuple) else value for value in wanted]
-    return lambda values: any(type(values[key]) is type(value) and values[key] == value for value in kept)

@@ -8,15 +8,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dcsim.errors import Problem, ScenarioError
+from dcsim.errors import DcsimError, Problem, ScenarioError
+from dcsim.scenario.load import load
 from dcsim.scenario.loaded import Loaded
 from dcsim.scenario.mistakes import Mistakes, key_text, quoted
 from dcsim.scenario.overrides import OPTION, Override, parse
 from dcsim.scenario.source import Document
 from dcsim.scenario.toml_text import toml
+from dcsim.sweep.checks import Checked, Kinds, faults
 from dcsim.sweep.experiment import Experiment, checked, read_experiment
 from dcsim.sweep.identity import run_key
-from dcsim.sweep.points import Point, loaded_points, points_of, seeds_of
+from dcsim.sweep.points import Point, points_of, seeds_of
 
 
 @dataclass(frozen=True)
@@ -60,20 +62,41 @@ class Basis:
     own: list[Override]
     options: dict[str, Any]
 
-    def all_points(self) -> Prepared:
+    def all_points(self, checked: Checked = lambda *_: None) -> Prepared:
         """All points of the experiment's table; ScenarioError with the mistakes of all."""
-        return self.prepared(*points_of(self.experiment, self.mistakes))
+        return self.prepared(*points_of(self.experiment, self.mistakes), checked)
 
-    def prepared(self, axes: list[str], points: list[Point]) -> Prepared:
-        """These points, each checked, with the runs of each; ScenarioError with the mistakes of all."""
+    def prepared(self, axes: list[str], points: list[Point], checked: Checked = lambda *_: None) -> Prepared:
+        """These points, each checked, with the runs of each; ScenarioError with the mistakes of all.
+
+        `checked`: told how many points have been checked of how many.
+        """
         _refuse_overlaps(points, self.own)
-        scenarios = list(loaded_points(points, self.base, self.own, **self.options))
+        scenarios = self._loaded(points, checked)
         runs = [
             (point, seed)
             for point, loaded in zip(points, scenarios, strict=True)
             for seed in seeds_of(self.experiment, loaded.scenario.seed)
         ]
         return Prepared(self.experiment, axes, points, scenarios, runs)
+
+    def _loaded(self, points: list[Point], checked: Checked) -> list[Loaded]:
+        """The checked scenario of each point: the base, changes of the command line, then the point's.
+
+        ScenarioError with the mistakes of all points together, each once; with those that only a run would find, too.
+        """
+        problems: dict[Problem, None] = {}
+        legal: list[tuple[Point, Loaded]] = []
+        for number, point in enumerate(points, 1):
+            try:
+                loaded = load(self.base, overrides=[*self.own, *point.changes], **self.options)
+                legal.append((point, replace(loaded, where=None)))
+            except DcsimError as error:
+                problems |= dict.fromkeys(error.problems)
+            checked(number, len(points))
+        if problems:
+            raise ScenarioError([*problems, *faults(legal, Kinds(None), checked)])
+        return [loaded for _, loaded in legal]
 
 
 def _refuse_overlaps(points: Iterable[Point], own: Iterable[Override]) -> None:
@@ -130,9 +153,9 @@ def read_basis(
     return Basis(experiment, mistakes, shown, own, {"data": data, "plugins": tuple(plugins)})
 
 
-def prepare(given: str | Path | Mapping[str, Any], **changes: Any) -> Prepared:
+def prepare(given: str | Path | Mapping[str, Any], checked: Checked = lambda *_: None, **changes: Any) -> Prepared:
     """Read and check an experiment, a file or its content; ScenarioError with the mistakes of all points.
 
-    `changes`: see `read_basis`.
+    `checked`: see `Basis.prepared`; `changes`: see `read_basis`.
     """
-    return read_basis(given, **changes).all_points()
+    return read_basis(given, **changes).all_points(checked)

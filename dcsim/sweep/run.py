@@ -13,13 +13,15 @@ from dcsim.errors import Problem, ScenarioError
 from dcsim.metrics.summary import NAMES
 from dcsim.sweep.columns import plain_value
 from dcsim.sweep.folder import Folder, Shard
-from dcsim.sweep.maker import Making, maker
+from dcsim.sweep.maker import Maker, Making, maker
 from dcsim.sweep.prepared import Prepared, prepare
 from dcsim.sweep.table import Table
 from dcsim.sweep.until import Until
 from dcsim.sweep.work import FAILED, Outcome
 
 MISSING = "missing"
+MOST_NAMED = 12  # shards that lack runs
+RUN_SHARDS = "run them first, with the same --out: --shard 1/4, 2/4, 3/4 and 4/4, for instance"
 SHARD_MISSING = Outcome(error="no shard has made it yet", final=False)
 
 
@@ -60,7 +62,8 @@ def sweep(
     `dcsim.load` for `data, overrides, plugins`. Raises ScenarioError with every mistake of every point before anything
     runs, and EnvironmentFault where the folder cannot be used.
     """
-    prepared = prepare(experiment, data=data, overrides=overrides, plugins=plugins)
+    checked = options.get("checked", lambda *_: None)
+    prepared = prepare(experiment, checked, data=data, overrides=overrides, plugins=plugins)
     if isinstance(options.get("until"), str):
         options["until"] = Until.of(options["until"], prepared.experiment.outputs.summary[0])
     return run_prepared(prepared, Path(out), Options(**options))
@@ -69,8 +72,13 @@ def sweep(
 def run_prepared(prepared: Prepared, out: Path, options: Options) -> Table:
     """The same for an experiment that is read and checked."""
     folder = Folder(out / prepared.experiment.name, Shard.of(options.shard))
+    if options.merge and not folder.is_there:
+        raise ScenarioError(Problem(str(folder.path), "--merge", "no shard has run here yet", fix=RUN_SHARDS))
     with maker(prepared.experiment, folder, options) as made:
-        if not options.merge:
+        if options.merge:
+            _look_for_missing(prepared, made)
+        else:
+            made.check(prepared, folder.shard.part(prepared.keys), more_seeds=options.until is not None)
             made.make(prepared, folder.shard.part(prepared.keys))
         while options.until is not None and (more := options.until.more(prepared, made.known)) is not None:
             prepared = more
@@ -81,6 +89,20 @@ def run_prepared(prepared: Prepared, out: Path, options: Options) -> Table:
         if options.shard is None:
             _write(table, folder.path, prepared)
     return table
+
+
+def _look_for_missing(prepared: Prepared, made: Maker) -> None:
+    """ScenarioError where none of the runs has been made; else a note with the shards that have not made theirs."""
+    missing = [number for number, key in enumerate(prepared.keys) if key not in made.known]
+    if len(missing) == len(prepared.keys):
+        what = "no run of this experiment, as it and dcsim are now, has been made here"
+        raise ScenarioError(Problem(str(made.folder.path), "--merge", what, fix=RUN_SHARDS))
+    shards = made.folder.lacking(missing)
+    if missing:
+        named = ", ".join(f"{shard.number}/{shard.count}" for shard in shards[:MOST_NAMED])
+        more = f" and {len(shards) - MOST_NAMED} more" if len(shards) > MOST_NAMED else ""
+        told = f": the sweep lacks those of --shard {named}{more}" if shards else ""
+        made.making.told(f"{len(missing)} of {len(prepared.keys)} runs are missing{told}")
 
 
 def table_of(prepared: Prepared, outcomes: Sequence[Outcome]) -> Table:

@@ -27,7 +27,7 @@ from dcsim.sweep.maker import Making, maker
 from dcsim.sweep.points import point_of
 from dcsim.sweep.prepared import Basis, read_basis
 from dcsim.sweep.questions import Sensitivity
-from dcsim.sweep.space import answers, extra, shown_point, space_of
+from dcsim.sweep.space import answers, extra, space_of
 
 Floats = NDArray[np.float64]
 
@@ -107,15 +107,17 @@ def sensitivity_of(basis: Basis, out: Path, making: Making) -> Indices:
     _refuse_too_many(experiment, spec, len(axes))
     cube = sample(spec, len(axes))
     names = [axis.name for axis in axes]
-    prepared = basis.prepared(names, [point_of(names, row) for row in settings(spec, axes, cube)])
+    points = [point_of(names, row) for row in settings(spec, axes, cube)]
+    prepared = basis.prepared(names, points, making.checked)
     outputs = spec.outputs or experiment.outputs.summary
     with maker(experiment, Folder(out / experiment.name, Shard()), making) as made:
+        made.check(prepared)
         found = answers(made, prepared, outputs)
         failed = [(p, a.error) for p, a in zip(prepared.points, found, strict=True) if a.error is not None]
         if failed:
             what = f"{len(failed)} of {len(found)} points have failed, and indices need all of them"
             first, error = failed[0]
-            raise ScenarioError(Problem(experiment.name, shown_point(first.values), what, error))
+            raise ScenarioError(Problem(experiment.name, first.text, what, error))
         values = {output: np.array([answer.outputs[output] for answer in found]) for output in outputs}
         rows = [row for output in outputs for row in _ranked(output, names, analyze(spec, cube, values[output]), spec)]
         indices = Indices(experiment.name, spec.method, len(cube), tuple(rows))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from dcsim.errors import EnvironmentFault, Problem
 from dcsim.sweep.axes import SEARCHED, Axis, axes_of
@@ -15,10 +14,12 @@ from dcsim.sweep.prepared import Basis, Prepared
 
 @dataclass(frozen=True)
 class Answer:
-    """What the runs of a point say: means over seeds by key of the summary; `error`: why there are none."""
+    """What the runs of a point say: means over seeds by key of the summary; `error`: why there are none;
+    `excluded`: the experiment leaves the point out."""
 
     outputs: dict[str, float]
     error: str | None = None
+    excluded: bool = False
 
 
 def space_of(basis: Basis, table: str) -> list[Axis]:
@@ -27,8 +28,9 @@ def space_of(basis: Basis, table: str) -> list[Axis]:
     axes = axes_of(experiment, mistakes, SEARCHED)
     if getattr(experiment, table) is None:
         mistakes.add((table,), "required table is missing", fix=f"docs/optimize.md says what [{table}] holds")
-    if experiment.exclude:
-        mistakes.add(("exclude", 0), f"does not go with dcsim {table}, which covers the whole space")
+    if experiment.exclude and table == "sensitivity":
+        what = "does not go with dcsim sensitivity: its indices are of a whole space, without holes"
+        mistakes.add(("exclude", 0), what, fix="give the keys ranges that leave the points out, or sweep")
     if not experiment.axes and not experiment.variants:
         mistakes.add(("sweep",), "nothing is swept", fix='write ranges, "pools.0.nodes" = { from = 8, to = 128 }')
     mistakes.stop_if_any()
@@ -48,11 +50,6 @@ def answers(maker: Maker, prepared: Prepared, keys: Sequence[str]) -> list[Answe
         means = {} if errors else {key: sum(float(s[key]) for s in summaries) / seeds for key in keys}
         found.append(Answer(means, errors[0] if errors else None))
     return found
-
-
-def shown_point(values: Mapping[str, Any]) -> str:
-    """`pools.0.nodes = 8, scheduler.use = srtf`."""
-    return ", ".join(f"{name} = {value}" for name, value in values.items())
 
 
 @contextmanager

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
 import os
+import shutil
 import socket
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,6 +19,7 @@ from pathlib import Path
 from dcsim.errors import EnvironmentFault, Problem
 from dcsim.sweep.work import Outcome
 
+COPIES = 3
 _TABLE = (
     "CREATE TABLE IF NOT EXISTS runs"
     " (key TEXT PRIMARY KEY, summary TEXT, error TEXT, final INTEGER NOT NULL, mark TEXT NOT NULL)"
@@ -31,24 +35,13 @@ class Store:
         try:
             self._base = _opened(path)
         except sqlite3.DatabaseError as error:
-            aside = _free_name(path)
-            for suffix in ("", "-wal", "-shm"):
-                part = path.with_name(path.name + suffix)
-                if part.exists():
-                    part.rename(aside.with_name(aside.name + suffix))
-            self.notes.append(
-                f"{path} is damaged ({error}); it is kept as {aside.name}, and the runs in it are made anew"
-            )
+            self.notes.append(f"{set_aside(path, error)}, and the runs in it are made anew")
             self._base = _opened(path)
 
     def all(self) -> dict[str, Outcome]:
         """Every outcome that need not be tried again."""
-        found, damaged = {}, 0
-        for key, summary, error, mark in self._base.execute("SELECT key, summary, error, mark FROM runs WHERE final"):
-            if mark == _mark(key, summary, error):
-                found[key] = Outcome(json.loads(summary) if summary else None, error)
-            else:
-                damaged += 1
+        found: dict[str, Outcome] = {}
+        damaged = _take(self._base, found)
         if damaged:
             self.notes.append(f"{self.path} has {damaged} damaged rows: their runs are made anew")
         return found
@@ -68,6 +61,44 @@ class Store:
         self._base.close()
 
 
+def finished(path: Path) -> tuple[dict[str, Outcome], str | None]:
+    """What a store holds that another process may be writing to, here or on another machine, and why that may not be
+    all.
+
+    It is read from a copy. SQLite's log of changes covers every page that its file lacks, unless the log began anew
+    between the two copies; then pages may not agree, and it is copied again. What is read is true in any case, since
+    each row is marked.
+    """
+    found: dict[str, Outcome] = {}
+    why: Exception | None = None
+    for _ in range(COPIES):
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                copy = Path(folder) / path.name
+                for suffix in ("", "-wal"):
+                    with contextlib.suppress(FileNotFoundError):
+                        shutil.copyfile(path.with_name(path.name + suffix), copy.with_name(copy.name + suffix))
+                with contextlib.closing(sqlite3.connect(copy)) as base:
+                    damaged = _take(base, found)
+            return found, f"{damaged} rows are damaged" if damaged else None
+        except (sqlite3.Error, OSError) as error:
+            if "no such table" in str(error):  # it has just been made
+                return found, None
+            why = error
+    return found, str(why)
+
+
+def _take(base: sqlite3.Connection, found: dict[str, Outcome]) -> int:
+    """Put every outcome that need not be tried again into `found`; the number of damaged rows."""
+    damaged = 0
+    for key, summary, error, mark in base.execute("SELECT key, summary, error, mark FROM runs WHERE final"):
+        if mark == _mark(key, summary, error):
+            found[key] = Outcome(json.loads(summary) if summary else None, error)
+        else:
+            damaged += 1
+    return damaged
+
+
 def _mark(*parts: object) -> str:
     """What a row's content hashes to: a flipped bit in a page is not seen otherwise."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
@@ -76,8 +107,7 @@ def _mark(*parts: object) -> str:
 def _opened(path: Path) -> sqlite3.Connection:
     try:
         base = sqlite3.connect(path)
-        if base.execute("PRAGMA quick_check").fetchone() != ("ok",):
-            raise sqlite3.DatabaseError("its pages do not agree")
+        refuse_damage(base)
         base.execute("PRAGMA journal_mode = WAL")
         base.execute("PRAGMA synchronous = NORMAL")
         base.execute(_TABLE)
@@ -89,11 +119,22 @@ def _opened(path: Path) -> sqlite3.Connection:
     return base
 
 
-def _free_name(path: Path) -> Path:
+def refuse_damage(base: sqlite3.Connection) -> None:
+    """sqlite3.DatabaseError where a file is no database, or its pages do not agree."""
+    if base.execute("PRAGMA quick_check").fetchone() != ("ok",):
+        raise sqlite3.DatabaseError("its pages do not agree")
+
+
+def set_aside(path: Path, error: Exception) -> str:
+    """Give a damaged SQLite file, with what belongs to it, another name; what became of it, in words."""
     number = 1
     while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
         number += 1
-    return aside
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + suffix))
+    return f"{path} is damaged ({error}); it is kept as {aside.name}"
 
 
 @contextmanager

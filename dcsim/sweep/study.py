@@ -7,6 +7,8 @@ continued begins with the batch that is not complete there. Needs the extra `opt
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +25,7 @@ from dcsim.sweep.axes import Axis, Choice, Listed
 from dcsim.sweep.columns import plain_value
 from dcsim.sweep.questions import Optimize
 from dcsim.sweep.space import Answer
+from dcsim.sweep.store import refuse_damage, set_aside
 
 SAMPLERS = {
     "tpe": optuna.samplers.TPESampler,
@@ -49,8 +52,13 @@ def setting(axis: Axis, drawn: Any) -> Choice:
 
 
 @contextmanager
-def stored(path: Path, name: str, spec: Optimize) -> Iterator[optuna.Study]:
-    """The study of this name in an SQLite file; EnvironmentFault where the file cannot be used."""
+def stored(path: Path, name: str, spec: Optimize, told: Callable[[str], None]) -> Iterator[optuna.Study]:
+    """The study of this name in an SQLite file; EnvironmentFault where the file cannot be used.
+
+    A damaged file is set aside, of which `told` hears: the same points are chosen again, and runs are kept elsewhere.
+    """
+    if (damage := _damage(path)) is not None:
+        told(f"{set_aside(path, damage)}, and the search goes the same way again from its runs")
     shown = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
@@ -65,6 +73,20 @@ def stored(path: Path, name: str, spec: Optimize) -> Iterator[optuna.Study]:
         raise _fault(path, error) from None
     finally:
         optuna.logging.set_verbosity(shown)
+
+
+def _damage(path: Path) -> sqlite3.DatabaseError | None:
+    """What is wrong with the pages of an SQLite file, if anything is, and if there is one."""
+    if not path.exists():
+        return None
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as base:
+            refuse_damage(base)
+    except sqlite3.OperationalError:  # not damaged, but out of reach: opening it says why
+        return None
+    except sqlite3.DatabaseError as error:
+        return error
+    return None
 
 
 def _opened(path: Path) -> optuna.storages.RDBStorage:
@@ -109,6 +131,9 @@ def search(
 
 def _tell(study: optuna.Study, trial: optuna.Trial, found: Answer, spec: Optimize) -> None:
     trial.set_user_attr("outputs", found.outputs)
+    if found.excluded:
+        study.tell(trial, state=TrialState.PRUNED)
+        return
     if found.error is not None:
         trial.set_user_attr("error", found.error)
         study.tell(trial, state=TrialState.FAIL)

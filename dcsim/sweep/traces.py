@@ -8,7 +8,9 @@ import json
 from collections.abc import Callable
 from dataclasses import fields
 from datetime import datetime
+from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -42,55 +44,79 @@ class Watched(WorkloadContext):
 
 
 class Traces:
-    """Job tables by what they were made from, in a folder and, the latest, in memory."""
+    """Job tables by what they were made from, in a folder and, the latest, in memory; there alone if `folder` is None.
 
-    def __init__(self, folder: Path) -> None:
+    Threads may share it.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
         self._folder = folder
+        self._lock = Lock()
         self._kept: dict[str, JobTable] = {}
         self._asked: dict[str, list[str]] = {}  # which facts each workload asked for
 
     def jobs(self, loaded: Loaded, context: WorkloadContext, read: Callable[[WorkloadContext], JobTable]) -> JobTable:
         """The jobs of a scenario's workload; `read` makes them where they are not kept yet."""
-        workload = loaded.scenario.workload
-        assert workload is not None
-        made_from = [workload.model_dump(mode="json"), inputs(loaded), [content(f) for f in loaded.plugins], code()]
-        name = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:32]
-        facts = {"capacity": context.capacity, "start": _text(context.start), "stream": loaded.scenario.seed}
-        asked_file = self._folder / f"{name}.json"
-        if name not in self._asked and asked_file.is_file():
-            self._asked[name] = json.loads(asked_file.read_text(encoding="utf-8"))
+        with self._lock:
+            return self._jobs(loaded, context, read)
+
+    def draws(self, loaded: Loaded) -> bool:
+        """Whether the jobs of a scenario depend on its seed; so it is taken to be until they have been asked for."""
+        return loaded.scenario.workload is not None and "stream" in self._asked.get(_name(loaded), ["stream"])
+
+    def _jobs(self, loaded: Loaded, context: WorkloadContext, read: Callable[[WorkloadContext], JobTable]) -> JobTable:
+        name = _name(loaded)
+        if name not in self._asked and self._folder is not None:
+            with contextlib.suppress(OSError, ValueError):  # not there yet
+                self._asked[name] = json.loads((self._folder / f"{name}.json").read_text(encoding="utf-8"))
         if name in self._asked:
-            found = self._find(_place(name, self._asked[name], facts))
+            found = self._find(self._place(name, loaded, context))
             if found is not None:
                 return found
         seen: set[str] = set()
         jobs = read(Watched.over(context, seen))
         self._asked[name] = sorted(seen)
-        place = _place(name, self._asked[name], facts)
-        self._keep(place, jobs)
-        if "stream" not in seen:  # drawn anew for every seed: not worth a file
+        place = self._place(name, loaded, context)
+        if self._folder is not None and "stream" not in seen:  # what is drawn anew for every seed is not worth a file
             with contextlib.suppress(EnvironmentFault):  # the disk is full: the table is in memory
                 with whole_folder(self._folder / place) as folder:
                     _write(jobs, folder)
-                write_text(asked_file, json.dumps(self._asked[name]))
-        return jobs
+                write_text(self._folder / f"{name}.json", json.dumps(self._asked[name]))
+        return self._keep(place, jobs)
+
+    def _place(self, name: str, loaded: Loaded, context: WorkloadContext) -> str:
+        """What a table is called that a workload makes of the facts that it asked for."""
+        facts = {"capacity": context.capacity, "start": _text(context.start), "stream": loaded.scenario.seed}
+        values = json.dumps([facts[asked] for asked in self._asked[name]])
+        return f"{name}-{hashlib.sha256(values.encode()).hexdigest()[:8]}"
 
     def _find(self, place: str) -> JobTable | None:
-        if place not in self._kept:
+        if place not in self._kept and self._folder is not None:
             # Not there, just being replaced by its like, or damaged: it is made anew.
             with contextlib.suppress(OSError, ValueError, LookupError, TypeError, EOFError):
                 self._keep(place, _read(self._folder / place))
         return self._kept.get(place)
 
-    def _keep(self, place: str, jobs: JobTable) -> None:
+    def _keep(self, place: str, jobs: JobTable) -> JobTable:
+        """Keep a table in memory; what is kept of it."""
         self._kept[place] = jobs
         if len(self._kept) > MOST_KEPT:
             del self._kept[next(iter(self._kept))]
+        return jobs
 
 
-def _place(name: str, asked: list[str], facts: dict[str, Any]) -> str:
-    values = json.dumps([facts[a] for a in asked])
-    return f"{name}-{hashlib.sha256(values.encode()).hexdigest()[:8]}"
+@cache
+def traces_of_process(folder: Path) -> Traces:
+    """The parsed traces of this process, which may be on a machine that does not see the sweep's folder around them."""
+    return Traces(folder if folder.parent.is_dir() else None)
+
+
+def _name(loaded: Loaded) -> str:
+    """The hash of what a workload is, with the files that it reads and the code that reads them."""
+    workload = loaded.scenario.workload
+    assert workload is not None
+    made_from = [workload.model_dump(mode="json"), inputs(loaded), [content(f) for f in loaded.plugins], code()]
+    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _text(start: datetime | None) -> str | None:

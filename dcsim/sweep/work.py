@@ -44,7 +44,7 @@ class Outcome:
         return DONE if self.summary is not None else FAILED
 
 
-def work(task: Task, traces: Traces | None) -> Outcome:
+def work(task: Task, traces: Traces) -> Outcome:
     """Simulate; whatever goes wrong becomes the outcome's error."""
     try:
         made = run(task.loaded, traces=traces)

@@ -25,7 +25,8 @@ def serve(pipe: Connection, traces: Traces) -> None:
 
 def _end_with_parent() -> None:
     """Stop at once, in the middle of a run too, when the process that started this one is gone."""
-    sys.stdin.buffer.read()
+    while os.read(sys.stdin.fileno(), 1):  # not by its buffer, whose lock would be missed when a worker ends by itself
+        pass
     os._exit(1)
 
 

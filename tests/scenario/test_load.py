@@ -180,7 +180,15 @@ def test_an_override_of_use_drops_the_keys_of_the_other_plugin(here: Room) -> No
     ("change", "what"),
     [
         ("pools.0.nodse=4", "pools.0.nodse: unknown key; did you mean 'nodes'?"),
-        ("pool.0.nodes=4", "pool: unknown key; did you mean 'pools'?"),
+        ("pool.0.nodes=4", "pool: unknown key; did you mean 'pools.0.nodes'?"),
+        ("nodes=4", "nodes: unknown key; did you mean 'pools.0.nodes'?"),
+        ("cluster.nodes=4", "cluster: unknown key; did you mean 'pools.0.nodes'?"),
+        (
+            "pools.nodes=4",
+            'pools.nodes: no such element (got "nodes", expected an index from 0 to 0); '
+            "did you mean 'pools.0.nodes'?",
+        ),
+        ("overhead.restore='3 s'", "overhead: unknown key; did you mean 'overheads.restore'?"),
         ("workload.weigts=[1]", "workload.weigts: unknown key; did you mean 'weights'?"),
         ("scheduler.x=1", "scheduler.x: unknown key; known: use"),
         ("pools.1.nodes=4", "pools.1: no such element (got 1, expected an index from 0 to 0)"),

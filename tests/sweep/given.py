@@ -62,6 +62,11 @@ def experiment(folder: Path, text: str = EXPERIMENT, base: str = BASE) -> Path:
     return path
 
 
+def contents(out: Path) -> list[bytes]:
+    """Both tables of EXPERIMENT."""
+    return [(out / "sizes" / name).read_bytes() for name in ("table.csv", "table.parquet")]
+
+
 def kept(store: Path) -> int:
     """Number of runs in a store that may not be there yet."""
     try:

@@ -1,15 +1,13 @@
-"""Sweeps on a real Dask scheduler with two worker processes, and surroundings that are at fault."""
+"""Sweeps in surroundings that are at fault, and the schema of experiments."""
 
 from __future__ import annotations
 
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,54 +20,6 @@ from dcsim.sweep.store import Store
 from dcsim.sweep.work import Outcome
 from tests.conftest import ROOT
 from tests.sweep.given import command, experiment, rows
-
-pytest.importorskip("distributed")
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
-    """A scheduler and two workers, each a process of its own."""
-    address = f"tcp://127.0.0.1:{free_port()}"
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    quiet = {"env": environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    dask = [sys.executable, "-m", "distributed.cli"]
-    port = address.rpartition(":")[2]
-    scheduler = [*dask[:2], "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"]
-    worker = [*dask[:2], "distributed.cli.dask_worker", address, "--nworkers", "1", "--nthreads", "1", "--no-dashboard"]
-    started = [subprocess.Popen(scheduler, **quiet), *(subprocess.Popen(worker, **quiet) for _ in range(2))]
-    yield address, started
-    for process in reversed(started):
-        process.kill()
-        process.wait()
-
-
-def test_dask_makes_the_same_table(tmp_path, cluster):
-    from distributed import Client
-
-    path = experiment(tmp_path)
-    dcsim.sweep(path, tmp_path / "here", workers=0)
-    with Client(cluster[0], timeout=30) as client:
-        client.wait_for_workers(2, timeout=60)
-    done = command("sweep", path, "--out", tmp_path / "there", "--dask", cluster[0], "--quiet")
-    assert done.returncode == 0, done.stderr
-    assert not done.stderr
-    for name in ("table.csv", "table.parquet"):
-        assert (tmp_path / "here" / "sizes" / name).read_bytes() == (tmp_path / "there" / "sizes" / name).read_bytes()
-
-
-def test_a_dask_address_that_nobody_answers_is_an_error_in_ten_seconds(tmp_path):
-    begun = time.monotonic()
-    done = command("sweep", experiment(tmp_path), "--out", tmp_path / "out", "--dask", f"tcp://127.0.0.1:{free_port()}")
-    assert time.monotonic() - begun < 25  # starting Python and Dask on a busy machine included
-    assert done.returncode == 3
-    assert "dcsim: error: --dask: no Dask scheduler answers (got 'tcp://127.0.0.1:" in done.stderr
-    assert "Traceback" not in done.stderr
 
 
 def test_a_folder_that_cannot_be_written_is_said_before_anything_runs(tmp_path):

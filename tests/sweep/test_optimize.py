@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -70,6 +71,24 @@ def test_the_front_of_two_objectives_is_the_one_that_trying_all_finds(tmp_path):
     assert points(found.best) == front
     sizes = [trial.outputs["accelerators"] for trial in found.best]
     assert sizes == sorted(sizes)
+
+
+@pytest.mark.parametrize(("sampler", "question"), [("tpe", SMALLEST), ("nsga2", FRONT), ("random", FRONT)])
+def test_points_that_are_excluded_are_neither_run_nor_found(tmp_path, sampler, question):
+    text = question.replace(
+        "[optimize]", '[[exclude]]\n"pools.0.nodes" = { above = 3 }\n"scheduler.use" = "srtf"\n[optimize]'
+    )
+    path = experiment(tmp_path, HEAD + text + f'sampler = "{sampler}"\ntrials = 48\n')
+    done = command("optimize", path, "--out", tmp_path / "out", "--workers", 0)
+    assert done.returncode == 0, done.stderr
+    assert " excluded" in done.stdout
+    tried = rows(tmp_path / "out", "trials")
+    outside = {row["trial"] for row in tried if int(row["pools.0.nodes"]) > 3 and row["scheduler.use"] == "srtf"}
+    assert outside == {row["trial"] for row in tried if row["status"] == "excluded"}
+    assert outside.isdisjoint(row["trial"] for row in rows(tmp_path / "out", "optimum"))
+    made = {(row["pools.0.nodes"], row["scheduler.use"]) for row in tried if row["status"] != "excluded"}
+    assert kept(tmp_path / "out" / "best" / "runs.sqlite") == len(made) <= 12 - 3
+    assert {row["wait_s_mean"] for row in tried if row["status"] == "excluded"} == {""}
 
 
 def test_the_largest_is_found_where_an_objective_is_maximized(tmp_path):
@@ -211,7 +230,11 @@ def problems(folder: Path, text: str) -> list[str]:
         (FRONT + "trials = 0\n", "optimize.trials: out of range"),
         (FRONT + "trial = 9\n", "optimize.trial: unknown key; did you mean 'trials'?"),
         ("[sweep]\nseeds = 2\n" + FRONT.removeprefix(SPACE), "sweep: nothing is swept; write ranges"),
-        (FRONT + '[[exclude]]\n"pools.0.nodes" = 2\n', "exclude.0: does not go with dcsim optimize"),
+        (
+            FRONT + '[[exclude]]\n"scheduler.use" = "fifa"\n',
+            'scheduler.use": no point has such a value (got string "fi',
+        ),
+        (FRONT + '[[exclude]]\n"scheduler.use" = ["fifo", "srtf"]\n', "exclude: leaves out every end of the space"),
         (FRONT.replace("from = 1", "from = -1"), "experiment.toml:4: pools.0.nodes: out of range (got -1, expected >="),
         (FRONT.replace('"fifo"', '"fifa"'), "experiment.toml:5: scheduler.use: no scheduler of that name (got 'fifa')"),
     ],
@@ -221,16 +244,34 @@ def test_what_is_no_search_is_said_with_file_line_and_key(tmp_path, text, expect
     assert not (tmp_path / "out").exists()
 
 
-def test_a_damaged_study_is_said_and_left_alone(tmp_path):
+def test_a_damaged_study_is_said_and_kept_aside_and_the_search_ends_the_same(tmp_path):
+    path = experiment(tmp_path, HEAD + FRONT + "trials = 12\n", LIGHT)
+    dcsim.optimize(path, tmp_path / "out", workers=0)
+    study, before = tmp_path / "out" / "best" / "optuna.sqlite", contents(tmp_path)
+    study.write_bytes(b"no database" * 1000)
+    done = command("optimize", path, "--out", tmp_path / "out", "--workers", 0)
+    assert done.returncode == 0, done.stderr
+    assert "optuna.sqlite is damaged (file is not a database); it is kept as optuna.sqlite.damaged-1" in done.stderr
+    assert study.with_name("optuna.sqlite.damaged-1").read_bytes() == b"no database" * 1000
+    assert contents(tmp_path) == before
+    assert len(stored(tmp_path)) == 12
+
+
+def test_a_database_that_is_not_of_optuna_is_said_and_left_alone(tmp_path):
     path = experiment(tmp_path, HEAD + FRONT + "trials = 4\n", LIGHT)
     dcsim.optimize(path, tmp_path / "out", workers=0)
     study = tmp_path / "out" / "best" / "optuna.sqlite"
-    study.write_bytes(b"no database" * 1000)
+    study.unlink()
+    with sqlite3.connect(study) as base:
+        base.execute("CREATE TABLE studies (other TEXT)")
     done = command("optimize", path, "--out", tmp_path / "out", "--workers", 0)
     assert done.returncode == 3
     assert "optuna.sqlite: cannot be used by Optuna" in done.stderr
     assert "Traceback" not in done.stderr
-    assert study.read_bytes() == b"no database" * 1000
+    with sqlite3.connect(study) as base:
+        assert base.execute("SELECT sql FROM sqlite_master WHERE name = 'studies'").fetchone() == (
+            "CREATE TABLE studies (other TEXT)",
+        )
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import dcsim
 from dcsim.errors import ScenarioError
 from dcsim.sweep.prepared import Prepared, prepare
-from tests.sweep.given import experiment
+from tests.sweep.given import BASE, experiment
 
 HEAD = 'name = "e"\nbase = "queue.toml"\n'
 
@@ -146,6 +147,7 @@ def test_mistakes_of_all_points_are_told_together_with_their_lines(tmp_path):
         ('[sweep]\nseeds = 2\n[[exclude]]\n"pools.0.nodes" = 2\n', "is not swept"),
         ('[sweep]\n"pools.0.nodes" = [2]\n[[exclude]]\n"pools.0.nodes" = 2\n', "leaves none of 1 points"),
         ('[sweep]\nseeds = 2\n[outputs]\nsummary = ["wait_mean"]\n', "no such key of the summary"),
+        ('[sweep]\n"nodes" = [2, 3]\n', "experiment.toml:4: nodes: unknown key; did you mean 'pools.0.nodes'?"),
         ("[sweep]\nseeds = 2\n[sweeps]\n", "experiment.toml:5: sweeps: unknown key; did you mean 'sweep'?"),
     ],
 )
@@ -213,3 +215,50 @@ def test_a_swept_key_that_is_called_as_a_result_has_a_column_of_its_own(tmp_path
     job = '{ name = "%s", model = "gpt-2", steps = 1, global_batch = 8, accelerators = 1 }'
     of = prepared(tmp_path, f'[sweep]\n"jobs" = [[{job % "a"}], [{job % "b"}]]\n')
     assert of.axes == ["scenario.jobs"]
+
+
+@pytest.mark.parametrize(
+    ("swept", "excluded"),
+    [
+        ('"reject_oversize" = [true, false]', '"reject_oversize" = 1'),
+        ('"reject_oversize" = [true, false]', '"reject_oversize" = { above = 0 }'),
+        ('"estimates.spread" = [1.0, 2.0]', '"estimates.spread" = 1'),
+        ('"scheduler" = [{ use = "easy", depth = 1 }]', '"scheduler" = { use = "easy", depth = true }'),
+    ],
+)
+def test_a_value_of_another_type_excludes_nothing(tmp_path, swept, excluded):
+    found = problems(tmp_path, f"[sweep]\n{swept}\n[[exclude]]\n{excluded}\n")
+    assert "no point has such a value" in found[0]
+
+
+def test_a_float_and_a_table_exclude_the_points_that_have_them(tmp_path):
+    text = (
+        '[sweep]\n"scheduler" = [{ use = "fifo" }, { use = "easy", depth = 8 }]\n"overheads.start" = ["1 s", "2 s"]\n'
+        '[[exclude]]\n"scheduler" = { use = "easy", depth = 8 }\n"overheads.start" = "2 s"\n'
+    )
+    assert values(prepared(tmp_path, text))[1:] == [({"use": "fifo"}, "2 s"), ({"use": "easy", "depth": 8}, "1 s")]
+    text = '[sweep]\n"pools.0.clock" = [0.5, 0.75]\n[[exclude]]\n"pools.0.clock" = 0.5\n'
+    assert values(prepared(tmp_path, text)) == [(0.75,)]
+
+
+def test_a_scenario_is_no_experiment_and_the_error_names_the_command(tmp_path):
+    path = experiment(tmp_path)
+    for command in ("sweep", "optimize", "sensitivity"):
+        with pytest.raises(ScenarioError) as caught:
+            getattr(dcsim, command)(tmp_path / "queue.toml", tmp_path / "out")
+        (line,) = caught.value.lines()
+        assert line.startswith(
+            f"{tmp_path}/queue.toml:3: pools: makes this a scenario, which is no experiment; run it wi"
+        )
+        assert f"python -m dcsim run {tmp_path}/queue.toml" in line
+    with pytest.raises(ScenarioError) as caught:
+        dcsim.run(path)
+    (line,) = caught.value.lines()
+    assert line.startswith(f"{path}:4: sweep: makes this an experiment, which is no scenario")
+    assert line.endswith(f"python -m dcsim sweep {path}")
+
+
+def test_an_experiment_inside_a_scenario_is_sent_to_a_file_of_its_own(tmp_path):
+    path = experiment(tmp_path, base=BASE + "[sweep]\nseeds = 3\n")
+    with pytest.raises(ScenarioError, match=r"sweep: belongs into an experiment.*begin it with base = \"queue.toml\""):
+        dcsim.sweep(path, tmp_path / "out")

@@ -9,28 +9,13 @@ import sqlite3
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 import dcsim
 from dcsim.errors import EnvironmentFault, ScenarioError
 from tests.conftest import ROOT
-from tests.sweep.given import BASE, EXPERIMENT, command, experiment, kept, rows
-
-FIELDS = ("table.csv", "table.parquet")
-
-
-def contents(folder: Path) -> list[bytes]:
-    return [(folder / "sizes" / name).read_bytes() for name in FIELDS]
-
-
-@pytest.fixture(scope="module")
-def alone(tmp_path_factory) -> list[bytes]:
-    """The tables of an uninterrupted sweep in this process."""
-    folder = tmp_path_factory.mktemp("alone")
-    dcsim.sweep(experiment(folder), folder / "out", workers=0)
-    return contents(folder / "out")
+from tests.sweep.given import BASE, EXPERIMENT, command, contents, experiment, kept, rows
 
 
 def test_a_row_is_the_run_of_its_scenario_and_seed(tmp_path):
@@ -47,18 +32,6 @@ def test_a_row_is_the_run_of_its_scenario_and_seed(tmp_path):
 @pytest.mark.parametrize("workers", [1, 3])
 def test_the_table_is_the_same_for_any_number_of_workers(tmp_path, alone, workers):
     dcsim.sweep(experiment(tmp_path), tmp_path / "out", workers=workers)
-    assert contents(tmp_path / "out") == alone
-
-
-def test_shards_merge_into_the_same_table(tmp_path, alone):
-    path = experiment(tmp_path)
-    for number in (3, 1):
-        assert command("sweep", path, "--out", tmp_path / "out", "--shard", f"{number}/3").returncode == 0
-    early = command("sweep", path, "--out", tmp_path / "out", "--merge")
-    assert early.returncode == 1
-    assert "8 done, 4 missing" in early.stdout
-    assert command("sweep", path, "--out", tmp_path / "out", "--shard", "2/3").returncode == 0
-    assert command("sweep", path, "--out", tmp_path / "out", "--merge", "--quiet").returncode == 0
     assert contents(tmp_path / "out") == alone
 
 
@@ -237,13 +210,6 @@ def test_a_flipped_digit_in_the_store_is_seen(tmp_path, alone):
     assert contents(tmp_path / "out") == alone
 
 
-def test_shards_and_whole_sweeps_know_of_each_other(tmp_path):
-    path, seen = experiment(tmp_path), []
-    assert command("sweep", path, "--out", tmp_path / "out", "--shard", "1/2").returncode == 0
-    dcsim.sweep(path, tmp_path / "out", workers=0, progress=seen.append)
-    assert (seen[-1].runs, seen[-1].kept) == (6, 6)
-
-
 def test_the_base_is_known_by_its_file_not_by_how_it_is_written(tmp_path):
     dcsim.sweep(experiment(tmp_path), tmp_path / "out", workers=0)
     dcsim.sweep(experiment(tmp_path, EXPERIMENT.replace("queue.toml", "./queue.toml")), tmp_path / "out", workers=0)
@@ -271,17 +237,6 @@ def test_a_disk_that_is_full_when_runs_are_kept_loses_no_summary(tmp_path, alone
     dcsim.sweep(path, tmp_path / "out", workers=0, progress=seen.append)
     assert (seen[-1].runs, seen[-1].kept) == (0, 12)
     assert contents(tmp_path / "out") == alone
-
-
-def test_a_shard_that_is_at_work_is_not_read(tmp_path):
-    from dcsim.sweep.store import held
-
-    path, told = experiment(tmp_path), []
-    dcsim.sweep(path, tmp_path / "out", workers=0, shard=(1, 2))
-    with held(tmp_path / "out" / "sizes" / "lock-1-of-2"):
-        table = dcsim.sweep(path, tmp_path / "out", merge=True, told=told.append)
-    assert {row["status"] for row in table} == {"missing"}
-    assert "runs-1-of-2.sqlite is not read: another sweep is at work" in told[0]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,176 @@
+"""Sweeps on a real Dask scheduler with two worker processes, some of which are killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import dcsim
+from dcsim.scenario.load import load
+from dcsim.sweep.executors.dask import work_there
+from dcsim.sweep.work import Task
+from tests.conftest import ROOT
+from tests.sweep.given import BASE, EXPERIMENT, command, contents, experiment, kept
+
+pytest.importorskip("distributed")
+
+QUIET = {"env": os.environ | {"PYTHONPATH": str(ROOT)}, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+LONG = BASE.replace("jobs = 60", "jobs = 6000")
+READER = '''\
+"""Jobs that are written down each time they are read."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dcsim.scenario.jobs import JobTable
+
+
+@dataclass(frozen=True)
+class Diary:
+    """Ten jobs."""
+
+    def load(self, context):
+        """Read them."""
+        with Path("DIARY").open("a") as file:
+            file.write("read ")
+        times = np.arange(10.0)
+        return JobTable(times, times + 1.0, np.ones(10, np.int32), times + 1.0)
+'''
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@contextmanager
+def dask(port: int) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """A scheduler at a port, and two workers, each a process of its own."""
+    from distributed import Client
+
+    address, cli = f"tcp://127.0.0.1:{port}", [sys.executable, "-m", "distributed.cli.dask_"]
+    scheduler = [*cli[:2], f"{cli[2]}scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
+    worker = [
+        *cli[:2],
+        f"{cli[2]}worker",
+        address,
+        "--nworkers",
+        "1",
+        "--nthreads",
+        "1",
+        "--no-dashboard",
+        "--no-nanny",
+    ]
+    started = [subprocess.Popen(scheduler, **QUIET), *(subprocess.Popen(worker, **QUIET) for _ in range(2))]
+    try:
+        with Client(address, timeout=60) as client:
+            client.wait_for_workers(2, timeout=60)
+        yield started
+    finally:
+        for process in reversed(started):
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    port = free_port()
+    with dask(port):
+        yield f"tcp://127.0.0.1:{port}"
+
+
+def test_dask_makes_the_same_table(tmp_path, address, alone):
+    done = command("sweep", experiment(tmp_path), "--out", tmp_path / "out", "--dask", address, "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    assert contents(tmp_path / "out") == alone
+
+
+def test_a_dask_address_that_nobody_answers_is_an_error_in_ten_seconds(tmp_path):
+    begun = time.monotonic()
+    done = command("sweep", experiment(tmp_path), "--out", tmp_path / "out", "--dask", f"tcp://127.0.0.1:{free_port()}")
+    assert time.monotonic() - begun < 25  # starting Python and Dask on a busy machine included
+    assert done.returncode == 3
+    assert "dcsim: error: --dask: no Dask scheduler answers (got 'tcp://127.0.0.1:" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def diary(folder: Path) -> Path:
+    """An experiment whose workload writes down each time it is read."""
+    (folder / "plugins" / "workloads").mkdir(parents=True)
+    (folder / "plugins" / "workloads" / "diary.py").write_text(READER.replace("DIARY", f"{folder}/read"))
+    base = BASE[: BASE.index("[workload]")] + '[workload]\nuse = "diary"\n'
+    return experiment(folder, base=base)
+
+
+def test_a_trace_is_parsed_once_for_all_workers_of_dask(tmp_path, address):
+    words = ["--out", tmp_path / "out", "--plugins", tmp_path / "plugins", "--dask", address]
+    done = command("sweep", diary(tmp_path), *words)
+    assert done.returncode == 0, done.stderr
+    assert "12 runs: 12 done" in done.stdout
+    assert (tmp_path / "read").read_text() == "read "
+
+
+def test_a_worker_that_does_not_see_the_folder_parses_a_trace_once(tmp_path):
+    diary(tmp_path)
+    loaded = load(tmp_path / "queue.toml", plugins=[tmp_path / "plugins"])
+    for number in range(3):
+        assert work_there(Task(number, loaded), tmp_path / "elsewhere" / "traces").error is None
+    assert (tmp_path / "read").read_text() == "read "
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def begun(folder: Path, port: int, runs: int) -> subprocess.Popen[str]:
+    """A sweep on Dask of which at least so many runs are done."""
+    words = ["sweep", folder / "experiment.toml", "--out", folder / "out", "--dask", f"tcp://127.0.0.1:{port}"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    made = subprocess.Popen([sys.executable, "-m", "dcsim", *words], env=environment, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while kept(folder / "out" / "sizes" / "runs.sqlite") < runs and made.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return made
+
+
+def test_a_scheduler_that_is_killed_is_an_error_and_the_same_command_goes_on(tmp_path):
+    port = free_port()
+    path = experiment(tmp_path, EXPERIMENT.replace("seeds = 3", "seeds = 4"), LONG)
+    with dask(port) as processes:
+        sweep = begun(tmp_path, port, 2)
+        for process in processes:
+            process.send_signal(signal.SIGKILL)
+        _, said = sweep.communicate(timeout=90)
+    assert sweep.returncode == 3
+    assert f"dcsim: error: --dask: the Dask scheduler is gone (got 'tcp://127.0.0.1:{port}')" in said
+    assert "the same command makes what is left" in said
+    assert len(said.splitlines()) == 1
+    finished = kept(tmp_path / "out" / "sizes" / "runs.sqlite")
+    assert 2 <= finished < 16
+    seen = []
+    with dask(port):
+        dcsim.sweep(path, tmp_path / "out", dask=f"tcp://127.0.0.1:{port}", progress=seen.append)
+    assert (seen[-1].kept, seen[-1].done, seen[-1].failed) == (finished, 16 - finished, 0)
+    dcsim.sweep(path, tmp_path / "here", workers=2)
+    assert contents(tmp_path / "out") == contents(tmp_path / "here")
+
+
+def test_a_worker_of_dask_that_is_killed_costs_nothing(tmp_path):
+    port = free_port()
+    experiment(tmp_path, EXPERIMENT, LONG)
+    with dask(port) as processes:
+        sweep = begun(tmp_path, port, 1)
+        processes[1].send_signal(signal.SIGKILL)
+        _, said = sweep.communicate(timeout=90)
+    assert sweep.returncode == 0, said
+    assert kept(tmp_path / "out" / "sizes" / "runs.sqlite") == 12
