@@ -102,7 +102,8 @@ def attention_core(model: Model, plan: Plan, at: Rates) -> Times:
     """Scores, soft-max and context of one micro-batch on one rank; heads are cut by tp, queries by cp.
 
     A fused kernel skips the half above the diagonal and computes scores again backward (2.5 x forward), at the speed
-    that its generation has (`Plan.flash`). Unfused, the whole square is computed and passes through memory about five times each way.
+    that its generation has (`Plan.flash`). Unfused, the whole square is computed and passes through memory about five
+    times each way.
     """
     heads = model.heads * (1.0 / plan.tp)
     value_dim = model.v_head_dim if model.v_head_dim > 0.0 else model.head_dim
