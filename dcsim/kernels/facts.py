@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 NONE, SELECTIVE, FULL = 0.0, 1.0, 2.0  # recompute
+HOST = 3.0  # full recompute from inputs of layers that the host keeps; memory alone knows it
 UNSHARDED, ZERO1, ZERO2, ZERO3, HSDP = 0.0, 1.0, 2.0, 3.0, 4.0  # what data-parallel ranks divide; FSDP is ZERO3
 GPIPE, ONE_F_ONE_B, ZB_H1, ZB_H2, DUALPIPE = 0.0, 1.0, 2.0, 3.0, 4.0  # pipeline schedules; vpp > 1 interleaves 1F1B
 
@@ -60,11 +61,12 @@ class Plan(NamedTuple):
     sharding: float = UNSHARDED
     sequence_parallel: float = 0.0
     recompute: float = NONE
-    flash: float = 1.0
+    flash: float = 1.0  # speed of the fused attention kernel over that of FlashAttention-2; 0: no fused kernel
     schedule: float = ONE_F_ONE_B
     linear_bytes: float = 2.0  # bytes an element of linear layers' operands: 4, 2, 1 (fp8), 0.5 (fp4)
     gradient_bytes: float = 4.0
     optimizer_bytes: float = 12.0  # states read and written: fp32 master and two moments; 8 for SGD with momentum
+    accumulate_b: float = 0.0  # bytes a parameter held that adding up gradients moves, each micro-batch
     overlap_dp: float = 1.0  # 1: gradients travel while backward still runs
     sum_whole: float = 0.0  # 1: ZeRO-1 and 2 all-reduce gradients, though each rank needs its shard of them alone
     dropout: float = 0.0  # 1: masks are kept for backward

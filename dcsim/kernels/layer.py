@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from dcsim.kernels.facts import Model, Plan
 from dcsim.kernels.inlined import inlined
+from dcsim.kernels.memory import attention_parameters
 from dcsim.kernels.roofline import TILE_ROWS, Rates, product
 
 FORWARD_KERNELS = 14.0  # launched for one layer: products, attention, norms, activation, residuals
@@ -28,6 +29,13 @@ class Times(NamedTuple):
     input_s: float  # backward: gradients of activations
     weight_s: float  # backward: gradients of weights
     memory_s: float  # part of all three that device memory bounds
+
+
+class Held(NamedTuple):
+    """Parameters on one rank before data-parallel ranks share them out: routed experts, and all others."""
+
+    dense: float
+    routed: float
 
 
 @inlined
@@ -64,6 +72,25 @@ def sparse_share(model: Model) -> float:
 
 
 @inlined
+def layer_parameters(model: Model, plan: Plan) -> Held:
+    """Parameters of the average layer on one rank."""
+    sparse = sparse_share(model)
+    matrices = (2.0 + model.gated) * model.hidden
+    crossed = 1.0 + model.cross_layers / model.layers
+    width = (1.0 - sparse) * model.ffn_hidden + sparse * model.shared_hidden
+    dense = attention_parameters(model) * crossed + matrices * width
+    routed = sparse * matrices * model.expert_hidden * model.experts
+    return Held(dense * (1.0 / plan.tp), routed / (plan.tp * plan.ep))
+
+
+@inlined
+def accumulated(parameters: float, plan: Plan, at: Rates) -> Times:
+    """Adding the gradients of one micro-batch to those before, where the product itself does not."""
+    seconds = plan.accumulate_b * parameters * at.memory_s
+    return Times(0.0, 0.0, seconds, seconds)
+
+
+@inlined
 def moved(forward_b: float, backward_b: float, at: Rates) -> Times:
     """Work that only moves bytes."""
     forward_s, input_s = forward_b * at.memory_s, backward_b * at.memory_s
@@ -74,8 +101,9 @@ def moved(forward_b: float, backward_b: float, at: Rates) -> Times:
 def attention_core(model: Model, plan: Plan, at: Rates) -> Times:
     """Scores, soft-max and context of one micro-batch on one rank; heads are cut by tp, queries by cp.
 
-    A fused kernel skips the half above the diagonal and computes scores again backward (2.5 x forward). Unfused, the
-    whole square is computed and passes through memory about five times each way.
+    A fused kernel skips the half above the diagonal and computes scores again backward (2.5 x forward), at the speed
+    that its generation has (`Plan.flash`). Unfused, the whole square is computed and passes through memory about five
+    times each way.
     """
     heads = model.heads * (1.0 / plan.tp)
     value_dim = model.v_head_dim if model.v_head_dim > 0.0 else model.head_dim
@@ -86,7 +114,7 @@ def attention_core(model: Model, plan: Plan, at: Rates) -> Times:
         seen = 0.5 if model.causal > 0.0 else 1.0
         if 0.0 < model.window < seen * plan.seq_len:
             seen = model.window / plan.seq_len
-        forward_s = 2.0 * seen * (pairs + at.idle_rows * plan.seq_len) * width * at.attention_s
+        forward_s = 2.0 * seen * (pairs + at.idle_rows * plan.seq_len) * width * at.attention_s / plan.flash
         return Times(forward_s, 2.5 * forward_s, 0.0, 0.0)
     flop_s = at.half_s if model.head_dim % ALIGNED == 0.0 else at.vector_s
     products_s = 2.0 * pairs * (width + 2.0 * at.half_fill) * flop_s
@@ -158,4 +186,5 @@ def head(model: Model, plan: Plan, at: Rates) -> Times:
     tokens = plan.micro_batch * plan.seq_len * (1.0 / plan.cp)
     columns = model.vocab * (1.0 / plan.tp)
     logits = linear(tokens, columns, model.hidden, 2.0, at)
+    logits = add(logits, accumulated(model.hidden * columns, plan, at))
     return add(logits, moved(8.0 * tokens * columns, 8.0 * tokens * columns, at))

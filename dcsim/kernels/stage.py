@@ -13,10 +13,12 @@ from dcsim.kernels.layer import (
     FORWARD_KERNELS,
     GATED_KERNELS,
     Times,
+    accumulated,
     add,
     attention_core,
     elementwise,
     experts,
+    layer_parameters,
     mix,
     mlp,
     projections,
@@ -98,7 +100,9 @@ def _work(model: Model, plan: Plan, tokens: float, sparse: float, core: Times, a
     if model.cross_layers > 0.0:
         crossed = model.cross_layers / model.layers
         attention, norms = mix(nothing, attention, 1.0 + crossed), mix(nothing, norms, 1.0 + 0.5 * crossed)
-    return add(add(attention, norms), block)
+    held = layer_parameters(model, plan)
+    summed = accumulated(held.dense + held.routed, plan, at)
+    return add(add(attention, norms), add(block, summed))
 
 
 @inlined

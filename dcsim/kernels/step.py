@@ -17,7 +17,7 @@ from dcsim.kernels.pipeline import bubble_s, exposed_sends_s, stage_layers
 from dcsim.kernels.roofline import rates
 from dcsim.kernels.stage import busy_s, one_layer, traffic_s
 from dcsim.kernels.synchronise import data_parallel
-from dcsim.kernels.traffic import send_s
+from dcsim.kernels.traffic import gather_s, road, send_s
 
 Rows = NDArray[np.float64]
 
@@ -129,13 +129,17 @@ def _idle_s(model: Model, plan: Plan, layer) -> float:  # type: ignore[no-untype
 
 @inlined
 def _sends_s(model: Model, plan: Plan, device: Device, count: float, slack_s: float) -> float:
-    """Exposed sends between stages."""
+    """Exposed sends between stages.
+
+    Each of the tp ranks sends its share, and the next stage gathers it by links unless it wants shares alone
+    (sequence parallelism): scatter and gather of Narayanan 2021 (arXiv 2104.04473, section 4.1).
+    """
     if plan.pp <= 1.0:
         return 0.0
     size_b = 2.0 * plan.micro_batch * plan.seq_len * (1.0 / plan.cp) * model.hidden
-    if plan.sequence_parallel > 0.0:
-        size_b *= 1.0 / plan.tp
-    one_s = send_s(size_b, device, plan.tp * plan.cp * plan.dp)
+    one_s = send_s(size_b * (1.0 / plan.tp), device, plan.tp * plan.cp * plan.dp)
+    if plan.tp > 1.0 and plan.sequence_parallel <= 0.0:
+        one_s += gather_s(size_b, road(device, 1.0, plan.tp, device.nic_share_tp))
     return exposed_sends_s(plan.schedule, plan.pp, plan.vpp, count, one_s, slack_s)
 
 

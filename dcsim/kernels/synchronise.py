@@ -6,16 +6,8 @@ from typing import NamedTuple
 
 from dcsim.kernels.facts import HSDP, UNSHARDED, ZERO3, Device, Model, Plan
 from dcsim.kernels.inlined import inlined
-from dcsim.kernels.layer import GRADIENT_BYTES, sparse_share
-from dcsim.kernels.memory import attention_parameters
+from dcsim.kernels.layer import GRADIENT_BYTES, Held, layer_parameters
 from dcsim.kernels.traffic import Road, all_reduce_s, exposed_s, gather_s, road
-
-
-class Held(NamedTuple):
-    """Parameters on one rank before data-parallel ranks share them out: routed experts, and all others."""
-
-    dense: float
-    routed: float
 
 
 class Cover(NamedTuple):
@@ -35,18 +27,10 @@ class Shared(NamedTuple):
 @inlined
 def held_parameters(model: Model, plan: Plan) -> Held:
     """Parameters of one rank of an average stage, with the embedding and, untied on one stage, the head."""
-    sparse = sparse_share(model)
-    matrices = (2.0 + model.gated) * model.hidden
-    crossed = 1.0 + model.cross_layers / model.layers
-    width = (1.0 - sparse) * model.ffn_hidden + sparse * model.shared_hidden
-    dense = attention_parameters(model) * crossed + matrices * width
-    routed = sparse * matrices * model.expert_hidden * model.experts
+    layer = layer_parameters(model, plan)
     tables = 1.0 if plan.pp > 1.0 or model.tied > 0.0 else 2.0
-    layers, share = model.layers * (1.0 / plan.pp), 1.0 / plan.tp
-    return Held(
-        (layers * dense + tables * model.vocab * model.hidden) * share,
-        layers * routed / (plan.tp * plan.ep),
-    )
+    layers = model.layers * (1.0 / plan.pp)
+    return Held(layers * layer.dense + tables * model.vocab * model.hidden * (1.0 / plan.tp), layers * layer.routed)
 
 
 @inlined

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.kernels.facts import FULL, NONE, SELECTIVE, ZERO3, Model, Plan
+from dcsim.kernels.facts import FULL, HOST, NONE, SELECTIVE, ZERO3, Model, Plan
 from dcsim.kernels.memory import stage_memory
 from dcsim.scenario import presets
 
@@ -22,8 +22,8 @@ MASTER_B = 2.0
 """Bytes a parameter that FSDP and XLA programs save: their fp32 weights are the master copy, cast when gathered."""
 
 
-PLAIN = re.compile("deepspeed|nanotron|colossal|hugging", re.IGNORECASE)
-"""Frameworks of plain PyTorch modules, whose elementwise work is not fused."""
+PLAIN = re.compile("^(?!.*megatron).*deepspeed|nanotron|colossal|hugging", re.IGNORECASE)
+"""Frameworks of plain PyTorch modules without fused elementwise work; Megatron-DeepSpeed has Megatron's kernels."""
 
 XLA = re.compile("jax|maxtext|pax", re.IGNORECASE)
 """Frameworks whose programs XLA compiles."""
@@ -65,13 +65,20 @@ def as_kept(plan: Plan, framework: str) -> Plan:
     """The plan with what frameworks are known to keep, by the name of the framework.
 
     XLA programs divide the residual stream by tp, as sequence parallelism does (MaxText's logical axis rules). FSDP's
-    sharded fp32 weights are the master copy too.
+    sharded fp32 weights are the master copy too. `selective` of FSDP and XLA names no set of tensors: the least that it
+    can mean is full. Megatron-DeepSpeed's scripts for ZeRO-3 keep checkpoints on the host (`--checkpoint-in-cpu`:
+    bigscience-workshop/bigscience, experiments/gpt2-meg-ds-zero).
     """
+    sharded, xla = plan.sharding >= ZERO3, XLA.search(framework)
+    if plan.recompute == SELECTIVE and (sharded or xla):
+        plan = plan._replace(recompute=FULL)
+    elif plan.recompute == FULL and sharded and "deepspeed" in framework.lower():
+        plan = plan._replace(recompute=HOST)
     if PLAIN.search(framework):
         plan = plan._replace(kept_factor=eager_factor())
-    elif plan.sharding >= ZERO3:
+    elif sharded:
         plan = plan._replace(optimizer_bytes=plan.optimizer_bytes - MASTER_B)
-    if XLA.search(framework) and plan.tp > 1.0:
+    if xla and plan.tp > 1.0:
         plan = plan._replace(sequence_parallel=1.0)
     return plan
 

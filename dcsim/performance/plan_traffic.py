@@ -179,11 +179,13 @@ def _to_all(domains: Ints, members: Ints, away_b: Floats) -> Legs:
 
 
 def _stages(model: Model, plan: Plan, stage: Ints) -> Iterator[Legs]:
-    """Activations to the next stage and gradients back, of every chunk. stage: domains, shape (pp, ranks of each)."""
+    """Activations to the next stage and gradients back, of every chunk: each tensor-parallel rank sends its share.
+
+    stage: domains, shape (pp, ranks of each).
+    """
     if plan.pp <= 1.0:
         return
-    sent_b = 2.0 * _micro_batches(plan) * plan.micro_batch * plan.seq_len / plan.cp * model.hidden
-    sent_b /= plan.tp if plan.sequence_parallel > 0.0 else 1.0
+    sent_b = 2.0 * _micro_batches(plan) * plan.micro_batch * plan.seq_len * model.hidden / (plan.cp * plan.tp)
     for here, there, chunks in ((stage[:-1], stage[1:], plan.vpp), (stage[-1:], stage[:1], plan.vpp - 1.0)):
         away = (here != there) & (chunks > 0.0)
         ends = here[away], there[away]

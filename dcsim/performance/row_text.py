@@ -44,11 +44,40 @@ SYSTEMS = (("DGX-2|DGX-1", 100.0), ("DGX-?A100|Selene", 200.0), ("DGX-?[HB]\\d00
 """Gbit/s of NICs an accelerator in systems with a name (NVIDIA's DGX data sheets; Selene is made of DGX A100)."""
 
 
+OMNI_PATH = 0.17
+"""What NCCL makes of Omni-Path, over what it makes of InfiniBand of the same rate. Without a plug-in it goes through
+verbs, which pass 3.7 to 4.0 of a port's 12.5 GB/s (openucx/ucx, issue 3196); three all-reduces over nodes of four ports
+ran at 40, 54 and 85 of 400 Gb/s (bigscience-workshop/bigscience, experiments/bandwidth): 54/400 over 0.8, which is
+InfiniBand's (collectives_measured.csv)."""
+
+FIRST_GENERATION = 0.5
+"""Speed of the first FlashAttention over that of the second (Dao 2023, arXiv 2307.08691, abstract: "around 2x")."""
+
+
 def framework_family(text: str, fused: bool = True) -> str:
     """The family of a framework by its name; `unfused` where attention is no fused kernel."""
     if not fused:
         return "unfused"
     return next(family for family, words in FRAMEWORK_WORDS if re.search(words, text, re.IGNORECASE))
+
+
+def attention_speed(text: str, accelerator: str) -> float:
+    """Speed of a framework's fused attention over that of FlashAttention-2.
+
+    llm-foundry's benchmarks on A100 ran its first generation in Triton (its scripts/train/benchmarking: README's tables
+    by torch 1.13, `submit_benchmarks.py` of that time with `--attn_impl triton`; the later sweep on H100 says `flash`).
+    """
+    first = "llm-foundry" in text and accelerator.startswith("A100")
+    return FIRST_GENERATION if first else 1.0
+
+
+def accumulate_b(family: str, gradient_b: float) -> float:
+    """Bytes a parameter that adding up the gradients of a micro-batch moves, beyond the product that makes them.
+
+    Megatron Core adds within the product (its `gradient_accumulation_fusion`), XLA within the program. Others read the
+    16-bit gradient, and read and write the sum (PyTorch's autograd; nanotron's and DeepSpeed's fp32 accumulators).
+    """
+    return 2.0 + 2.0 * gradient_b if family in ("pytorch", "unfused") else 0.0
 
 
 def hides_gradients(text: str, family: str, sharded: bool) -> bool:
@@ -83,7 +112,8 @@ def nic_b_per_s(text: str, per_node: float) -> float | None:
     rates = [int(count) * _number(rate) for part in parts for count, rate in _PORTS.findall(part)]
     rates = rates or [_number(rate) for part in parts for rate in _WHOLE.findall(part)]
     if rates:
-        return max(rates) * GBIT_B_PER_S / per_node
+        share = OMNI_PATH if re.search("omni-?path", text, re.IGNORECASE) else 1.0
+        return share * max(rates) * GBIT_B_PER_S / per_node
     kept = ", ".join(parts)
     if "per GPU" in kept:
         return next((rate * GBIT_B_PER_S for name, rate in GENERATIONS.items() if name in kept), None)

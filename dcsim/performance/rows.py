@@ -25,6 +25,8 @@ from dcsim.performance.devices import ELEMENT_B, scale_up_domain
 from dcsim.performance.memory import as_kept, least_recompute
 from dcsim.performance.row_text import (
     accelerator_preset,
+    accumulate_b,
+    attention_speed,
     framework_family,
     hides_gradients,
     nic_b_per_s,
@@ -342,6 +344,8 @@ def plan_of(row: Row, model: Model, accelerator: Accelerator, framework: str, as
             batch *= max(1.0, round(USUAL_BATCH_TOKENS / (batch * seq_len)))
     parallel = row.get("sequence_parallel")
     precision, text = row.get("precision") or "", row.get("framework") or ""
+    gradient_b = 2.0 if precision == "fp16" else 4.0
+    whole = sharding <= facts.ZERO1 and batch > dp * micro  # gradients of micro-batches add up before they are divided
     return Plan(
         tp=tp,
         pp=pp,
@@ -355,8 +359,9 @@ def plan_of(row: Row, model: Model, accelerator: Accelerator, framework: str, as
         sharding=sharding,
         sequence_parallel=float(parallel == "y" if parallel else framework == "megatron" and tp > 1.0),
         recompute=RECOMPUTE.get(row.get("recompute") or "", facts.NONE),
-        flash=float(row.get("flash_attention") != "n"),
-        gradient_bytes=2.0 if precision == "fp16" else 4.0,
+        flash=0.0 if row.get("flash_attention") == "n" else attention_speed(text, accelerator.name),
+        gradient_bytes=gradient_b,
+        accumulate_b=accumulate_b(framework, gradient_b) if whole else 0.0,
         overlap_dp=float(hides_gradients(text, framework, sharding > facts.UNSHARDED)),
         sum_whole=float(sums_whole(text, precision, pp)),
     )

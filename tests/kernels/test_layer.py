@@ -3,7 +3,17 @@
 import pytest
 
 from dcsim.kernels.facts import FULL, Device, Model, Plan
-from dcsim.kernels.layer import attention_core, experts, head, linear, mlp, projections, sparse_share
+from dcsim.kernels.layer import (
+    accumulated,
+    attention_core,
+    experts,
+    head,
+    layer_parameters,
+    linear,
+    mlp,
+    projections,
+    sparse_share,
+)
 from dcsim.kernels.roofline import rates
 from dcsim.kernels.stage import one_layer, waited_s
 
@@ -49,6 +59,40 @@ def test_fused_attention_skips_half_and_computes_scores_again_backward():
     assert core.input_s == pytest.approx(2.5 * forward_s)
 
 
+def test_the_first_generation_of_fused_attention_takes_twice_as_long():
+    first = attention_core(MODEL, PLAN._replace(flash=0.5), AT)
+    assert first.forward_s == pytest.approx(2 * attention_core(MODEL, PLAN, AT).forward_s)
+    assert first.input_s == pytest.approx(2.5 * first.forward_s)
+
+
+def test_gradients_that_no_product_adds_up_pass_through_memory():
+    # a layer: h (a e + 2 k e) + a e h + 3 h f parameters; the 16-bit gradient read, the fp32 sum read and written
+    parameters = 4096 * (4096 + 2048) + 4096 * 4096 + 3 * 4096 * 16384
+    inside, beside = (one_layer(MODEL, PLAN._replace(accumulate_b=b), DEVICE, AT) for b in (0.0, 10.0))
+    assert beside.weight_s - inside.weight_s == pytest.approx(10 * parameters / 1e15)
+    assert beside.memory_s - inside.memory_s == pytest.approx(10 * parameters / 1e15)
+    assert (beside.forward_s, beside.input_s) == (inside.forward_s, inside.input_s)
+
+
+def test_a_rank_adds_up_the_gradients_that_it_holds():
+    sparse = MODEL._replace(experts=8.0, top_k=2.0, expert_hidden=1024.0)
+    whole_rank = layer_parameters(sparse, PLAN)
+    shared = layer_parameters(sparse, PLAN._replace(tp=2.0, ep=4.0))
+    assert whole_rank.routed == 8 * 3 * 4096 * 1024  # nothing but experts in the feed-forward part
+    assert (shared.dense, shared.routed) == (whole_rank.dense / 2, whole_rank.routed / 8)
+
+
+def test_the_head_adds_up_its_gradients_too():
+    inside, beside = (head(MODEL, PLAN._replace(accumulate_b=b), AT) for b in (0.0, 10.0))
+    assert beside.weight_s - inside.weight_s == pytest.approx(10 * 4096 * 32000 / 1e15)
+
+
+def test_twice_the_memory_bandwidth_halves_adding_up():
+    fast = rates(DEVICE._replace(memory_b_per_s=2e15), 2.0)
+    plan = PLAN._replace(accumulate_b=6.0)
+    assert whole(accumulated(1e9, plan, fast)) == pytest.approx(whole(accumulated(1e9, plan, AT)) / 2)
+
+
 def test_unfused_attention_computes_the_square_and_moves_it():
     core = attention_core(MODEL, PLAN._replace(flash=0.0), AT)
     square = 2 * 32 * 2048**2
@@ -80,7 +124,8 @@ def test_full_recompute_adds_one_forward_pass_and_its_traffic():
 
 
 def test_adapters_compute_no_gradient_of_frozen_weights():
-    assert one_layer(MODEL._replace(trainable=0.0), PLAN, DEVICE, AT).weight_s == 0.0
+    plan = PLAN._replace(accumulate_b=10.0)
+    assert one_layer(MODEL._replace(trainable=0.0), plan, DEVICE, AT).weight_s == 0.0
 
 
 def test_experts_compute_top_k_products_a_token():

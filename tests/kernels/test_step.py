@@ -44,6 +44,17 @@ def test_twice_the_batch_costs_everything_but_the_bubble_and_the_end_twice():
     assert (two.bubble_s, two.dp_s, two.optimizer_s) == pytest.approx((one.bubble_s, one.dp_s, one.optimizer_s))
 
 
+def test_stages_send_shares_and_gather_them_by_links():
+    # 96 layers on 8 stages, 64 micro-batches: 14 sends to fill and drain; the last stage, with the head, is the slowest
+    # and its wait hides the others. 2 s h bytes, an eighth by NIC, then seven eighths of the whole by NVLink.
+    plain = DEVICE._replace(
+        nic_latency_s=0.0, link_latency_s=0.0, nic_efficiency=1.0, link_efficiency=1.0, nic_b_per_s=25e12
+    )
+    size_b = 2 * 2048 * 12288
+    gathered = step(device=plain).pp_s - step(plan=PLAN._replace(sequence_parallel=1.0), device=plain).pp_s
+    assert gathered == pytest.approx(14 * 7 / 8 * size_b / 300e9)
+
+
 def test_twice_the_nic_halves_gradient_traffic_that_nothing_hides():
     bare = PLAN._replace(overlap_dp=0.0)
     slow = step(plan=bare, device=DEVICE._replace(nic_latency_s=0.0))

@@ -12,10 +12,10 @@ from itertools import count
 from typing import NamedTuple
 
 from dcsim.kernels.facts import Device, Model, Plan
-from dcsim.kernels.layer import attention_core, elementwise, head, mlp, projections
+from dcsim.kernels.layer import accumulated, attention_core, elementwise, head, layer_parameters, mlp, projections
 from dcsim.kernels.roofline import rates
 from dcsim.kernels.stage import launches_of, waited_s
-from dcsim.kernels.traffic import all_reduce_s, road, send_s
+from dcsim.kernels.traffic import all_reduce_s, gather_s, road, send_s
 
 FORWARD, INPUT, WEIGHT, BACKWARD = "forward", "input gradients", "weight gradients", "both gradients"
 
@@ -172,12 +172,13 @@ def step_s(model: Model, plan: Plan, device: Device, order: Order = one_f_one_b)
     attention, core = projections(model, plan, tokens, at), attention_core(model, plan, at)
     norms, dense = elementwise(model, plan, tokens, at), mlp(model, plan, tokens, model.ffn_hidden / plan.tp, at)
     last = head(model, plan, at)
-    reduce_s = 0.0
-    if plan.tp > 1.0:
-        reduce_s = all_reduce_s(2.0 * tokens * model.hidden, road(device, 1.0, plan.tp))
+    held = layer_parameters(model, plan)
+    summed = accumulated(held.dense, plan, at)
+    size_b, links = 2.0 * tokens * model.hidden, road(device, 1.0, plan.tp)
+    reduce_s = all_reduce_s(size_b, links) if plan.tp > 1.0 else 0.0
     layers = int(model.layers / (plan.pp * plan.vpp))
 
-    parts = (attention, core, norms, dense)
+    parts = (attention, core, norms, dense, summed)
     forward_s, backward_s = sum(p.forward_s for p in parts), sum(p.input_s + p.weight_s for p in parts)
     launches = launches_of(model, plan, 0.0)
     waits_s = [
@@ -193,8 +194,9 @@ def step_s(model: Model, plan: Plan, device: Device, order: Order = one_f_one_b)
         layer = [part.input_s for part in parts] + [part.weight_s for part in parts] + [reduce_s, reduce_s, waits_s[1]]
         return ([last.input_s, last.weight_s] if ends else []) + layer * layers
 
-    size_b = 2.0 * tokens * model.hidden / (plan.tp if plan.sequence_parallel > 0.0 else 1.0)
-    hop_s = send_s(size_b, device, plan.tp) if plan.pp > 1.0 else 0.0
+    hop_s = send_s(size_b / plan.tp, device, plan.tp) if plan.pp > 1.0 else 0.0
+    if plan.tp > 1.0 and plan.pp > 1.0 and not plan.sequence_parallel:
+        hop_s += gather_s(size_b, links)  # the next stage makes one of the shares that its ranks were sent
     micros = int(plan.global_batch / plan.micro_batch)
     _, ended = Oracle(int(plan.pp), micros, order, pieces, hop_s, int(plan.vpp)).run()
     return max(ended.values())

@@ -60,17 +60,18 @@ def test_legs_carry_what_the_step_waits_for_where_nics_are_slow(name: str):
 
 
 def test_stages_send_every_micro_batch_on_and_gradients_back():
-    # Two stages of a server each, four micro-batches of 4,096 tokens of 8,192 values of 2 B, from all of eight ranks.
+    # Two stages of a server each, four micro-batches of 4,096 tokens of 8,192 values of 2 B, an eighth from each rank.
     plan = ONE._replace(pp=2.0, dp=1.0, global_batch=4.0)
-    one_way_b = 4 * 4096 * 8192 * 2 * 8
+    one_way_b = 4 * 4096 * 8192 * 2
     legs = of_transformer(DENSE, plan, (8, 8))
     assert [legs.kind.tolist(), legs.here.tolist(), legs.there.tolist()] == [[PP, PP], [0, 1], [1, 0]]
     assert legs.sent_b.tolist() == [one_way_b] * 2
     # Two chunks a stage: forward 0 1 0 1, so over each boundary twice one way and once back, and so do gradients.
     chunks = of_transformer(DENSE, plan._replace(vpp=2.0), (8, 8))
     assert chunks.sent_b.tolist() == [3 * one_way_b] * 2
-    # With sequence parallelism a rank sends its part alone.
-    assert of_transformer(DENSE, plan._replace(sequence_parallel=1.0), (8, 8)).sent_b.tolist() == [one_way_b / 8] * 2
+    # Ranks that have a stage for themselves send all of it.
+    alone = of_transformer(DENSE, plan._replace(tp=1.0, dp=8.0, global_batch=8.0), (8, 8))
+    assert alone.sent_b[alone.kind == PP].tolist() == [8 * 4096 * 8192 * 2] * 2
 
 
 def test_data_parallel_rings_stay_among_the_servers_of_their_stage():

@@ -123,6 +123,36 @@ def test_how_a_framework_sums_gradients_is_a_fact_of_its_code(change, hidden, wh
     assert (plan.overlap_dp, plan.sum_whole) == (hidden, whole)
 
 
+@pytest.mark.parametrize(
+    ("change", "moved_b"),
+    [
+        ({"framework": "nanotron"}, 10.0),  # reads 16 bits, reads and writes 32
+        ({"framework": "Megatron-DeepSpeed", "flash_attention": "n", "precision": "fp16"}, 6.0),
+        ({"framework": "Megatron-DeepSpeed", "flash_attention": "n"}, 10.0),
+        ({}, 0.0),  # Megatron Core: within the product
+        ({"framework": "MaxText (JAX)"}, 0.0),
+        ({"framework": "nanotron", "sharding": "fsdp"}, 0.0),  # shards add up
+        ({"framework": "nanotron", "sharding": "zero2"}, 0.0),
+        ({"framework": "nanotron", "global_batch": "1"}, 0.0),  # one micro-batch
+    ],
+)
+def test_gradients_of_micro_batches_pass_through_memory_where_no_product_adds_them_up(change, moved_b):
+    assert configuration(ROW | change).plan.accumulate_b == moved_b
+
+
+def test_attention_of_the_first_generation_is_half_as_fast():
+    triton = {"framework": "Composer/llm-foundry FSDP", "accelerator": "A100-80GB-SXM"}
+    assert configuration(ROW | triton).plan.flash == 0.5
+    assert configuration(ROW | triton | {"accelerator": "H100-80GB-SXM"}).plan.flash == 1.0
+    assert configuration(ROW | triton | {"flash_attention": "n"}).plan.flash == 0.0
+
+
+def test_collectives_get_a_sixth_of_omni_path():
+    infiniband, omni_path = (nic_b_per_s(f"4x 100 Gb/s {name}", 4.0) for name in ("EDR", "OmniPath (Jean Zay)"))
+    assert infiniband == 12.5e9
+    assert omni_path == pytest.approx(54 / 400 / 0.8 * 12.5e9, rel=0.01)
+
+
 def test_deepspeed_is_megatron_s_only_where_it_says_so():
     assert framework_family("NGC PyTorch Release 24.01 Deepspeed N8") == "pytorch"
     assert framework_family("Megatron-DeepSpeed", fused=False) == "unfused"

@@ -86,6 +86,8 @@ def test_the_slowest_stage_sets_the_pace() -> None:
         ({"tp": 4.0, "sequence_parallel": 1.0}, one_f_one_b),
         ({"pp": 4.0}, one_f_one_b),
         ({"tp": 2.0, "pp": 4.0, "sequence_parallel": 1.0}, one_f_one_b),
+        ({"tp": 2.0, "pp": 4.0}, one_f_one_b),
+        ({"pp": 4.0, "accumulate_b": 10.0}, one_f_one_b),
         ({"pp": 4.0, "schedule": facts.GPIPE}, gpipe),
         ({"pp": 2.0, "vpp": 4.0}, interleaved(4)),
     ],
@@ -130,6 +132,7 @@ def test_zero_bubbles_hide_short_sends(stages: int, micros: int) -> None:
     [
         ({"pp": 4.0}, one_f_one_b, 2e9),  # a send takes longer than the forward pass of a stage
         ({"pp": 4.0}, one_f_one_b, 20e9),
+        ({"pp": 4.0, "tp": 2.0}, one_f_one_b, 20e9),
         ({"pp": 4.0, "schedule": facts.GPIPE}, gpipe, 2e9),
         ({"pp": 2.0, "vpp": 2.0}, interleaved(2), 5e9),  # as long as the forward pass of a chunk
     ],
