@@ -61,7 +61,7 @@ class Plan(NamedTuple):
     sharding: float = UNSHARDED
     sequence_parallel: float = 0.0
     recompute: float = NONE
-    flash: float = 1.0  # speed of the fused attention kernel over that of FlashAttention-2; 0: no fused kernel
+    flash: float = 1.0
     schedule: float = ONE_F_ONE_B
     linear_bytes: float = 2.0  # bytes an element of linear layers' operands: 4, 2, 1 (fp8), 0.5 (fp4)
     gradient_bytes: float = 4.0

@@ -101,9 +101,8 @@ def moved(forward_b: float, backward_b: float, at: Rates) -> Times:
 def attention_core(model: Model, plan: Plan, at: Rates) -> Times:
     """Scores, soft-max and context of one micro-batch on one rank; heads are cut by tp, queries by cp.
 
-    A fused kernel skips the half above the diagonal and computes scores again backward (2.5 x forward), at the speed
-    that its generation has (`Plan.flash`). Unfused, the whole square is computed and passes through memory about five
-    times each way.
+    A fused kernel skips the half above the diagonal and computes scores again backward (2.5 x forward). Unfused, the
+    whole square is computed and passes through memory about five times each way.
     """
     heads = model.heads * (1.0 / plan.tp)
     value_dim = model.v_head_dim if model.v_head_dim > 0.0 else model.head_dim
@@ -114,7 +113,7 @@ def attention_core(model: Model, plan: Plan, at: Rates) -> Times:
         seen = 0.5 if model.causal > 0.0 else 1.0
         if 0.0 < model.window < seen * plan.seq_len:
             seen = model.window / plan.seq_len
-        forward_s = 2.0 * seen * (pairs + at.idle_rows * plan.seq_len) * width * at.attention_s / plan.flash
+        forward_s = 2.0 * seen * (pairs + at.idle_rows * plan.seq_len) * width * at.attention_s
         return Times(forward_s, 2.5 * forward_s, 0.0, 0.0)
     flop_s = at.half_s if model.head_dim % ALIGNED == 0.0 else at.vector_s
     products_s = 2.0 * pairs * (width + 2.0 * at.half_fill) * flop_s

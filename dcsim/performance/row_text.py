@@ -50,25 +50,12 @@ verbs, which pass 3.7 to 4.0 of a port's 12.5 GB/s (openucx/ucx, issue 3196); th
 ran at 40, 54 and 85 of 400 Gb/s (bigscience-workshop/bigscience, experiments/bandwidth): 54/400 over 0.8, which is
 InfiniBand's (collectives_measured.csv)."""
 
-FIRST_GENERATION = 0.5
-"""Speed of the first FlashAttention over that of the second (Dao 2023, arXiv 2307.08691, abstract: "around 2x")."""
-
 
 def framework_family(text: str, fused: bool = True) -> str:
     """The family of a framework by its name; `unfused` where attention is no fused kernel."""
     if not fused:
         return "unfused"
     return next(family for family, words in FRAMEWORK_WORDS if re.search(words, text, re.IGNORECASE))
-
-
-def attention_speed(text: str, accelerator: str) -> float:
-    """Speed of a framework's fused attention over that of FlashAttention-2.
-
-    llm-foundry's benchmarks on A100 ran its first generation in Triton (its scripts/train/benchmarking: README's tables
-    by torch 1.13, `submit_benchmarks.py` of that time with `--attn_impl triton`; the later sweep on H100 says `flash`).
-    """
-    first = "llm-foundry" in text and accelerator.startswith("A100")
-    return FIRST_GENERATION if first else 1.0
 
 
 def accumulate_b(family: str, gradient_b: float) -> float:

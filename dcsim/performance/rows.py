@@ -26,7 +26,6 @@ from dcsim.performance.memory import as_kept, least_recompute
 from dcsim.performance.row_text import (
     accelerator_preset,
     accumulate_b,
-    attention_speed,
     framework_family,
     hides_gradients,
     nic_b_per_s,
@@ -359,7 +358,7 @@ def plan_of(row: Row, model: Model, accelerator: Accelerator, framework: str, as
         sharding=sharding,
         sequence_parallel=float(parallel == "y" if parallel else framework == "megatron" and tp > 1.0),
         recompute=RECOMPUTE.get(row.get("recompute") or "", facts.NONE),
-        flash=0.0 if row.get("flash_attention") == "n" else attention_speed(text, accelerator.name),
+        flash=float(row.get("flash_attention") != "n"),
         gradient_bytes=gradient_b,
         accumulate_b=accumulate_b(framework, gradient_b) if whole else 0.0,
         overlap_dp=float(hides_gradients(text, framework, sharding > facts.UNSHARDED)),

@@ -59,12 +59,6 @@ def test_fused_attention_skips_half_and_computes_scores_again_backward():
     assert core.input_s == pytest.approx(2.5 * forward_s)
 
 
-def test_the_first_generation_of_fused_attention_takes_twice_as_long():
-    first = attention_core(MODEL, PLAN._replace(flash=0.5), AT)
-    assert first.forward_s == pytest.approx(2 * attention_core(MODEL, PLAN, AT).forward_s)
-    assert first.input_s == pytest.approx(2.5 * first.forward_s)
-
-
 def test_gradients_that_no_product_adds_up_pass_through_memory():
     # a layer: h (a e + 2 k e) + a e h + 3 h f parameters; the 16-bit gradient read, the fp32 sum read and written
     parameters = 4096 * (4096 + 2048) + 4096 * 4096 + 3 * 4096 * 16384

@@ -140,13 +140,6 @@ def test_gradients_of_micro_batches_pass_through_memory_where_no_product_adds_th
     assert configuration(ROW | change).plan.accumulate_b == moved_b
 
 
-def test_attention_of_the_first_generation_is_half_as_fast():
-    triton = {"framework": "Composer/llm-foundry FSDP", "accelerator": "A100-80GB-SXM"}
-    assert configuration(ROW | triton).plan.flash == 0.5
-    assert configuration(ROW | triton | {"accelerator": "H100-80GB-SXM"}).plan.flash == 1.0
-    assert configuration(ROW | triton | {"flash_attention": "n"}).plan.flash == 0.0
-
-
 def test_collectives_get_a_sixth_of_omni_path():
     infiniband, omni_path = (nic_b_per_s(f"4x 100 Gb/s {name}", 4.0) for name in ("EDR", "OmniPath (Jean Zay)"))
     assert infiniband == 12.5e9
