@@ -123,7 +123,7 @@ def test_few_shifts_stand_for_an_all_to_all_among_many_domains():
 
 
 def test_a_share_of_nics_is_that_of_its_kind_alone():
-    plan = ONE._replace(tp=16.0, pp=2.0, dp=2.0, cp=2.0)
+    plan = ONE._replace(tp=16.0, pp=2.0, dp=2.0, cp=2.0, sequence_parallel=1.0)
     whole = step_time(MIXED, plan, slow())
     for kind in Shares._fields:
         half = step_time(MIXED, plan, slow(**{f"nic_share_{kind}": 0.5}))

@@ -151,7 +151,7 @@ def test_the_page_has_them_and_the_table_names_the_slow_down(two: Run):
     ids = [a.get("id") for _, a in Elements(page).tags]
     assert [key for key in ids if key in OWN] == list(OWN)
     assert "Slow-down by contention</th>" in page
-    assert page.count("<td>1.35</td>") == 2
+    assert page.count("<td>1.34</td>") == 2
 
 
 @pytest.mark.parametrize("change", ["network.contention=none", "placement.use=topology_aware"])
