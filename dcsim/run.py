@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dcsim.errors import DcsimError, EnvironmentFault, Problem, ScenarioError, TraceError
 from dcsim.eventlog.log import EventLog
 from dcsim.metrics.contention import slowdowns
+from dcsim.metrics.fragmentation import fragmentation
 from dcsim.metrics.jobs import JobResults, job_results
 from dcsim.metrics.summary import spread, summary
 from dcsim.metrics.timeline import Timeline, timeline
@@ -75,8 +76,11 @@ class Run:
 
     @cached_property
     def summary(self) -> dict[str, Any]:
-        """Scalars by name, units in the names; slow-downs by contention only where links are shared."""
+        """Scalars by name, units in the names. Fragmentation only of runs that are about places, with a network or parts
+        of accelerators, since it takes as long as all else here; slow-downs by contention where links are shared."""
         found = summary(self.jobs, self.results, self.timeline, self.log, self.scenario.pools)
+        if self.scenario.network is not None or self.jobs.share is not None:
+            found |= fragmentation(self.jobs, self.log, self.scenario.pools, self.end_s).named()
         return found if self.slowdown is None else found | spread("contention_slowdown", self.slowdown)
 
     @cached_property

@@ -41,6 +41,10 @@ class Fragmentation:
     mean: float | None
     share: float | None
 
+    def named(self) -> dict[str, float | None]:
+        """As in the summary of a run."""
+        return {"unusable_accelerators_mean": self.mean, "fragmentation": self.share}
+
 
 @dataclass(frozen=True)
 class Free:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from dcsim.eventlog.log import EventLog
 from dcsim.eventlog.schema import BREAK
-from dcsim.metrics.fragmentation import fragmentation
 from dcsim.metrics.jobs import CANCELLED, COMPLETED, FAILED, REJECTED, UNFINISHED, JobResults, unstarted
 from dcsim.metrics.timeline import Timeline
 from dcsim.scenario.jobs import JobTable
@@ -39,8 +38,6 @@ NAMES = (
     "accelerators",
     "utilization_allocated",
     "accelerator_hours",
-    "unusable_accelerators_mean",
-    "fragmentation",
     "queue_jobs_mean",
     "queue_jobs_max",
     "preemptions",
@@ -49,6 +46,8 @@ NAMES = (
     "lost_accelerator_hours",
     "jain_fairness_tenants",
     "events",
+    "unusable_accelerators_mean",
+    "fragmentation",
     *(f"contention_slowdown_{part}" for part in _PARTS),
 )
 """All names of a summary, in its order; slow-downs by contention are there where links are shared."""
@@ -63,12 +62,9 @@ def summary(
     come when the run stopped. `jobs_waited`: jobs that waited for their first start, among them `jobs_waiting_at_end`:
     those that had not started when the run stopped, the longest of them for `waiting_at_end_s_max` so far.
     `utilization_allocated`: accelerator-time held by jobs over that of the cluster, from second 0 to the end of the
-    run. `unusable_accelerators_mean`: accelerators that were free on nodes with too few free for a job drawn from all
-    jobs, and `fragmentation`: their share of all that were free; see `metrics.fragmentation`. `jain_fairness_tenants`:
-    see `fairness`.
+    run. `jain_fairness_tenants`: see `fairness`.
     """
     capacity = sum(pool.nodes * pool.accelerators_per_node for pool in pools)
-    unused = fragmentation(jobs, log, pools, line.end_s)
     state = results.state
     ended = state <= CANCELLED
     span = line.end_s
@@ -93,8 +89,6 @@ def summary(
         "accelerators": capacity,
         "utilization_allocated": held / (capacity * span) if span > 0.0 else None,
         "accelerator_hours": held / HOUR,
-        "unusable_accelerators_mean": unused.mean,
-        "fragmentation": unused.share,
         "queue_jobs_mean": line.integral(line.queue_jobs) / span if span > 0.0 else None,
         "queue_jobs_max": int(line.queue_jobs.max(initial=0)),
         "preemptions": int(results.preemptions.sum()),

@@ -28,7 +28,7 @@ def test_two_nodes_with_one_free_each_have_two_that_no_pair_can_use():
     ran = simulate(jobs, 2, 2, placement="spread", horizon=20.0)
     assert found(ran) == {1: (0, 0, 2.5, 4), 2: (1.5, 0, 2.5, 4)}
     assert mixed(ran) == Fragmentation(0.5, 0.5 / 2.5)  # one job of three is a pair
-    assert (ran.summary["unusable_accelerators_mean"], ran.summary["fragmentation"]) == (0.5, 0.2)
+    assert mixed(ran).named() == {"unusable_accelerators_mean": 0.5, "fragmentation": 0.2}
 
 
 def test_what_jobs_hold_when_the_run_stops_is_not_free():
