@@ -50,10 +50,14 @@ def packed(pool: Pool, accelerators: int) -> tuple[int, ...]:
 
 def spread(pool: Pool, nodes: Sequence[int], counts: Sequence[int]) -> tuple[int, ...]:
     """Accelerators in each domain of a gang with `counts[k]` of them on node `nodes[k]`."""
+    return cut(pool, together(pool, nodes, counts))
+
+
+def cut(pool: Pool, counts: Sequence[int]) -> tuple[int, ...]:
+    """Accelerators in each domain of nodes with so many: a node may hold several domains, such as pairs of cards."""
     size = domain_size(pool)
-    # a node may hold several domains, such as pairs of cards
-    cut = [divmod(count, size) for count in together(pool, nodes, counts)]
-    return tuple(part for whole, rest in cut for part in (size,) * whole + ((rest,) if rest else ()))
+    pairs = [divmod(count, size) for count in counts]
+    return tuple(part for whole, rest in pairs for part in (size,) * whole + ((rest,) if rest else ()))
 
 
 def together(pool: Pool, nodes: Sequence[int], counts: Sequence[int]) -> tuple[int, ...]:

@@ -30,10 +30,10 @@ PEERS = 16
 class Legs:
     """What domains of a gang send each other in a step: leg k carries `sent_b[k]` bytes of kind `kind[k]`, a place in
     `Shares`, from domain `here[k]` to domain `there[k]`. Shapes (legs,); domains have numbers from 0, in the order of
-    the gang's ranks."""
+    the gang's ranks. `counts`: accelerators in each domain, which send over a NIC each."""
 
-    def __init__(self, kind: Ints, here: Ints, there: Ints, sent_b: Floats) -> None:
-        self.kind, self.here, self.there, self.sent_b = kind, here, there, sent_b
+    def __init__(self, kind: Ints, here: Ints, there: Ints, sent_b: Floats, counts: Sequence[int]) -> None:
+        self.kind, self.here, self.there, self.sent_b, self.counts = kind, here, there, sent_b, tuple(counts)
 
     def __len__(self) -> int:
         return len(self.sent_b)
@@ -44,31 +44,37 @@ class Legs:
         return np.unique(self.kind)
 
     @cached_property
-    def busiest_b(self) -> Floats:
-        """Bytes of each of `kinds` that the busiest domain sends or gets."""
-        return np.array([self._busiest(kind) for kind in self.kinds])
-
-    @cached_property
-    def part(self) -> Floats:
-        """Speed of each leg over that of its kind's busiest domain, while the kind is sent: all legs of a kind end
-        together."""
-        return self.sent_b / self.busiest_b[self.number]
-
-    @cached_property
     def number(self) -> Ints:
         """Number of each leg's kind among `kinds`."""
         return np.searchsorted(self.kinds, self.kind)
 
+    @cached_property
+    def nic_b(self) -> Floats:
+        """Bytes of each of `kinds` that a NIC of the busiest domain sends or gets, all of which share the work."""
+        return np.array([self._busiest(kind) for kind in self.kinds])
+
+    @cached_property
+    def part(self) -> Floats:
+        """Speed of each leg over that of a NIC, while its kind is sent: all legs of a kind end together."""
+        return self.sent_b / self.nic_b[self.number]
+
     def _busiest(self, kind: int) -> float:
-        own = self.kind == kind
-        return float(max(np.bincount(ends[own], self.sent_b[own]).max() for ends in (self.here, self.there)))
+        own, nics = self.kind == kind, np.array(self.counts, np.float64)
+        ends = (np.bincount(side[own], self.sent_b[own], len(nics)) for side in (self.here, self.there))
+        return float(max((sent_b / nics).max() for sent_b in ends))
 
 
 @lru_cache(maxsize=4096)
-def ring(domains: int) -> Legs:
-    """One byte over each hop of a ring of so many domains: what a gang sends of which nobody knows more."""
-    here = np.arange(domains)
-    return Legs(np.full(domains, DP), here, (here + 1) % domains, np.ones(domains))
+def ring(counts: tuple[int, ...]) -> Legs:
+    """A byte over each hop of a ring, for each accelerator of the domain with fewest: what a gang sends of which nobody
+    knows more."""
+    here = np.arange(len(counts))
+    sent_b = np.full(len(counts), float(min(counts)))
+    return Legs(np.full(len(counts), DP), here, (here + 1) % len(counts), sent_b, counts)
+
+
+Piece = tuple[Ints, Ints, Ints, Floats]
+"""Kind, from, to, bytes of some legs."""
 
 
 def of_transformer(model: Model, plan: Plan, counts: Sequence[int]) -> Legs:
@@ -80,15 +86,16 @@ def of_transformer(model: Model, plan: Plan, counts: Sequence[int]) -> Legs:
     found = [_around(kind, groups, hop_b) for kind, groups, hop_b in _rings(model, plan, rank) if hop_b > 0.0]
     found += _experts(model, plan, rank)
     found += _stages(model, plan, rank.reshape(int(plan.pp), -1))
-    return _together(found)
+    return _together(found, counts)
 
 
 def of_network(gradients_b: float, exchanged_b: float, counts: Sequence[int]) -> Legs:
     """The legs of a data-parallel network: gradients that are summed, and what every rank has for all others together,
     bytes a step."""
-    rank, share = _domains(counts), np.asarray(counts, np.float64) / sum(counts)
+    rank, members = _domains(counts), np.asarray(counts)
     summed = _around(DP, rank[None, :], _passed(2.0 * gradients_b, len(rank)))
-    return _together([summed, _to_all(np.arange(len(counts)), np.asarray(counts), exchanged_b * (1.0 - share))])
+    to_all = _to_all(np.arange(len(counts)), members, exchanged_b * members / len(rank))
+    return _together([summed, to_all], counts)
 
 
 def _domains(counts: Sequence[int]) -> Ints:
@@ -129,7 +136,7 @@ def _rings(model: Model, plan: Plan, rank: Ints) -> Iterator[tuple[int, Ints, fl
 def _sharded(model: Model, plan: Plan, rank: Ints, parameters: float) -> Iterator[tuple[int, Ints, float]]:
     """ZeRO-3, FSDP, HSDP: weights gathered twice and gradients scattered in each micro-batch; sums of shards."""
     ranks = int(plan.dp * plan.cp)
-    shards = math.gcd(int(plan.shard_ranks), ranks) if plan.sharding == HSDP else ranks
+    shards = min(int(plan.shard_ranks), ranks) if plan.sharding == HSDP else ranks
     gradients_b = plan.gradient_bytes * parameters if model.trainable >= 1.0 else 0.0
     each_b = _passed(4.0 * parameters + gradients_b, shards)
     yield DP, _strided(rank, 1, shards), _micro_batches(plan) * each_b
@@ -143,14 +150,14 @@ def _strided(rank: Ints, apart: int, size: int) -> Ints:
     return grid.transpose(0, 2, 1).reshape(-1, size)
 
 
-def _around(kind: int, groups: Ints, hop_b: float) -> Legs:
+def _around(kind: int, groups: Ints, hop_b: float) -> Piece:
     """Rings of groups of ranks, shape (groups, ranks): what stays in a domain is no leg."""
     there = np.roll(groups, -1, axis=1)
     away = groups != there
-    return Legs(np.full(int(away.sum()), kind), groups[away], there[away], np.full(int(away.sum()), hop_b))
+    return np.full(int(away.sum()), kind), groups[away], there[away], np.full(int(away.sum()), hop_b)
 
 
-def _experts(model: Model, plan: Plan, rank: Ints) -> Iterator[Legs]:
+def _experts(model: Model, plan: Plan, rank: Ints) -> Iterator[Piece]:
     """Dispatch and combine: a token crosses to another domain once, however many of its experts are there (as
     `kernels.traffic.dispatch_s`, which takes the ranks of a group to be neighbours too)."""
     if plan.ep <= 1.0:
@@ -162,23 +169,23 @@ def _experts(model: Model, plan: Plan, rank: Ints) -> Iterator[Legs]:
     groups, times = np.unique(rank.reshape(-1, int(plan.ep)), axis=0, return_counts=True)
     for group, same in zip(groups, times.tolist(), strict=True):
         domains, members = np.unique(group, return_counts=True)
-        crossed = (len(domains) - 1) * (1.0 - (1.0 - 1.0 / len(domains)) ** model.top_k)
-        yield _to_all(domains, same * members, np.full(len(domains), passes * token_b * crossed))
+        reached = 1.0 - (1.0 - members / len(group)) ** model.top_k
+        yield _to_all(domains, same * members, passes * token_b * reached)
 
 
-def _to_all(domains: Ints, members: Ints, away_b: Floats) -> Legs:
-    """Each of `members[k]` ranks in domain k sends `away_b[k]` beyond it, the same to each of the other domains."""
+def _to_all(domains: Ints, members: Ints, each_b: Floats) -> Piece:
+    """Each of `members[k]` ranks in domain k sends `each_b[m]` to each other domain m."""
     count = len(domains)
     shifts = np.arange(1, count)
     if len(shifts) > PEERS:
         shifts = np.linspace(1, count - 1, PEERS).round().astype(np.int64)
     here = np.tile(np.arange(count), len(shifts))
     there = (here + np.repeat(shifts, count)) % count
-    sent_b = members[here] * away_b[here] / max(len(shifts), 1)
-    return Legs(np.full(len(here), EP), domains[here], domains[there], sent_b)
+    sent_b = members[here] * each_b[there] * ((count - 1) / max(len(shifts), 1))
+    return np.full(len(here), EP), domains[here], domains[there], sent_b
 
 
-def _stages(model: Model, plan: Plan, stage: Ints) -> Iterator[Legs]:
+def _stages(model: Model, plan: Plan, stage: Ints) -> Iterator[Piece]:
     """Activations to the next stage and gradients back, of every chunk: each tensor-parallel rank sends its share.
 
     stage: domains, shape (pp, ranks of each).
@@ -190,19 +197,18 @@ def _stages(model: Model, plan: Plan, stage: Ints) -> Iterator[Legs]:
         away = (here != there) & (chunks > 0.0)
         ends = here[away], there[away]
         for a, b in (ends, ends[::-1]):
-            yield Legs(np.full(len(a), PP), a, b, np.full(len(a), chunks * sent_b))
+            yield np.full(len(a), PP), a, b, np.full(len(a), chunks * sent_b)
 
 
-def _together(found: Sequence[Legs]) -> Legs:
+def _together(found: Sequence[Piece], counts: Sequence[int]) -> Legs:
     """Legs of one kind between the same domains as one, by kind and domains."""
-    nothing, nowhere = np.empty(0), np.empty(0, np.int64)
-    names = "kind", "here", "there"
-    kind, here, there = (np.concatenate([nowhere, *(getattr(part, name) for part in found)]) for name in names)
-    sent_b = np.concatenate([nothing, *(part.sent_b for part in found)])
-    most = 1 + int(max(here.max(initial=0), there.max(initial=0)))
+    nowhere = np.empty(0, np.int64)
+    nothing: Piece = (nowhere, nowhere, nowhere, np.empty(0))
+    kind, here, there, sent_b = (np.concatenate(column) for column in zip(nothing, *found, strict=True))
+    most = len(counts)
     key, place = np.unique((kind * most + here) * most + there, return_inverse=True)
     first, there = np.divmod(key, most)
     kind, here = np.divmod(first, most)
     total_b: Floats = np.bincount(place, sent_b, len(key)).astype(np.float64)
     some = total_b > 0.0
-    return Legs(kind[some], here[some], there[some], total_b[some])
+    return Legs(kind[some], here[some], there[some], total_b[some], counts)

@@ -75,6 +75,11 @@ class Rule:
     got: str = ""
 
 
+def _even_shards(c: Table, s: Setting) -> Mask:
+    ranks, group = c["dp"] * c["cp"], np.maximum(s.domain // c["tp"], 1)
+    return np.asarray((c["sharding"] != int(facts.HSDP)) | (ranks <= group) | (ranks % group == 0))
+
+
 def _layers_divide(c: Table, s: Setting) -> Mask:
     chunks = c["pp"] * c["vpp"]
     layers = int(s.model.layers)
@@ -192,6 +197,14 @@ RULES = (
         "gradients are not sharded across a pipeline's micro-batches",
         "pp = 1, or one of {other_sharding}",
         "{sharding_word} with pp = {pp}",
+    ),
+    # PyTorch's two-dimensional mesh: all groups that shard together are of one size.
+    Rule(
+        ("sharding", "dp", "cp", "tp"),
+        _even_shards,
+        "hsdp shards among the ranks of a domain, whose number does not divide dp x cp",
+        "dp x cp at most, or a multiple of, {domain} // {tp}, or one of {other_sharding}",
+        "{sharding_word} with {dp} x {cp}",
     ),
     Rule(("ep",), _experts, "does not divide the experts", "a divisor of {experts:.0f} (1 if the model has none)"),
     Rule(

@@ -19,6 +19,7 @@ from dcsim.performance.network_run import NetworkRun
 from dcsim.performance.placed import (
     Place,
     PlacedStep,
+    cut,
     domain_nodes,
     domain_size,
     nic_b_per_s,
@@ -33,7 +34,7 @@ from dcsim.performance.planner import best, question
 from dcsim.performance.plans import RECOMPUTE, SHARDING, divisors, word_of
 from dcsim.performance.request import Reader, Request, asked, refuse
 from dcsim.performance.search import search
-from dcsim.performance.shares import WHOLE, Shares
+from dcsim.performance.shares import DP, PP, WHOLE, Shares
 from dcsim.performance.step_time import parts, step_time
 from dcsim.performance.transformer_run import trained_tokens
 from dcsim.scenario.model import Network
@@ -42,6 +43,13 @@ from dcsim.scenario.training import TrainingJob
 
 SAME = ("global_batch", "precision", "optimizer", "sample_size", "loader_rate", "storage_bandwidth")
 """Keys of a job that a planner's question has too, by the same names."""
+
+
+KINDS = "tensor-parallel", "context-parallel", "expert", "data-parallel", "pipeline"
+TRAFFIC_NAMES = tuple(f"{kind} traffic" for kind in KINDS)
+"""Parts of a step that are traffic of the kinds of `Shares`."""
+SENT, ROUNDING = 1e-3, 1e-5
+"""Shares of what is sent: below the first, step times take it to stay in domains; to the second they agree."""
 
 
 class Work(NamedTuple):
@@ -73,6 +81,7 @@ class Training:
     steps: int
     _steps: dict[tuple[int, int, Place], PlacedStep] = field(default_factory=dict)
     _legs: dict[tuple[int, tuple[int, ...]], Legs] = field(default_factory=dict)
+    _fits: dict[tuple[int, tuple[int, ...]], Shares] = field(default_factory=dict)
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
@@ -120,6 +129,28 @@ class Training:
         if (pool, counts) not in self._legs:
             self._legs[pool, counts] = _legs(self.works[pool], counts)
         return self._legs[pool, counts]
+
+    def fit(self, pool: int, counts: tuple[int, ...]) -> Shares:
+        """How fast NICs carry each kind of what such a gang sends, over what its step time takes for granted.
+
+        Step times know groups of ranks by size and stride: all NICs of a domain are then those of one group, and each
+        domain has as many. Where two groups meet on a node, or a group has less of one, it is slower than that.
+        """
+        if (pool, counts) not in self._fits:
+            self._fits[pool, counts] = self._fit(pool, counts)
+        return self._fits[pool, counts]
+
+    def _fit(self, pool: int, counts: tuple[int, ...]) -> Shares:
+        size, legs = sum(counts), self.legs(pool, counts)
+        # Hidden behind nothing where NICs carry 1 B/s, and all of it on NICs.
+        slow = self.step(pool, size, Place(cut(self.pools[pool], counts), 1.0))
+        told_b = [slow.parts.get(name, 0.0) * slow.nic_efficiency for name in TRAFFIC_NAMES]
+        sent_b = dict(zip(legs.kinds.tolist(), legs.nic_b.tolist(), strict=True))
+        if isinstance(self.works[pool].request, NetworkRequest):  # one name for all that it sends
+            told_b, sent_b = [told_b[DP]] * len(told_b), dict.fromkeys(sent_b, sum(sent_b.values()))
+        # Of sends between stages a step waits for few: they are taken to be told right.
+        fits = [told_b[kind] / sent_b[kind] if kind in sent_b and kind != PP else 1.0 for kind in range(len(told_b))]
+        return Shares(*(steady(fit) if SENT < fit < 1.0 - ROUNDING else 1.0 for fit in fits))
 
     def nic_b(self, pool: int, accelerators: int, where: Where) -> float:
         """Bytes that an accelerator of a gang sends over NICs in a step, mean of all; `where` as for `place`."""

@@ -10,7 +10,7 @@ import numpy as np
 from dcsim.kernels.fairshare import Floats, Ints
 from dcsim.performance.placed import domain_nodes, own_nic_b_per_s
 from dcsim.performance.plan_traffic import Legs
-from dcsim.performance.shares import WHOLE
+from dcsim.performance.shares import WHOLE, Shares
 from dcsim.policies.decisions import Allocation
 from dcsim.scenario.spec import Pool
 from dcsim.sim.hosts import first_hosts, rails_of
@@ -23,44 +23,56 @@ NOBODY = np.empty(0, np.int64)
 class Sends(Protocol):
     """Who knows what jobs send."""
 
-    def __call__(self, job: int, pool: int, counts: tuple[int, ...]) -> tuple[Legs, float] | None:
-        """What a gang with so many accelerators in each domain, in the order of its ranks, sends in a step, and B/s
-        that each of its accelerators does: inf for as much as its NICs carry. None if nobody knows."""
+    def __call__(self, job: int, pool: int, counts: tuple[int, ...]) -> tuple[Legs, float, Shares] | None:
+        """What a gang with so many accelerators in each domain, in the order of its ranks, sends in a step; B/s that a
+        NIC of it does, inf for as much as it carries; and how fast each kind of its traffic is then, over what its step
+        time is told with. None if nobody knows."""
         ...
 
 
 class Sender:
     """A gang that sends. Its flows, shape (flows,): `source`, `target`, places in the graph; `kind`, number among
     `kinds`, which are places in `Shares`; `sent_b`, bytes a step; `burst_b_per_s`, speed while their kind is sent and
-    nothing is in the way. `weight_b`, shape (kinds,): bytes of a step that the busiest NICs have of each kind.
+    nothing is in the way. `nic_b`, shape (kinds,): bytes of a step that the busiest NICs have of each kind.
 
     What they have of the links now: `flows`, none while no way joins their ends; `alone`, share of its burst that each
-    kind would get if nobody else sent; `shares`, what others leave of that.
+    kind would get if nobody else sent; `shares`, what others leave of the speed that step times are told with, of which
+    a burst is `fit`.
     """
 
     __slots__ = (
         "alone",
         "burst_b_per_s",
+        "fit",
         "flows",
         "kind",
         "kinds",
+        "nic_b",
         "sent_b",
         "shares",
         "source",
         "target",
-        "weight_b",
     )
 
-    def __init__(self, legs: Legs, hosts: Ints, peak_b_per_s: float) -> None:
-        """hosts: shape (domains, hosts of each), from each of which `peak_b_per_s` can be sent."""
-        each = hosts.shape[1]
+    def __init__(self, legs: Legs, hosts: Sequence[Ints], nic_b_per_s: float, fit: Shares = WHOLE) -> None:
+        """hosts: of each domain, which share what it sends and gets; a NIC sends `nic_b_per_s`."""
         self.kinds: list[int] = legs.kinds.tolist()
-        self.weight_b = legs.busiest_b
-        self.source, self.target = hosts[legs.here].ravel(), hosts[legs.there].ravel()
+        self.nic_b, self.fit = legs.nic_b, [fit[kind] for kind in self.kinds]
         self.kind, self.sent_b, part = legs.number, legs.sent_b, legs.part
-        if each > 1:
-            self.kind, self.sent_b, part = (np.repeat(column, each) for column in (self.kind, self.sent_b / each, part))
-        self.burst_b_per_s: Floats = peak_b_per_s * part
+        if max(map(len, hosts)) == 1:
+            one = np.concatenate(hosts)
+            self.source, self.target = one[legs.here], one[legs.there]
+        else:
+            widths = np.array([len(some) for some in hosts])
+            each = np.maximum(widths[legs.here], widths[legs.there])
+            self.kind, self.sent_b, part = (np.repeat(c, each) for c in (self.kind, self.sent_b / each, part / each))
+            nth = np.arange(int(each.sum())) - np.repeat(np.cumsum(each) - each, each)
+            all_hosts, first = np.concatenate(hosts), np.cumsum(widths) - widths
+            self.source, self.target = (
+                all_hosts[first[ends] + nth % widths[ends]]
+                for ends in (np.repeat(legs.here, each), np.repeat(legs.there, each))
+            )
+        self.burst_b_per_s: Floats = nic_b_per_s * part
         self.flows, self.shares = NOBODY, WHOLE
         self.alone = [1.0] * len(self.kinds)
 
@@ -72,7 +84,7 @@ class Sender:
         as fast as it could `alone`. So no link is asked for more than it has as long as nobody else sends."""
         part: Floats = np.array(alone)
         if len(alone) > 1:
-            part = (self.weight_b / (self.weight_b / part).sum())[self.kind]
+            part = (self.nic_b / (self.nic_b / part).sum())[self.kind]
         return part * self.burst_b_per_s
 
     def groups(self) -> list[Ints]:
@@ -113,8 +125,8 @@ class Gangs:
     def sender(self, job: int, allocation: Allocation, sends: Sends) -> Sender | None:
         """A gang that sends if it is there, None if nothing of what it sends leaves a domain.
 
-        Each node sends as fast as the NICs of as many accelerators as the gang has on any of its nodes at least.
-        Domains that span nodes send from each node of one to a node of the next.
+        Where endpoints are accelerators, those of a domain share what it sends and gets: the r-th sends to the r-th,
+        and where one domain has fewer, they take turns.
         """
         pool = allocation[0]
         if len(allocation[1]) < 2:
@@ -128,19 +140,20 @@ class Gangs:
         found = sends(job, pool, in_each) if len(domains) > 1 else None
         if found is None or not len(found[0]):
             return None
-        fewest, each = min(counts), min(map(len, domains))
-        used = min(fewest, self._hosts[pool].shape[1])
-        rows = np.array([domain[:each] for domain in domains])
-        if self._seats is None:
-            hosts = self._hosts[pool][rows, 0]
-        else:
-            own = dict(zip(allocation.nodes, self._seats.there(job, allocation), strict=True))
-            columns = np.array([[own[node][:used] for node in domain[:each]] for domain in domains])
-            hosts = self._hosts[pool][rows[:, :, None], columns].reshape(len(domains), -1)
+        legs, most_b_per_s, fit = found
         key = pool, max(counts)
         if key not in self._own_b_per_s:
             self._own_b_per_s[key] = own_nic_b_per_s(self._pools[pool], key[1])
-        return Sender(found[0], hosts, fewest // used * min(found[1], self._own_b_per_s[key]))
+        hosts = self._hosts_of(job, allocation, domains)
+        return Sender(legs, hosts, min(most_b_per_s, self._own_b_per_s[key]), fit)
+
+    def _hosts_of(self, job: int, allocation: Allocation, domains: Sequence[tuple[int, ...]]) -> Sequence[Ints]:
+        """Endpoints of a gang in each domain."""
+        here = self._hosts[allocation[0]]
+        if self._seats is None:
+            return [here[list(nodes), 0] for nodes in domains]
+        own = dict(zip(allocation.nodes, self._seats.there(job, allocation), strict=True))
+        return [np.concatenate([here[node, list(own[node])] for node in nodes]) for nodes in domains]
 
 
 def _joined(

@@ -25,10 +25,10 @@ def slow(**shares: float) -> DeviceRow:
 
 
 def by_kind(legs: Legs) -> list[float]:
-    """Bytes that one of the busiest domain's eight accelerators sends, of each kind."""
+    """Bytes that a NIC of the busiest domain sends, of each kind."""
     found = [0.0] * len(Shares._fields)
-    for kind, busiest_b in zip(legs.kinds.tolist(), legs.busiest_b.tolist(), strict=True):
-        found[kind] = busiest_b / 8.0
+    for kind, nic_b in zip(legs.kinds.tolist(), legs.nic_b.tolist(), strict=True):
+        found[kind] = nic_b
     return found
 
 
@@ -92,12 +92,12 @@ def test_what_stays_in_a_domain_is_no_leg():
     assert len(of_transformer(DENSE, ONE._replace(dp=1.0), (8,))) == 0
 
 
-def test_legs_of_a_kind_end_together_the_busiest_at_full_speed():
+def test_legs_of_a_kind_end_together_those_of_the_busiest_domain_with_all_of_its_nics():
     legs = of_transformer(MIXED, ONE._replace(tp=2.0, pp=2.0, dp=8.0, cp=1.0, ep=8.0), (8,) * 4)
     for kind in legs.kinds:
         own = legs.kind == kind
-        assert np.bincount(legs.here[own], legs.part[own]).max() == pytest.approx(1.0)
-        assert legs.sent_b[own] / legs.part[own] == pytest.approx(legs.busiest_b[legs.number[own]])
+        assert np.bincount(legs.here[own], legs.part[own]).max() == pytest.approx(8.0)
+        assert legs.sent_b[own] / legs.part[own] == pytest.approx(legs.nic_b[legs.number[own]])
 
 
 def test_embedding_tables_go_to_all_and_gradients_around():
@@ -137,6 +137,7 @@ def test_a_share_of_nics_is_that_of_its_kind_alone():
 
 
 def test_a_ring_goes_round_once():
-    assert list(zip(ring(3).here.tolist(), ring(3).there.tolist(), strict=True)) == [(0, 1), (1, 2), (2, 0)]
-    assert ring(3).kinds.tolist() == [DP]
+    legs = ring((4, 2, 4))
+    assert list(zip(legs.here.tolist(), legs.there.tolist(), strict=True)) == [(0, 1), (1, 2), (2, 0)]
+    assert (legs.kinds.tolist(), legs.part.tolist()) == ([DP], [2.0, 2.0, 2.0])  # through two NICs everywhere
     assert {TP, CP, EP, DP, PP} == set(range(5))

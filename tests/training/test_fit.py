@@ -1,0 +1,73 @@
+"""Gangs whose groups of ranks do not lie on nodes as step times take for granted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dcsim.performance.placed import Place
+from dcsim.performance.shares import DP, EP, PP, TP, WHOLE, Shares
+from dcsim.performance.training import TRAFFIC_NAMES, Training
+from dcsim.run import trainings_of
+from dcsim.scenario.load import load
+from tests.conftest import ROOT
+
+FILE = ROOT / "scenarios" / "two-jobs-one-spine.toml"
+
+
+def training(accelerators: int, plan: str, model: str = "llama-3-8b", batch: int = 240) -> Training:
+    """A job on H100s in eights."""
+    job = f"jobs=[{{name='one',model='{model}',steps=10,global_batch={batch},sequence_length=2048,accelerators={accelerators},"
+    return trainings_of(load(FILE, overrides=[job + f"plan={plan}}}]"]))[0]
+
+
+def told_b(of: Training, counts: tuple[int, ...]) -> list[float]:
+    """Bytes of each kind that a NIC sends by the step time."""
+    step = of.step(0, sum(counts), Place(counts, 1.0))
+    return [step.parts.get(name, 0.0) * step.nic_efficiency for name in TRAFFIC_NAMES]
+
+
+def test_two_rings_that_meet_on_a_node_have_half_of_its_nics_each():
+    # Two stages of twelve on three servers of eight: the middle one has four of each stage.
+    of = training(24, "{tp=1,pp=2,dp=12,micro_batch=1,sharding='zero3'}")
+    assert of.fit(0, (8, 8, 8)) == pytest.approx(WHOLE._replace(dp=0.5), rel=1e-3)
+    assert of.fit(0, (8, 4, 4, 8)) == WHOLE  # each stage has a server and a half, with four NICs that bind it
+
+
+def test_what_lies_as_step_times_have_it_is_as_fast_as_they_say():
+    for plan in ("{tp=8,pp=1,micro_batch=1,sharding='none'}", "{tp=4,pp=2,micro_batch=1,sharding='zero1'}"):
+        assert training(48, plan).fit(0, (8,) * 6) == WHOLE
+
+
+def test_experts_send_through_the_nics_of_their_own_accelerators():
+    of = training(32, "{tp=1,pp=1,ep=8,micro_batch=1,sharding='zero1'}", "mixtral-8x7b", 256)
+    assert of.fit(0, (6, 6, 6, 6, 6, 2)).ep == 1.0
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_no_nic_is_asked_for_more_than_it_has_whatever_the_plan_and_the_place(seed: int):
+    random = np.random.default_rng(seed)
+    plans = [
+        "{tp=1,pp=2,dp=12,micro_batch=1,sharding='zero3'}",
+        "{tp=4,pp=2,dp=3,micro_batch=1,sharding='zero1'}",
+        "{tp=2,pp=4,dp=3,micro_batch=1,sharding='none'}",
+        "{tp=8,pp=1,dp=3,micro_batch=1,sharding='none'}",
+        "{tp=2,cp=2,pp=2,dp=3,micro_batch=1,sharding='zero1'}",
+    ]
+    of = training(24, plans[seed % len(plans)])
+    counts = tuple(np.diff([0, *np.sort(random.choice(np.arange(1, 24), 3, replace=False)), 24]).tolist())
+    counts = tuple(part for count in counts for part in ([8] * (count // 8) + [count % 8] * (count % 8 > 0)))
+    legs, fit = of.legs(0, counts), of.fit(0, counts)
+    told = told_b(of, counts)
+    for kind, nic_b in zip(legs.kinds.tolist(), legs.nic_b.tolist(), strict=True):
+        if kind != PP and told[kind] > 1e-3 * nic_b:
+            assert told[kind] / fit[kind] >= nic_b * (1.0 - 1e-4), Shares._fields[kind]
+    out_b = np.bincount(legs.here, legs.part * legs.nic_b[legs.number], len(counts))
+    assert (out_b / np.array(counts) <= legs.nic_b.sum() * (1 + 1e-9)).all()
+    assert {TP, DP, EP} > {DP}
+
+
+def test_shards_that_do_not_divide_the_ranks_are_refused():
+    with pytest.raises(Exception, match="hsdp shards among the ranks of a domain"):
+        training(20, "{tp=4,dp=5,pp=1,cp=1,micro_batch=1,sharding='hsdp'}")
+    assert training(24, "{tp=4,dp=6,pp=1,micro_batch=1,sharding='hsdp'}").fit(0, (8, 8, 8)) == WHOLE
