@@ -32,7 +32,7 @@ from dcsim.sim.rng import stream
 from dcsim.speeds.base import SpeedContext
 from dcsim.training.jobs import training_table
 from dcsim.training.rates import Rates, kept_away
-from dcsim.training.told import Trained, steps_per_s, trained
+from dcsim.training.told import Linked, Trained, steps_per_s, trained
 from dcsim.workloads.base import WorkloadContext
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Run:
 
         trainings = trainings_of(Loaded.again(self.scenario, self.source))
         links = _shared_links(self.interconnect, self.scenario, self.jobs, trainings)
-        return traffic(self.log, links, steps_per_s(self.trained, self.log, len(self.jobs)), slots_s)
+        return traffic(self.log, links, steps_per_s(self.trained, self.log, self.end_s, len(self.jobs)), slots_s)
 
 
 def capacity(scenario: Scenario) -> int:
@@ -253,16 +253,14 @@ def _shared_links(graph: Links, scenario: Scenario, jobs: JobTable, trainings: S
     return SharedLinks(graph, scenario.pools, sends, ring_order(graph, scenario.pools))
 
 
-def _slowdowns(
-    run: Outcome, jobs: JobTable, scenario: Scenario, rates: Rates, links: SharedLinks
-) -> NDArray[np.float64]:
-    """By how much contention slowed each job down that may send, shape (jobs,); see `metrics.contention.slowdowns`."""
+def _linked(run: Outcome, jobs: JobTable, scenario: Scenario, rates: Rates, links: SharedLinks) -> Linked:
+    """How fast each job that may send would have been alone on these links."""
     from dcsim.sim.alone import rates_alone
 
     traces_send = scenario.network is not None and scenario.network.traffic is not None
     sends = np.full(len(jobs), traces_send) | (False if jobs.training is None else jobs.training >= 0)
-    alone = rates_alone(run.log, sends, rates, [pool.clock for pool in scenario.pools], links.idle())
-    return slowdowns(run.log, alone, len(jobs), run.end_s)
+    idle = links.idle()
+    return Linked(idle, rates_alone(run.log, sends, rates, [pool.clock for pool in scenario.pools], idle))
 
 
 def run(
@@ -335,8 +333,9 @@ def _run(source: Loaded, progress: Callable[[Progress], None] | None, traces: Tr
     if speeds is not None and speeds.sizes:  # elastic jobs have the size on which they started
         jobs = replace(jobs, accelerators=np.array(outcome.world.facts.accelerators, np.int32))
     wall_s = time.perf_counter() - begun
-    told = trained(jobs, outcome.log, ready.trainings)
-    slowdown = None
+    slowdown, linked = None, None
     if ready.links is not None and speeds is not None:
-        slowdown = _slowdowns(outcome, jobs, scenario, speeds, ready.links)
+        linked = _linked(outcome, jobs, scenario, speeds, ready.links)
+        slowdown = slowdowns(outcome.log, linked.rate_alone, len(jobs), outcome.end_s)
+    told = trained(jobs, outcome.log, outcome.end_s, ready.trainings, linked)
     return Run(scenario, jobs, outcome.log, outcome.end_s, outcome.events, wall_s, source.source, told, slowdown)

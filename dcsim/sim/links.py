@@ -135,6 +135,14 @@ class SharedLinks:
             loads[crossed] = loads.get(crossed, 0.0) + load
         return loads, _shares(sender.kinds, [steady(f * share) for f, share in zip(sender.fit, alone, strict=True)])
 
+    def alone(self, job: int, allocation: Allocation) -> Shares:
+        """The shares that a job would have there if it were alone."""
+        return self.loads(job, allocation)[1]
+
+    def ranked(self, allocation: Allocation) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Nodes of a gang in the order of its ranks, and its accelerators on each."""
+        return self._gangs.ranked(allocation)
+
     def capacity_b_per_s(self, link: int) -> float:
         """Capacity of a link now, B/s, less what a failure takes of it."""
         return float(self._flows.capacity_b_per_s[link])

@@ -131,9 +131,8 @@ class Gangs:
         pool = allocation[0]
         if len(allocation[1]) < 2:
             return None
-        there = sorted(zip(map(self._order[pool].__getitem__, allocation[1]), *allocation[1:3], strict=True))
         domains: list[tuple[int, ...]]
-        _, nodes, counts = zip(*there, strict=True)
+        nodes, counts = self.ranked(allocation)
         domains, in_each = [(node,) for node in nodes], counts
         if self._together[pool] > 1:
             domains, in_each = _joined(nodes, counts, self._together[pool])
@@ -146,6 +145,13 @@ class Gangs:
             self._own_b_per_s[key] = own_nic_b_per_s(self._pools[pool], key[1])
         hosts = self._hosts_of(job, allocation, domains)
         return Sender(legs, hosts, min(most_b_per_s, self._own_b_per_s[key]), fit)
+
+    def ranked(self, allocation: Allocation) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Nodes of a gang in the order of its ranks, and its accelerators on each."""
+        pool, nodes, counts = allocation[:3]
+        there = sorted(zip(map(self._order[pool].__getitem__, nodes), nodes, counts, strict=True))
+        _, nodes, counts = zip(*there, strict=True)
+        return nodes, counts
 
     def _hosts_of(self, job: int, allocation: Allocation, domains: Sequence[tuple[int, ...]]) -> Sequence[Ints]:
         """Endpoints of a gang in each domain."""

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.eventlog.log import EventLog
-from dcsim.eventlog.schema import RATE, START
+from dcsim.eventlog.schema import START
+from dcsim.metrics.contention import paces
+from dcsim.performance.shares import Shares
+from dcsim.policies.decisions import Allocation
 from dcsim.scenario.jobs import JobTable
 
 if TYPE_CHECKING:
-    from dcsim.performance.training import Training
+    from dcsim.performance.training import Training, Where
 
 
 @dataclass(frozen=True)
@@ -43,58 +46,100 @@ class Trained:
     bound: str
 
 
-def trained(jobs: JobTable, log: EventLog, trainings: Sequence[Training]) -> tuple[Trained, ...]:
-    """All training jobs, in order of submission."""
+class Ways(Protocol):
+    """What links that nobody else uses leave a gang at a place."""
+
+    def ranked(self, allocation: Allocation) -> Where:
+        """Nodes in the order of the gang's ranks, and its accelerators on each."""
+        ...
+
+    def alone(self, job: int, allocation: Allocation) -> Shares:
+        """What it would get of each kind of its traffic, 0 where no way joins its nodes."""
+        ...
+
+
+@dataclass(frozen=True)
+class Linked:
+    """A network that jobs share: who knows its links, and the rate of each start's gang alone there, shape (rows,)."""
+
+    ways: Ways
+    rate_alone: NDArray[np.float64]
+
+
+def trained(
+    jobs: JobTable, log: EventLog, end_s: float, trainings: Sequence[Training], linked: Linked | None = None
+) -> tuple[Trained, ...]:
+    """All training jobs, in order of submission. end_s: of the run."""
     if jobs.training is None:
         return ()
     starts = log.of_kind(START)
     last_start = np.full(len(jobs), -1)
     last_start[log.job[starts]] = starts
-    rate = _last_rates(log, len(jobs))
+    rate = _last_rates(log, end_s, len(jobs))
     own = np.flatnonzero(jobs.training >= 0).tolist()
-    return tuple(_told(jobs, log, job, int(last_start[job]), trainings, float(rate[job])) for job in own)
+    teller = _Teller(jobs, log, trainings, linked)
+    return tuple(teller.told(job, int(last_start[job]), float(rate[job])) for job in own)
 
 
-def steps_per_s(told: Sequence[Trained], log: EventLog, jobs: int) -> NDArray[np.float64]:
+def steps_per_s(told: Sequence[Trained], log: EventLog, end_s: float, jobs: int) -> NDArray[np.float64]:
     """Steps of each job in a second of service, shape (jobs,); NaN where nobody knows."""
-    found, rate = np.full(jobs, np.nan), _last_rates(log, jobs)
+    found, rate = np.full(jobs, np.nan), _last_rates(log, end_s, jobs)
     for one in told:
         found[one.job] = 1.0 / (one.step_time_s * rate[one.job])
     return found
 
 
-def _last_rates(log: EventLog, jobs: int) -> NDArray[np.float64]:
-    changes = log.of_kind(START, RATE)
-    changes = changes[log.value[changes] > 0.0]  # a job that is cut off takes no steps
+def _last_rates(log: EventLog, end_s: float, jobs: int) -> NDArray[np.float64]:
+    """The last rate above 0 of each job that lasted: a job that is cut off takes no steps, and none fits in no time."""
+    kept = paces(log, end_s)
     rate = np.ones(jobs)
-    rate[log.job[changes]] = log.value[changes]
+    for lasted in (kept.rate > 0.0, (kept.rate > 0.0) & (kept.end_s > kept.start_s)):
+        rate[log.job[kept.row[lasted]]] = kept.rate[lasted]
     return rate
 
 
-def _told(jobs: JobTable, log: EventLog, job: int, row: int, trainings: Sequence[Training], rate: float) -> Trained:
-    """One job: `row` of its last start, -1 if it never did; `rate`: its last one."""
-    assert jobs.training is not None
-    training = trainings[int(jobs.training[job])]
-    number, nodes, counts = log.place(row) if row >= 0 else (-1, (), ())
-    here, size, clock = training.reference, training.sizes[0], 1.0
-    if number >= 0:  # else it never started, or shared all accelerators by time
-        here, size, clock = number, sum(counts) or int(jobs.accelerators[job]), training.pools[number].clock
-    place = training.place(here, size, (nodes, counts))
-    step = training.step(here, size, place)
-    step_s = training.reference_step.step_s() / rate
-    return Trained(
-        job=job,
-        started=row >= 0,
-        model=training.job.model.name,
-        plan=step.plan,
-        pool=None if number < 0 else training.pools[number].name,
-        accelerators=step.accelerators,
-        steps=training.steps,
-        step_time_s=step_s,
-        samples_per_s=step.samples / step_s,
-        tokens_per_s=step.tokens / step_s if step.tokens else None,
-        mfu=step.flop / step_s / step.peak_flop_per_s,
-        device_memory_b=step.memory_b,
-        nic_b_per_step=training.nic_b(here, size, (nodes, counts)),
-        bound=step.bound(clock),
-    )
+@dataclass(frozen=True)
+class _Teller:
+    """A finished run, and who tells what became of its training jobs."""
+
+    jobs: JobTable
+    log: EventLog
+    trainings: Sequence[Training]
+    linked: Linked | None
+
+    def told(self, job: int, row: int, rate: float) -> Trained:
+        """One job: `row` of its last start, -1 if it never did; `rate`: its last one."""
+        assert self.jobs.training is not None
+        training = self.trainings[int(self.jobs.training[job])]
+        number, nodes, counts = self.log.place(row) if row >= 0 else (-1, (), ())
+        here, size, clock = training.reference, training.sizes[0], 1.0
+        where: Where = (nodes, counts)
+        if number >= 0:  # else it never started, or shared all accelerators by time
+            here, size = number, sum(counts) or int(self.jobs.accelerators[job])
+            clock = training.pools[number].clock
+        step = training.step(here, size, training.place(here, size, where))
+        bound = step
+        if self.linked is not None and number >= 0 and len(nodes) > 1:
+            allocation = Allocation(number, nodes, counts)
+            where = self.linked.ways.ranked(allocation)
+            if self.linked.rate_alone[row] < training.reference_step.step_s() / step.step_s(clock):
+                shares = self.linked.ways.alone(job, allocation)
+                if all(shares):  # its cables are slower than its NICs
+                    bound = training.step(here, size, training.place(here, size, (nodes, counts), shares=shares))
+        step_s = training.reference_step.step_s() / rate
+        return Trained(
+            job=job,
+            started=row >= 0,
+            model=training.job.model.name,
+            plan=step.plan,
+            pool=None if number < 0 else training.pools[number].name,
+            accelerators=step.accelerators,
+            steps=training.steps,
+            step_time_s=step_s,
+            samples_per_s=step.samples / step_s,
+            tokens_per_s=step.tokens / step_s if step.tokens else None,
+            mfu=step.flop / step_s / step.peak_flop_per_s,
+            device_memory_b=step.memory_b,
+            nic_b_per_step=training.nic_b(here, size, where),
+            bound=bound.bound(clock),
+        )

@@ -17,8 +17,8 @@ FILE = ROOT / "scenarios" / "two-jobs-one-spine.toml"
 
 def training(accelerators: int, plan: str, model: str = "llama-3-8b", batch: int = 240) -> Training:
     """A job on H100s in eights."""
-    job = f"jobs=[{{name='one',model='{model}',steps=10,global_batch={batch},sequence_length=2048,accelerators={accelerators},"
-    return trainings_of(load(FILE, overrides=[job + f"plan={plan}}}]"]))[0]
+    job = f"name='one',model='{model}',steps=10,global_batch={batch},sequence_length=2048,accelerators={accelerators}"
+    return trainings_of(load(FILE, overrides=[f"jobs=[{{{job},plan={plan}}}]"]))[0]
 
 
 def told_b(of: Training, counts: tuple[int, ...]) -> list[float]:
