@@ -88,6 +88,17 @@ def own_nic_b_per_s(pool: Pool, count: int) -> float:
     return nic_b_per_s(pool, count) or usual_nic_b_per_s(pool.accelerator) or unknown().nic_b_per_s
 
 
+def is_torus(pool: Pool) -> bool:
+    """Whether the pool's network between nodes is that of its scale-up domain: TPUs send over links of their own."""
+    return pool.accelerator.device_class == "tpu"
+
+
+def away_b_per_s(pool: Pool, count: int) -> float:
+    """What one accelerator of a gang with `count` on a node can send to other nodes, one direction, B/s."""
+    own = pool.accelerator.link_bandwidth if is_torus(pool) else None
+    return own or own_nic_b_per_s(pool, count)
+
+
 @dataclass(frozen=True)
 class PlacedStep:
     """A training step where it runs, at the nominal clock; `step_s(clock)` at others.

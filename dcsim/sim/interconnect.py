@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from dcsim.errors import Problem, ScenarioError
-from dcsim.performance.placed import own_nic_b_per_s
+from dcsim.performance.placed import away_b_per_s, is_torus
 from dcsim.policies.placements import Placement
 from dcsim.scenario.loaded import Loaded
 from dcsim.scenario.mistakes import quoted
@@ -30,7 +30,7 @@ def interconnect(loaded: Loaded, placement: Placement, scheduler: object) -> Lin
     network or contention, or that contention cannot follow, and for traffic that NICs cannot carry.
     """
     network, links = loaded.scenario.network, None
-    problems = [*_unfit_policies(loaded, placement, scheduler), *_more_than_nics_carry(loaded)]
+    problems = [*_unfit_policies(loaded, placement, scheduler), *_more_than_nics_carry(loaded), *_only_tori(loaded)]
     if network is not None:
         try:
             links = links_of(loaded)
@@ -64,6 +64,21 @@ def _unfit_policies(loaded: Loaded, placement: Placement, scheduler: object) -> 
         yield _problem(loaded, ("placement", "interleave"), what, "true", "both", "leave it out, or write them")
 
 
+def _only_tori(loaded: Loaded) -> Iterator[Problem]:
+    """Training jobs that run on TPUs alone where links are contended: their step times have a torus for themselves."""
+    scenario = loaded.scenario
+    if scenario.network is None or scenario.network.contention == "none":
+        return
+    for number, job in enumerate(scenario.jobs):
+        pools = [pool for pool in scenario.pools if job.pool in (None, pool.name)]
+        if all(map(is_torus, pools)):
+            what = "trains on TPUs, in a slice with links of its own, so that nothing is known of contention"
+            fix = "write network.contention = 'none'"
+            yield _problem(
+                loaded, ("jobs", number, "model"), what, quoted(job.model.name), "jobs in other pools too", fix
+            )
+
+
 def _more_than_nics_carry(loaded: Loaded) -> Iterator[Problem]:
     """Traffic of the workload's gangs that the NICs of a pool, all of whose accelerators send, cannot carry."""
     network = loaded.scenario.network
@@ -71,7 +86,7 @@ def _more_than_nics_carry(loaded: Loaded) -> Iterator[Problem]:
         return
     sent_b_per_s = network.traffic.bandwidth
     for pool in loaded.scenario.pools:
-        carried_b_per_s = own_nic_b_per_s(pool, pool.accelerators_per_node)
+        carried_b_per_s = away_b_per_s(pool, pool.accelerators_per_node)
         if pool.nodes > 1 and sent_b_per_s > carried_b_per_s:
             key, what = (
                 ("network", "traffic", "bandwidth"),
@@ -82,10 +97,10 @@ def _more_than_nics_carry(loaded: Loaded) -> Iterator[Problem]:
             yield _problem(loaded, key, what, got, f"at most {most}", fix)
 
 
-def _problem(loaded: Loaded, key: tuple[str, ...], what: str, got: str, expected: str, fix: str) -> Problem:
+def _problem(loaded: Loaded, key: tuple[str | int, ...], what: str, got: str, expected: str, fix: str) -> Problem:
     """A value of the scenario that does not go with another."""
     file, line = loaded.place(key)
-    return Problem(file, ".".join(key), what, got, expected, fix, line)
+    return Problem(file, ".".join(map(str, key)), what, got, expected, fix, line)
 
 
 def links_of(loaded: Loaded) -> Links:

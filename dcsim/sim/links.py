@@ -26,7 +26,7 @@ from dcsim.kernels.fairshare import (
 )
 from dcsim.kernels.gang_flows import lay, settle, shares_alone, slowest
 from dcsim.kernels.routes import hops_to
-from dcsim.performance.placed import steady
+from dcsim.performance.placed import is_torus, steady
 from dcsim.performance.plan_traffic import Legs, ring
 from dcsim.performance.shares import CUT_OFF, WHOLE, Shares
 from dcsim.policies.decisions import Allocation
@@ -340,6 +340,8 @@ def who_sends(training: NDArray[np.int32] | None, trainings: Sequence[Training],
     def sends(job: int, pool: int, counts: tuple[int, ...]) -> tuple[Legs, float, Shares] | None:
         if tables and tables[job] >= 0:
             training = trainings[tables[job]]
+            if is_torus(training.pools[pool]):
+                return None  # its step times have the links of the torus, as if it had them to itself
             return training.legs(pool, counts), math.inf, training.fit(pool, counts)
         return (ring(counts), trace_b_per_s, WHOLE) if trace_b_per_s else None
 

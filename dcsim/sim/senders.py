@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from dcsim.kernels.fairshare import Floats, Ints
-from dcsim.performance.placed import domain_nodes, own_nic_b_per_s
+from dcsim.performance.placed import away_b_per_s, domain_nodes, is_torus
 from dcsim.performance.plan_traffic import Legs
 from dcsim.performance.shares import WHOLE, Shares
 from dcsim.policies.decisions import Allocation
@@ -109,7 +109,7 @@ class Gangs:
         # Endpoints of each node, shape (nodes, rails), by pool.
         self._hosts = [links.endpoints[at : at + pool.nodes * n].reshape(-1, n) for at, pool, n in starts]
         self._seats = Seats(pools) if max(rails) > 1 else None
-        self._together = [domain_nodes(pool) for pool in pools]
+        self._together = [1 if is_torus(pool) else domain_nodes(pool) for pool in pools]
         self._own_b_per_s: dict[tuple[int, int], float] = {}
 
     def take(self, job: int, allocation: Allocation) -> None:
@@ -142,7 +142,7 @@ class Gangs:
         legs, most_b_per_s, fit = found
         key = pool, max(counts)
         if key not in self._own_b_per_s:
-            self._own_b_per_s[key] = own_nic_b_per_s(self._pools[pool], key[1])
+            self._own_b_per_s[key] = away_b_per_s(self._pools[pool], key[1])
         hosts = self._hosts_of(job, allocation, domains)
         return Sender(legs, hosts, min(most_b_per_s, self._own_b_per_s[key]), fit)
 

@@ -13,7 +13,7 @@ from dcsim.report.figures import figures
 from dcsim.run import Run, run, verify
 from dcsim.scenario.load import load
 from dcsim.scenario.write import to_toml
-from tests.training.given import loaded, pool, ran
+from tests.training.given import job, loaded, pool, ran
 
 CSV = '[workload]\nuse = "csv"\npath = "trace.csv"\n'
 POOL = pool("a", '"A100-SXM4-80GB"', nodes=6, width=2)
@@ -182,3 +182,35 @@ def test_the_resolved_scenario_runs_again(here: Path):
 def test_what_is_wrong_with_the_table_is_an_error_line(here: Path, parts: tuple[str, ...], said: str):
     with pytest.raises(ScenarioError, match=said):
         loaded(here, POOL, *parts)
+
+
+# Hosts of four TPUs, a row of a mesh each.
+TPUS = pool("a", '"TPU-v5e"', nodes=6, width=4)
+MESH = """\
+[network]
+contention = "fair"
+TRAFFIC
+[network.topology]
+use = "torus"
+sides = [6, 4]
+wrap = "never"
+bandwidth = "1 GB/s"
+latency = "1 us"
+"""
+
+
+def test_gangs_of_a_trace_send_over_the_links_of_a_torus(here: Path):
+    # Six on a row and a half: two times 2 GB/s each way between them, over two cables of 1 GB/s.
+    traffic = 'traffic = { bandwidth = "2 GB/s", exposed = 0.5 }'
+    run = ran(here, CSV, TPUS, MESH.replace("TRAFFIC", traffic))
+    assert end_s(run) == pytest.approx([1000 * (1 - 0.5 + 0.5 / 0.5), 100 + 1500])
+    found = run.traffic(np.array([0.0, run.end_s]))
+    assert found is not None
+    # Two gangs, two directions, 1500 s of 2 GB/s over two cables, and over those in a row on the way there.
+    assert found.carried_b.sum() >= 2 * 2 * 1500 * 2e9 * (1 - 1e-9)
+
+
+def test_training_jobs_on_tpus_alone_have_no_contention_to_look_for(here: Path):
+    llama = job("j", '"llama-3-8b"', global_batch=8, sequence_length=2048, accelerators=8)
+    with pytest.raises(ScenarioError, match=r"jobs\.0\.model: trains on TPUs, in a slice.*contention = 'none'"):
+        verify(loaded(here, TPUS, MESH.replace("TRAFFIC", ""), llama))
