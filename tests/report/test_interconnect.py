@@ -58,6 +58,18 @@ def two() -> Run:
     return run(ROOT / "scenarios" / "two-jobs-one-spine.toml")
 
 
+@pytest.fixture
+def graph(tmp_path: Path) -> Path:
+    """The graph of `two-jobs-one-spine` as a file, beside it `own.toml`, which names it."""
+    graph = tmp_path / "hosts.csv"
+    graph.write_text("host,spine,leaf\n" + "".join(f"h{n},s,l{n // 4}\n" for n in range(12)))
+    text = (ROOT / "scenarios" / "two-jobs-one-spine.toml").read_text()
+    begin, end = text.index("[network.topology]"), text.index("[[jobs]]")
+    table = '[network.topology]\nuse = "custom"\npath = "hosts.csv"\nbandwidth = "400 GB/s"\nlatency = "1 us"\n\n'
+    (tmp_path / "own.toml").write_text(text[:begin] + table + text[end:])
+    return graph
+
+
 def own(of: Run) -> dict[str, Figure]:
     return {figure.key: figure for figure in figures(of) if figure.key in OWN}
 
@@ -148,6 +160,23 @@ def test_two_jobs_show_the_fullest_uplink_their_traffic_and_their_slow_down(two:
     assert (bars.start_s + bars.length_s).tolist() == sorted(two.slowdown.tolist(), reverse=True)
 
 
+def test_the_heat_map_tells_shares_of_what_comes_into_a_switch_at_most(two: Run):
+    # Over the run the spine has got what its three cables of 400 GB/s brought from the leaves.
+    graph, (cells,) = two.interconnect, marks(own(two)["switches"], Cells)
+    carried = two.traffic(np.array([0.0, two.end_s])).carried_b
+    into_b = sum(carried[link] for link in range(len(carried)) if graph.name(link)[1] == ("spine", 0))
+    mean = np.average(cells.values[-1], weights=np.diff(cells.time_edges_s))
+    assert cells.name == "% of capacity"
+    assert mean == pytest.approx(100.0 * into_b / (3 * 400e9 * two.end_s), rel=1e-5)
+
+
+def test_rows_of_the_heat_map_are_in_the_order_of_numbers(graph: Path):
+    leaves = [9, 10, 2]
+    graph.write_text("host,spine,leaf\n" + "".join(f"h{n},s,l{leaves[n // 4]}\n" for n in range(12)))
+    figure = own(run(graph.with_name("own.toml")))["switches"]
+    assert [text.rpartition("/")[2] for _, text in figure.panels[0].ticks] == ["l2", "l9", "l10", "s"]
+
+
 def test_the_page_has_them_and_the_table_names_the_slow_down(two: Run):
     page = html(two)
     ids = [a.get("id") for _, a in Elements(page).tags]
@@ -202,18 +231,6 @@ def test_they_are_drawn_for_papers_the_same_every_time(two: Run):
         found = images(own(of).values())
         assert {f"{key}.{kind}" for key in own(of) for kind in ("png", "svg")} == set(found)
         assert found == images(own(of).values())
-
-
-@pytest.fixture
-def graph(tmp_path: Path) -> Path:
-    """The graph of `two-jobs-one-spine` as a file, beside it `own.toml`, which names it."""
-    graph = tmp_path / "hosts.csv"
-    graph.write_text("host,spine,leaf\n" + "".join(f"h{n},s,l{n // 4}\n" for n in range(12)))
-    text = (ROOT / "scenarios" / "two-jobs-one-spine.toml").read_text()
-    begin, end = text.index("[network.topology]"), text.index("[[jobs]]")
-    table = '[network.topology]\nuse = "custom"\npath = "hosts.csv"\nbandwidth = "400 GB/s"\nlatency = "1 us"\n\n'
-    (tmp_path / "own.toml").write_text(text[:begin] + table + text[end:])
-    return graph
 
 
 def test_a_run_that_is_read_back_has_the_same_page_and_says_if_the_graph_is_lost(
