@@ -77,8 +77,8 @@ class Run:
     @cached_property
     def summary(self) -> dict[str, Any]:
         """Scalars by name, units in the names. Fragmentation only of runs that are about places, with a network or
-        parts of accelerators, since it takes as long as all else here; slow-downs by contention where links are
-        shared."""
+        parts of accelerators, since it takes as long as all else here; slow-downs by contention where links are shared.
+        """
         found = summary(self.jobs, self.results, self.timeline, self.log, self.scenario.pools)
         if self.scenario.network is not None or self.jobs.share is not None:
             found |= fragmentation(self.jobs, self.log, self.scenario.pools, self.end_s).named()
