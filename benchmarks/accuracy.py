@@ -14,6 +14,8 @@ times of published runs, and timed matrix products.
 
 `grid`: step times of the strategy grid by campaign, and what ZeRO-1 adds (benchmarks/grid_accuracy.py).
 
+`closed_forms`: kernels of collectives against exact arithmetic and worked examples (benchmarks/closed_forms.py).
+
 `flows`: when flows that share links are done, against SimGrid (benchmarks/flow_accuracy.py).
 """
 
@@ -31,6 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import (
+    closed_forms,
     collective_accuracy,
     flow_accuracy,
     gavel_accuracy,
@@ -121,6 +124,7 @@ def main() -> None:
     training_accuracy.add_arguments(kinds.add_parser("training"))
     products = kinds.add_parser("products")
     products.add_argument("--rows", type=Path, required=True, metavar="FILE", help="CSV of timed matrix products")
+    kinds.add_parser("closed_forms")
     flow_accuracy.add_arguments(kinds.add_parser("flows"))
     collective_accuracy.add_arguments(kinds.add_parser("collectives"))
     arguments = parser.parse_args()
@@ -136,6 +140,8 @@ def main() -> None:
         product_accuracy.report(arguments.rows)
     elif arguments.what == "training":
         training_accuracy.main(arguments)
+    elif arguments.what == "closed_forms":
+        closed_forms.report()
     elif arguments.what == "flows":
         flow_accuracy.report(arguments)
     elif arguments.what == "collectives":

@@ -258,8 +258,8 @@ def test_a_gang_that_waits_for_near_nodes_is_told_so_and_those_behind_it_that_it
 @pytest.mark.parametrize(
     ("use", "on_failure", "wanted"),
     [
-        ("locality", "reroute", "near each other and that ways join while links are down"),
-        ("topology_aware", "stop", "that ways join while links are down"),
+        ("locality", "reroute", "near each other and joined by working links"),
+        ("topology_aware", "stop", "joined by working links"),
         ("topology_aware", "slow", ""),
         ("pack", "stop", ""),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dcsim.metrics.contention import SEEN
 from dcsim.units import human_count, human_time
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def answer(run: Run, place: Path, report: bool) -> str:
         ("utilisation", _use(s)),
         ("training jobs", _trained(run)),
         ("preemptions", _preemptions(s)),
+        ("contention", _contention(run)),
         ("network", _network(s)),
         ("not met", _unmet(s)),
         ("results", f"{place}/"),
@@ -42,6 +44,17 @@ def _trained(run: Run) -> str:
     from dcsim.report.trained import bounds
 
     return bounds(run)
+
+
+def _contention(run: Run) -> str:
+    """Slow-down of the jobs that may send, and how many others slowed down."""
+    s, slowdown = run.summary, run.slowdown
+    if slowdown is None or s["contention_slowdown_mean"] is None:
+        return ""
+    slowed = int((slowdown >= SEEN).sum())  # NaN is not
+    mean, most = (f"{s[f'contention_slowdown_{part}']:.2f} x" for part in ("mean", "max"))
+    by_how_much = f"; run time over time alone: mean {mean}, max {most}" if slowed else ""
+    return f"{_count(slowed, 'job')} slowed down{by_how_much}"
 
 
 def _count(number: int, thing: str) -> str:

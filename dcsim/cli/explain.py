@@ -26,6 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dcsim import results
     from dcsim.cli.story import lines
     from dcsim.metrics.story import Teller
+    from dcsim.report.slowdown import slowdown_of, slowdown_sentences
     from dcsim.report.trained import sentences
 
     finished = results.read(Path(arguments.run))
@@ -33,9 +34,12 @@ def run(arguments: argparse.Namespace) -> int:
     story = Teller(finished.scenario, finished.jobs, finished.log, finished.end_s).story(rows[0])
     told = next((told for told in finished.trained if told.job == rows[0]), None)
     if arguments.json:
-        print(json.dumps(asdict(story) | ({"training": asdict(told)} if told else {})))
+        slowdown = slowdown_of(finished, rows[0])
+        more = ({"contention_slowdown": slowdown} if slowdown else {}) | ({"training": asdict(told)} if told else {})
+        print(json.dumps(asdict(story) | more))
         return 0
-    print("\n".join([*lines(story, finished.scenario), *(sentences(finished, told) if told else [])]))
+    others = slowdown_sentences(finished, rows[0])
+    print("\n".join([*lines(story, finished.scenario), *others, *(sentences(told) if told else [])]))
     if len(rows) > 1:
         print(f"{len(rows)} jobs have this id: this is the first by submission.")
     return 0

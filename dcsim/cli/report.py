@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,10 @@ def _page(finished: Run, folder: Path) -> list[Path]:
 
 def _figures(finished: Run, folder: Path) -> list[Path]:
     from dcsim.report.figures import figures
+    from dcsim.report.interconnect import graph_lost
     from dcsim.report.paper import images
     from dcsim.results import write_bytes_to
 
+    if why := graph_lost(finished):
+        sys.stderr.write(f"dcsim: note: no figures 'topology' and 'switches', since the graph cannot be built: {why}\n")
     return write_bytes_to(folder / "figures", images(figures(finished)))

@@ -109,7 +109,7 @@ def _unseen(story: Story) -> list[str]:
     """A word of caution where the log does not tell all that a job needs."""
     if not story.unseen or all(cause.kind != "behind" for cause in story.causes):
         return []
-    return [f"  where there was room, the reason may also be {' or '.join(story.unseen)}: the log does not tell"]
+    return [f"  where there was room, what was missing may also be {' or '.join(story.unseen)}: the log does not tell"]
 
 
 def _missing(cause: Cause, story: Story, scenario: Scenario) -> str:

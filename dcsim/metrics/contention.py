@@ -13,6 +13,8 @@ from dcsim.metrics.runs import Rows, ends, rated
 
 Floats = NDArray[np.float64]
 
+SEEN = 1.0 + 1e-3  # a slow-down below this is not seen
+
 
 @dataclass(frozen=True)
 class Paces:

@@ -35,8 +35,9 @@ class Unusable:
 
 @dataclass(frozen=True)
 class Fragmentation:
-    """Accelerators that were free and of no use to a job drawn from all jobs, mean over the run's time: how many, and
-    which share of all that were free; None without node walls, `share` also where nothing was ever free."""
+    """Accelerators that were free and of no use to a job drawn from all that would fit if everything were free, mean
+    over the run's time: how many, and which share of all that were free; None without node walls or such jobs, `share`
+    also where nothing was ever free."""
 
     mean: float | None
     share: float | None
@@ -65,20 +66,32 @@ class Free:
 
 
 def fragmentation(jobs: JobTable, log: EventLog, pools: Sequence[Pool], end_s: float) -> Fragmentation:
-    """How much of what was free the mix of jobs had no use for.
+    """How much of what was free the mix of jobs had no use for; those that can never fit are not in it.
 
     A job has use for a node with as many free as it asks for or, where it asks for more than the node has, for an empty
     one. Source: Weng et al., USENIX ATC 2023, section 3.2; cores, and pools that jobs may use, are not looked at. Where
     jobs take parts of accelerators, this is a lower bound, as `unusable` is.
     """
     free = _free(jobs, log, pools, end_s)
-    if free is None:
+    sizes, counts = np.unique(jobs.demand[_ever_fit(jobs, pools)], return_counts=True)
+    if free is None or not len(sizes):
         return Fragmentation(None, None)
     widths = [pool.accelerators_per_node for pool in pools]
-    sizes, counts = np.unique(jobs.demand, return_counts=True)
-    mix = zip(sizes.tolist(), (counts / len(jobs)).tolist(), strict=True)
+    mix = zip(sizes.tolist(), (counts / counts.sum()).tolist(), strict=True)
     mean, total = sum(p * free.fewer([min(size, width) for width in widths])[0] for size, p in mix), free.mean.sum()
     return Fragmentation(mean, mean / float(total) if total > 0.0 else None)
+
+
+def _ever_fit(jobs: JobTable, pools: Sequence[Pool]) -> NDArray[np.bool_]:
+    """Whether some pool has the accelerators for each job when it is empty, shape (jobs,).
+
+    Jobs that are rejected for want of room now, as `loss` does, are in the mix: it is them whom fragmentation costs.
+    """
+    widest = max(pool.accelerators_per_node for pool in pools)
+    largest = max(pool.nodes * pool.accelerators_per_node for pool in pools)
+    most = largest if jobs.one_node is None else np.where(jobs.one_node, widest, largest)
+    fits: NDArray[np.bool_] = jobs.demand <= most
+    return fits
 
 
 def unusable(jobs: JobTable, log: EventLog, pools: Sequence[Pool], end_s: float) -> tuple[Unusable, ...]:

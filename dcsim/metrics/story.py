@@ -295,7 +295,7 @@ def wanted_nodes(scenario: Scenario) -> str:
         return ""
     near = placement.waits() or (network is not None and network.topology.use in ("torus", "optical_torus"))
     down = network is not None and any(failure.on_failure != "slow" for failure in network.failures)
-    return " and ".join([*["near each other"] * near, *["that ways join while links are down"] * down])
+    return " and ".join([*["near each other"] * near, *["joined by working links"] * down])
 
 
 def allowed_pools(scenario: Scenario, jobs: JobTable, job: int) -> list[int]:

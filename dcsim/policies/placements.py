@@ -23,11 +23,12 @@ class Placement:
     so that the engine may find and take it in one stroke. `ignores_nodes`: accelerators come from the pool as a
     whole, without node walls. `random` is set by the engine to the placement's own random stream for classes that
     say `uses_random`. `uses_tasks`: the engine calls `expect` before the run. `blocks` is set for classes that say
-    `uses_network`: for each pool, for each level of switches from the lowest up, the number of the block of each node,
-    shape (nodes,); nodes of a block are under one switch. So is `grid`, where the network is a torus, and `islands`,
-    where links can go down: while some are, for each pool the number of the island of each node, shape (nodes,), and no
-    way joins two islands; empty while ways join all nodes, None where nothing goes down. `uses_links`: where gangs
-    share links, `place_by_share` is asked. `interleave`: jobs that meet there take turns where they can.
+    `uses_network`: for each pool, for each level of racks and switches from the lowest up, the number of the block of
+    each node, shape (nodes,); nodes of a block are in one scale-up domain or under one switch. So is `grid`, where the
+    network is a torus, and `islands`, where links can go down: while some are, for each pool the number of the island
+    of each node, shape (nodes,), and no way joins two islands; empty while ways join all nodes, None where nothing goes
+    down. `uses_links`: where gangs share links, `place_by_share` is asked. `interleave`: jobs that meet there take
+    turns where they can.
     """
 
     ignores_nodes: ClassVar[bool] = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -16,12 +17,13 @@ from dcsim.report.layout import Layout, layout, number_of, text_of
 from dcsim.report.markup import counted
 from dcsim.report.sizes import DASH
 from dcsim.report.slots import edges, slot_text
-from dcsim.units import BANDWIDTH, human_count, human_si
+from dcsim.units import human_count, human_si
 
 if TYPE_CHECKING:
     from dcsim.run import Run
     from dcsim.sim.traffic import Traffic
     from dcsim.topologies._routes import Links
+    from dcsim.topologies.base import Node
 
 Ints = NDArray[np.int64]
 
@@ -199,29 +201,35 @@ def _label(graph: Links, drawn: Layout, node: int) -> str:
 
 
 def _heat_map(run: Run, graph: Links, traffic: Traffic, drawn: Layout, shown: Ints) -> Figure:
-    """Switches x time: bytes that come in, by level and in the order of the picture, those inside hosts below all
-    others; neighbours together if many."""
-    here = shown[traffic.switches]
-    x = drawn.at[here, 0] if drawn.ticks else np.arange(len(here), dtype=float)
-    order = np.lexsort((x, drawn.level[here]))
-    level = drawn.level[here][order]
+    """Switches x time: what comes in as share of what the cables bring in at most, so that leaves and large switches
+    compare; by level and number, those inside hosts below all others, one after another together if many."""
+    level = drawn.level[shown[traffic.switches]]
+    order = np.array(sorted(range(len(level)), key=lambda n: (level[n], _counting(graph.nodes[traffic.switches[n]]))))
+    level = level[order]
     group = ceil(len(order) / MOST_ROWS)
     # Rows begin with each level, and after every `group` switches of it.
     place = np.arange(len(order)) - np.searchsorted(level, level)
     begin = np.flatnonzero(place % group == 0)
-    count = np.diff(np.append(begin, len(order)))
-    mean = np.add.reduceat(traffic.into_b_per_s[order], begin, axis=0) / count[:, None]
-    unit = human_si(float(mean.max()), "B/s").split()[1]
-    values = (mean / BANDWIDTH.factor(unit)).astype(np.float32)
-    cells = Cells(unit, traffic.slots_s, np.arange(len(begin) + 1.0), values, float(values.max()))
+    most_b_per_s = np.bincount(graph.neighbour, graph.capacity_b_per_s, len(graph.nodes))[traffic.switches[order]]
+    into, most = (np.add.reduceat(of, begin, axis=0) for of in (traffic.into_b_per_s[order], most_b_per_s))
+    values = (100.0 * into / most[:, None]).astype(np.float32)
+    cells = Cells("% of capacity", traffic.slots_s, np.arange(len(begin) + 1.0), values, float(values.max()))
     names = [text_of(graph.nodes[node]) for node in traffic.switches[order[begin]].tolist()]
     step = ceil(len(begin) / MOST_TICKS)
     ticks = tuple((row + 0.5, names[row]) for row in range(0, len(begin), step))
     one, many = ("switch", "switches") if len(traffic.switches) < len(graph.nodes) else ("node", "nodes")
-    what = f"a {one}" if group == 1 else f"{group} neighbouring {many} of a level, their mean"
+    what = f"a {one}" if group == 1 else f"{group} {many} of a level together"
     slot = slot_text(run.end_s, MOST_SLOTS)
-    caption = f"What comes into {what}, from hosts and switches; each cell is the mean of {slot}."
+    caption = (
+        f"What comes into {what}, from hosts and switches, as share of what its cables could bring in; each cell is "
+        f"the mean of {slot}."
+    )
     panel = Panel(one.capitalize(), (cells,), float(len(begin)), ticks)
     height = int(min(640, 150 + 16 * max(len(begin), 6)))
     x_axis = TimeScale.of(run.scenario.start, run.end_s)
     return Figure("switches", f"Traffic of {many}", caption, x_axis, (0.0, run.end_s), (panel,), height)
+
+
+def _counting(node: Node) -> list[str | int]:
+    """A key that puts nodes in the order of the numbers in their names: `S2` before `S10`."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", text_of(node))]

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dcsim.eventlog.schema import BREAK
+from dcsim.metrics.contention import SEEN
 from dcsim.report.figure import Bars, Figure, Floats, Panel, Steps, TimeScale
 from dcsim.report.gantt import job_names
 from dcsim.report.sizes import size_classes
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 
 MOST_BARS = 25  # jobs that get a bar each
 MOST_STEPS = 500  # of a line
-SEEN = 1e-3  # a slow-down below this is not seen
 ALONE = "1: as if nobody else had sent and no link had failed."
 AXIS = TimeScale.plain("Run time / run time alone at the same place")
 
@@ -26,12 +27,29 @@ def slowdown_figure(run: Run) -> Figure | None:
         return None
     jobs = np.flatnonzero(~np.isnan(run.slowdown))
     slowdown = run.slowdown[jobs]
-    if slowdown.max(initial=1.0) < 1.0 + SEEN:
+    if slowdown.max(initial=1.0) < SEEN:
         return None
     few = len(jobs) <= MOST_BARS
     panel, height, caption = (_bars if few else _distribution)(run, jobs, slowdown)
     span = (1.0, 1.0 + 1.05 * (float(slowdown.max()) - 1.0))
     return Figure("contention", "Slow-down by contention", caption, AXIS, span, (panel,), height)
+
+
+def slowdown_of(run: Run, job: int) -> float | None:
+    """A job's slow-down by contention; None where nobody knows of any."""
+    value = np.nan if run.slowdown is None else run.slowdown[job]
+    return None if np.isnan(value) else float(value)
+
+
+def slowdown_sentences(run: Run, job: int) -> list[str]:
+    """What `explain` says of a job's slow-down by contention; nothing where nobody knows of any."""
+    value = slowdown_of(run, job)
+    if value is None:
+        return []
+    who = "others on its links" + (" and links that failed" if len(run.log.of_kind(BREAK)) else "")
+    if value < SEEN:
+        return [f"{who} did not slow it down"]
+    return [f"{who} made it run {value:.2f} times as long as alone there"]
 
 
 def _bars(run: Run, jobs: np.ndarray, slowdown: Floats) -> tuple[Panel, int, str]:

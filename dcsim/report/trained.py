@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from dcsim.report.markup import counted, section, table
+from dcsim.report.slowdown import slowdown_of
 from dcsim.report.tables import DASH
 from dcsim.units import human_count, human_si, human_step
 
@@ -55,18 +54,14 @@ def throughput(told: Trained) -> str:
     return f"{human_count(told.samples_per_s)} samples/s"
 
 
-def sentences(run: Run, told: Trained) -> list[str]:
+def sentences(told: Trained) -> list[str]:
     """What `explain` says of a training job."""
     place = f"in {told.pool}" if told.pool else "in no pool, told for its best place"
-    slower = _slowdown(run, told)
-    why = "others on its links" + (" and their failures" if run.summary["network_failures"] else "")
-    others = [] if slower == DASH else [f"  {why} made it run {slower} times as long as alone there"]
     size, verb = human_si(told.device_memory_b, "B"), "trains" if told.started else "would train"
     return [
         f"it {verb} {told.model} for {human_count(told.steps)} steps, bound by {told.bound}",
         f"  {place}, {counted(told.accelerators, 'accelerator')}: {told.plan}",
         f"  step {human_step(told.step_time_s)}, {throughput(told)}, MFU {100 * told.mfu:.1f} %, {size} a device",
-        *others,
     ]
 
 
@@ -88,5 +83,5 @@ def _row(run: Run, told: Trained) -> tuple[str, ...]:
 
 def _slowdown(run: Run, told: Trained) -> str:
     """Slow-down by contention, a dash where there is none to tell."""
-    value = np.nan if run.slowdown is None else run.slowdown[told.job]
-    return DASH if np.isnan(value) else f"{value:.2f}"
+    value = slowdown_of(run, told.job)
+    return DASH if value is None else f"{value:.2f}"

@@ -9,7 +9,7 @@ from dcsim.scenario import overrides as changes
 from dcsim.scenario.layers import read_layers
 from dcsim.scenario.loaded import Loaded, Source
 from dcsim.scenario.mistakes import Mistakes
-from dcsim.scenario.paths import data_folder, existing_folder, resolve
+from dcsim.scenario.paths import data_folder, existing_folder, folder_of, resolve
 
 
 def load(
@@ -29,7 +29,7 @@ def load(
     from dcsim.scenario.check import Places, check
 
     file = str(path)
-    folder = _folder(Path(path))
+    folder = folder_of(Path(path))
     data_path = data_folder(data)
     plugin_paths = tuple(existing_folder(p, "--plugins") for p in plugins)
     overrides = tuple(overrides)
@@ -42,11 +42,3 @@ def load(
     data_text = None if data_path is None else str(data_path)
     source = Source(str(Path(path).absolute()), data_text, told, tuple(map(str, plugin_paths)))
     return Loaded(scenario, file, folder, data_path, plugin_paths, notes, source, layers.where)
-
-
-def _folder(path: Path) -> Path:
-    """The folder that holds a scenario file, symbolic links resolved first."""
-    try:
-        return path.resolve().parent
-    except (OSError, ValueError, RuntimeError):
-        return Path()  # reading the file says what is wrong with its name

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from dcsim.errors import Problem, ScenarioError
 from dcsim.scenario.mistakes import Where
 from dcsim.scenario.overrides import key_path
-from dcsim.scenario.paths import PathError, data_folder, existing_folder, resolve
+from dcsim.scenario.paths import PathError, data_folder, existing_folder, folder_of, resolve
 
 if TYPE_CHECKING:
     from dcsim.scenario.positions import KeyPath
@@ -62,7 +62,7 @@ class Loaded:
     def again(scenario: Scenario, source: Source) -> Loaded:
         """The scenario of a finished run, where it came from: its paths are looked up as they were then."""
         file = source.scenario or scenario.name
-        folder = Path(source.scenario).parent if source.scenario else Path(source.data or Path.cwd())
+        folder = folder_of(Path(source.scenario)) if source.scenario else Path(source.data or Path.cwd())
         data = None if source.data is None else Path(source.data)
         return Loaded(scenario, file, folder, data, tuple(map(Path, source.plugins)), source=source)
 

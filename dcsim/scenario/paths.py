@@ -61,6 +61,14 @@ def shown_file(text: str, path: Path, scenario: str) -> str:
     return str(near) if near.exists() and near.resolve() == path else str(path)
 
 
+def folder_of(scenario: Path) -> Path:
+    """The folder that holds a scenario's file, symbolic links resolved first."""
+    try:
+        return scenario.resolve().parent
+    except (OSError, ValueError, RuntimeError):
+        return Path()  # reading the file says what is wrong with its name
+
+
 def data_folder(given: str | Path | None) -> Path | None:
     """The data folder, resolved: the given one, else that of the variable DCSIM_DATA, else None."""
     text, name = (given, "--data") if given is not None else (os.environ.get(DATA_VARIABLE) or None, DATA_VARIABLE)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dcsim.errors import Problem, ScenarioError
 from dcsim.kernels.fairshare import NONE, Ints
 from dcsim.kernels.routes import hops_to
+from dcsim.performance.placed import domain_nodes
 from dcsim.policies.grids import Cubes, Grid
 from dcsim.scenario.spec import Pool
 from dcsim.topologies._hosts import outside
@@ -44,7 +45,8 @@ def refuse_other_hosts(links: Links, pools: Sequence[Pool]) -> None:
 def blocks(links: Links, pools: Sequence[Pool]) -> list[list[Ints]]:
     """Blocks of nodes that are near each other, as `Placement.blocks`: at level k, chains of hosts joined by at most
     the k-th smallest distance. In trees and Clos networks these are the hosts under one switch; where each accelerator
-    is on a rail of its own, distances are those of the first rail. Nodes in one host (a rack) are nearest."""
+    is on a rail of its own, distances are those of the first rail. Nodes in one host are nearest; below all are
+    scale-up domains of several nodes (racks), of which every higher block has whole ones."""
     outer, place = outside(links)
     hosts, number = np.unique(place[_first_hosts_of_nodes(links, pools)], return_inverse=True)
     some, alike = _alike(outer, hosts)
@@ -56,7 +58,25 @@ def blocks(links: Links, pools: Sequence[Pool]) -> list[list[Ints]]:
     if 1 < len(hosts) < len(number):
         levels.insert(0, number)
     bounds = pairwise(accumulate((pool.nodes for pool in pools), initial=0))
-    return [[np.unique(level[a:b], return_inverse=True)[1] for level in levels] for a, b in bounds]
+    own = [[np.unique(level[a:b], return_inverse=True)[1] for level in levels] for a, b in bounds]
+    return [_of_domains(pool, levels) for pool, levels in zip(pools, own, strict=True)]
+
+
+def _of_domains(pool: Pool, levels: list[Ints]) -> list[Ints]:
+    """Levels of a pool whose scale-up domains span nodes: domains first, then blocks of these, each the domains that
+    chains of common blocks join. Of other pools, and of TPUs, whose domain is the torus, all as they are."""
+    joined = domain_nodes(pool)
+    if joined == 1 or pool.accelerator.device_class == "tpu":
+        return levels
+    domain = np.arange(pool.nodes) // joined
+    found = [domain]
+    for level in levels:
+        has = np.zeros((domain[-1] + 1, level.max() + 1), bool)
+        has[domain, level] = True
+        wider = _chained(has @ has.T)[domain]
+        if (wider != found[-1]).any() and wider.any():  # else it says nothing new
+            found.append(wider)
+    return found
 
 
 def _first_hosts_of_nodes(links: Links, pools: Sequence[Pool]) -> Ints:

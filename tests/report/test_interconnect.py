@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dcsim import results
+from dcsim.__main__ import main
 from dcsim.report.figure import Bars, Cells, Dots, Figure, Lines, Steps
 from dcsim.report.figures import figures
 from dcsim.report.interconnect import MOST_CABLES, MOST_NODES, cables
@@ -54,6 +56,18 @@ def made(nodes: int, jobs: int, size: int, **topology: object) -> Run:
 @pytest.fixture(scope="module")
 def two() -> Run:
     return run(ROOT / "scenarios" / "two-jobs-one-spine.toml")
+
+
+@pytest.fixture
+def graph(tmp_path: Path) -> Path:
+    """The graph of `two-jobs-one-spine` as a file, beside it `own.toml`, which names it."""
+    graph = tmp_path / "hosts.csv"
+    graph.write_text("host,spine,leaf\n" + "".join(f"h{n},s,l{n // 4}\n" for n in range(12)))
+    text = (ROOT / "scenarios" / "two-jobs-one-spine.toml").read_text()
+    begin, end = text.index("[network.topology]"), text.index("[[jobs]]")
+    table = '[network.topology]\nuse = "custom"\npath = "hosts.csv"\nbandwidth = "400 GB/s"\nlatency = "1 us"\n\n'
+    (tmp_path / "own.toml").write_text(text[:begin] + table + text[end:])
+    return graph
 
 
 def own(of: Run) -> dict[str, Figure]:
@@ -146,6 +160,23 @@ def test_two_jobs_show_the_fullest_uplink_their_traffic_and_their_slow_down(two:
     assert (bars.start_s + bars.length_s).tolist() == sorted(two.slowdown.tolist(), reverse=True)
 
 
+def test_the_heat_map_tells_shares_of_what_comes_into_a_switch_at_most(two: Run):
+    # Over the run the spine has got what its three cables of 400 GB/s brought from the leaves.
+    graph, (cells,) = two.interconnect, marks(own(two)["switches"], Cells)
+    carried = two.traffic(np.array([0.0, two.end_s])).carried_b
+    into_b = sum(carried[link] for link in range(len(carried)) if graph.name(link)[1] == ("spine", 0))
+    mean = np.average(cells.values[-1], weights=np.diff(cells.time_edges_s))
+    assert cells.name == "% of capacity"
+    assert mean == pytest.approx(100.0 * into_b / (3 * 400e9 * two.end_s), rel=1e-5)
+
+
+def test_rows_of_the_heat_map_are_in_the_order_of_numbers(graph: Path):
+    leaves = [9, 10, 2]
+    graph.write_text("host,spine,leaf\n" + "".join(f"h{n},s,l{leaves[n // 4]}\n" for n in range(12)))
+    figure = own(run(graph.with_name("own.toml")))["switches"]
+    assert [text.rpartition("/")[2] for _, text in figure.panels[0].ticks] == ["l2", "l9", "l10", "s"]
+
+
 def test_the_page_has_them_and_the_table_names_the_slow_down(two: Run):
     page = html(two)
     ids = [a.get("id") for _, a in Elements(page).tags]
@@ -202,15 +233,11 @@ def test_they_are_drawn_for_papers_the_same_every_time(two: Run):
         assert found == images(own(of).values())
 
 
-def test_a_run_that_is_read_back_has_the_same_page_and_says_if_the_graph_is_lost(tmp_path, two: Run):
-    graph = tmp_path / "hosts.csv"
-    graph.write_text("host,spine,leaf\n" + "".join(f"h{n},s,l{n // 4}\n" for n in range(12)))
-    text = (ROOT / "scenarios" / "two-jobs-one-spine.toml").read_text()
-    begin, end = text.index("[network.topology]"), text.index("[[jobs]]")
-    table = '[network.topology]\nuse = "custom"\npath = "hosts.csv"\nbandwidth = "400 GB/s"\nlatency = "1 us"\n\n'
-    (tmp_path / "own.toml").write_text(text[:begin] + table + text[end:])
-    of = run(tmp_path / "own.toml")
-    folder = results.save(of, tmp_path)
+def test_a_run_that_is_read_back_has_the_same_page_and_says_if_the_graph_is_lost(
+    graph: Path, two: Run, capsys: pytest.CaptureFixture[str]
+):
+    of = run(graph.with_name("own.toml"))
+    folder = results.save(of, graph.parent)
     assert of.slowdown is not None
     assert of.slowdown == pytest.approx(two.slowdown, rel=1e-9)  # the same graph
     assert results.read(folder).slowdown.tolist() == of.slowdown.tolist()
@@ -219,6 +246,28 @@ def test_a_run_that_is_read_back_has_the_same_page_and_says_if_the_graph_is_lost
     page = html(results.read(folder))
     assert "No picture, since the graph cannot be built" in page
     assert "hosts.csv" in page
+    assert main(["report", str(folder), "--figures"]) == 0
+    said = capsys.readouterr()
+    assert "topology.svg" not in said.out
+    assert "no figures 'topology' and 'switches', since the graph cannot be built: " in said.err
+    assert "hosts.csv" in said.err
+
+
+@pytest.mark.parametrize("name", ["../own.toml", "link.toml"])
+def test_a_graph_is_found_again_wherever_the_scenario_was_named_from(
+    name: str, graph: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    here = graph.parent / "sub"
+    here.mkdir()
+    (here / "link.toml").symlink_to("../own.toml")
+    monkeypatch.chdir(here)
+    of = run(name)
+    assert "No picture" not in html(of)
+    folder = results.save(of, here)
+    assert main(["report", str(folder), "--figures"]) == 0
+    said = capsys.readouterr()
+    assert "topology.svg" in said.out
+    assert said.err == ""
 
 
 def test_hosts_with_an_inside_are_drawn_as_points_and_their_switches_are_in_the_heat_map(two: Run) -> None:

@@ -56,6 +56,25 @@ def test_without_node_walls_nothing_is_fragmented():
     assert mixed(ran) == Fragmentation(None, None)
 
 
+def test_jobs_that_can_never_fit_are_not_in_the_mix():
+    # Two nodes of 2: a single takes one of node 0 for ever, and a gang of 8 is sent away, since there are 4 in all. The
+    # single has use for all that is free; with the gang a half would have none for the one of node 0.
+    ran = simulate(table([0, 1], [100, 5], [1, 8]), 2, 2, horizon=10.0)
+    assert ran.summary["jobs_rejected"] == 1
+    assert mixed(ran) == Fragmentation(0.0, 0.0)
+    # Nor are pods that want more than a node has; where all are too large there is no mix.
+    pods = table([0, 1], [100, 5], [1, 4], one_node=np.array([1, 1], np.int8))
+    assert mixed(simulate(pods, 2, 2, horizon=10.0)) == Fragmentation(0.0, 0.0)
+    assert mixed(simulate(table([0], [5], [8]), 2, 2, horizon=10.0)) == Fragmentation(None, None)
+
+
+def test_jobs_that_are_lost_for_want_of_room_are_in_the_mix():
+    # The gang of 4 is lost, since the single holds one of node 0: of 3 free, the one beside it is of no use to half.
+    ran = simulate(table([0, 0], [100, 5], [1, 4]), 2, 2, "loss", horizon=10.0)
+    assert ran.summary["jobs_rejected"] == 1
+    assert mixed(ran) == Fragmentation(0.5, 0.5 / 3)
+
+
 def test_a_cluster_that_is_full_from_begin_to_end_has_nothing_to_fragment():
     assert mixed(simulate(table([0], [10], [4]), 1, 4, horizon=5.0)) == Fragmentation(0.0, None)
 

@@ -150,7 +150,7 @@ def test_a_job_too_large_for_every_pool_is_rejected_with_the_reason(tmp_path: Pa
     assert "can never fit: it needs 16 accelerators, a has 1 x 8" in run.log.reasons
     assert [(told.pool, told.started) for told in run.trained] == [("a", True), (None, False)]
     assert bounds(run) == "1 bound by compute, 1 never started"
-    assert sentences(run, run.trained[1])[0].startswith("it would train llama-3-8b")
+    assert sentences(run.trained[1])[0].startswith("it would train llama-3-8b")
 
 
 def test_a_job_that_no_pool_can_train_is_told_what_each_has_against_it(tmp_path: Path):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dcsim import results
+from dcsim.__main__ import main
+from dcsim.cli.answer import answer
 from dcsim.errors import ScenarioError
 from dcsim.report.figures import figures
 from dcsim.run import Run, run, verify
@@ -53,6 +56,23 @@ def test_two_gangs_of_a_trace_halve_each_other_on_one_uplink_by_the_closed_form(
     first_s = 100.0 + 900.0 / rate
     second_s = first_s + 1000.0 - (first_s - 100.0) * rate  # slowed down until then, what is left alone
     assert end_s(ran(here, POOL, CSV, network(exposed=exposed))) == pytest.approx([first_s, second_s], rel=1e-12)
+
+
+def test_the_answer_and_explain_tell_the_slow_down_of_jobs_of_a_trace(here: Path, capsys: pytest.CaptureFixture[str]):
+    # Exposed 1: both at half their speed for 1,800 s, and alone for 100 s: 1.90 times as long as alone.
+    found = ran(here, POOL, CSV, network(exposed=1.0))
+    folder = results.save(found, here / "results")
+    said = "contention      2 jobs slowed down; run time over time alone: mean 1.90 x, max 1.90 x"
+    assert said in answer(found, folder, report=False)
+    assert main(["explain", str(folder), "second"]) == 0
+    assert "others on its links made it run 1.90 times as long as alone there\n" in capsys.readouterr().out
+    assert main(["explain", str(folder), "second", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["contention_slowdown"] == pytest.approx(1.9)
+    wide = ran(here, POOL, CSV, network("1 GB/s"))  # two nodes fill half of the uplink
+    folder = results.save(wide, here / "wide")
+    assert "contention      0 jobs slowed down\n" in answer(wide, folder, report=False)
+    assert main(["explain", str(folder), "second"]) == 0
+    assert "others on its links did not slow it down\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("exposed", [0.25, 0.5, 1.0])

@@ -12,7 +12,8 @@ from dcsim.policies.view import PoolView, Request
 
 @dataclass
 class TopologyAware(NetworkPlacement):
-    """Gangs go under the smallest switch of the network with room for them: a leaf, else a pod, else anywhere.
+    """Gangs go under the smallest switch of the network with room for them: a leaf, else a pod, else anywhere. Where
+    nodes of a rack are one scale-up domain (NVL72), a rack comes before all switches.
 
     Among switches of one level, the one with fewest free accelerators that has room; lowest nodes on a tie. Under it a
     gang has the shape of `pack`: the lowest empty nodes, then one node for the remainder, the fullest that fits. A job
