@@ -107,7 +107,7 @@ def _picture(run: Run, graph: Links, traffic: Traffic, drawn: Layout, shown: Int
     panel = Panel("Level", marks, top, drawn.ticks, legend=legend, bottom=bottom)
     caption = (
         f"Mean over the run of what {_senders(run)} sent, as share of a cable's capacity in the fuller direction: "
-        "around the ring of each gang's nodes, at the rate at which it ran."
+        "between their nodes, at the rate at which they ran."
     )
     if len(graph.endpoints) < len(graph.nodes):
         caption += " Squares are switches."
