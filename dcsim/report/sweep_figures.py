@@ -13,8 +13,10 @@ from dcsim.report.sweep_front import Front, differences, front
 from dcsim.report.sweep_output import Output
 from dcsim.report.swept import Key, keys_of, label, name
 from dcsim.scenario.mistakes import hint, quoted
-from dcsim.sweep.compare import compare, measures, pareto
-from dcsim.sweep.comparison import Comparison, Point
+from dcsim.sweep.columns import Point
+from dcsim.sweep.compare import compare, measures
+from dcsim.sweep.comparison import Comparison
+from dcsim.sweep.front import pareto
 from dcsim.sweep.table import Table
 
 LARGER_IS_BETTER = ("utilization_allocated", "jobs_completed", "jain_fairness_tenants")

@@ -13,7 +13,8 @@ from dcsim.report.figure import Floats
 from dcsim.report.style import SERIES
 from dcsim.report.sweep_output import Output, arrays, caption
 from dcsim.report.swept import Key
-from dcsim.sweep.comparison import Comparison, Point, Row
+from dcsim.sweep.columns import Point
+from dcsim.sweep.comparison import Comparison, Row
 from dcsim.sweep.statistics import Mean
 
 MOST_DIFFERENCES = 60

@@ -117,7 +117,7 @@ def test_the_baseline_is_subtracted_on_the_seeds_that_both_have():
     assert (b.mean.value, b.mean.count) == (44.0, 3)
     assert b.against is not None
     assert (b.against.value, b.against.count) == (1.5, 2)
-    assert b.relative == pytest.approx(0.1)
+    assert b.relative.value == pytest.approx(0.1)
     assert found.cells()[1][-1] == "baseline"
 
 
@@ -204,7 +204,10 @@ def test_a_baseline_that_is_left_open_in_a_key_is_taken_alike_there():
     assert found.baseline == ("a", None)
     differences = {row.variant: None if row.against is None else row.against.value for row in found.rows}
     assert differences == {("a", 2): None, ("a", 4): None, ("b", 2): -3.0, ("b", 4): 1.0, ("b", 8): None}
-    assert [line[-1] for line in found.cells()[1:]] == ["baseline", "baseline", "-26.1 ± 0 % *", "+18.2 ± 0 % *", "-"]
+    # The baselines, 11.5 and 5.5, have half-widths of 6.35, t(1; 0.975) / 2: the second may be zero, and has no ratio. The
+    # first is 5.15 to 17.85 where the difference is -3: -3 / 5.15 and -3 / 17.85 are the ends.
+    shown = ["baseline", "baseline", "-26.1 [-58.3, -16.8] % *", "+1 ± 0 *", "-"]
+    assert [line[-1] for line in found.cells()[1:]] == shown
 
 
 def test_differences_of_rounding_alone_are_none():
@@ -222,7 +225,7 @@ def test_differences_that_cancel_keep_their_interval():
     assert against is not None
     assert against.value == 0.0
     assert against.half == pytest.approx(12.7062 * 0.4, rel=1e-5)  # t(1; 0.975) x s / sqrt 2, s = 0.8 / sqrt 2
-    assert found.cells()[2][-1] == "0 ± 1,016 %"
+    assert found.cells()[2][-1] == "0 ± 5.1"
 
 
 def test_a_small_difference_that_is_none_of_rounding_stays():
@@ -242,8 +245,8 @@ def test_all_lines_of_a_comparison_have_the_same_columns():
     rows = [("a", 1, 10.0), ("a", 2, 20.0), ("b", 1, 11.0), ("b", 2, 22.0), ("c", 3, None)]
     found = table(rows).compare("a")
     lines = list(csv.reader(io.StringIO(found.csv())))
-    assert {len(line) for line in lines} == {9}
-    assert lines[1][-4:] == ["", "", "", ""]
+    assert {len(line) for line in lines} == {11}
+    assert lines[1][-6:] == [""] * 6
     assert lines[2][-1] == "false"
     assert json.loads(json.dumps(found.as_json()))["rows"] == found.records()
     assert found.records()[0]["difference"] is None
@@ -252,7 +255,7 @@ def test_all_lines_of_a_comparison_have_the_same_columns():
 def test_a_latex_table_has_its_signs():
     found = table([("a_b", 1, 10.0), ("a_b", 2, 20.0), ("c", 1, 9.0), ("c", 2, 19.0)]).compare("a_b")
     assert r"a\_b & 15 $\pm$ 64 & baseline \\" in found.latex()
-    assert r"c & 14 $\pm$ 64 & $-$6.67 $\pm$ 0 \% * \\" in found.latex()
+    assert r"c & 14 $\pm$ 64 & $-$1 $\pm$ 0 * \\" in found.latex()
 
 
 def test_a_comparison_is_a_data_frame():
