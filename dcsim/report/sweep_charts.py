@@ -180,8 +180,8 @@ def _drawn(table: Table, key: Key, keys: Sequence[Key], output: Output) -> Exhib
 
 
 def _uneven(table: Table, kept: Sequence[Key], folded: Sequence[Key]) -> bool:
-    """Whether means over the folded keys are over other settings for some of the kept ones, as where points are drawn or
-    left out: then they differ for that, too, and are not to be compared."""
+    """Whether means over the folded keys are over other settings for some of the kept ones, as where points are drawn
+    or left out: then they differ for that, too, and are not to be compared."""
     behind: dict[tuple[Any, ...], set[tuple[Any, ...]]] = {}
     for row in table:
         behind.setdefault(tuple(row[k.name] for k in kept), set()).add(tuple(row[k.name] for k in folded))

@@ -17,6 +17,7 @@ from dcsim.errors import ScenarioError
 from dcsim.sweep.statistics import batch_means, interval, paired, warm_up
 from dcsim.sweep.table import Table
 from tests.sweep.given import command, experiment
+from tests.sweep.given import compared_table as table
 
 QUEUE = """\
 name = "mm1"
@@ -40,11 +41,6 @@ base = "queue.toml"
 "workload.service.mean" = ["30 s", "33 s"]
 seeds = 30
 """
-
-
-def table(rows: list[tuple], axes=("policy",), outputs=("wait_s_mean",)) -> Table:
-    names = (*axes, "seed", *outputs)
-    return Table("t", axes, outputs, names, tuple(dict(zip(names, row, strict=True)) for row in rows))
 
 
 def test_an_interval_is_students():
@@ -204,8 +200,8 @@ def test_a_baseline_that_is_left_open_in_a_key_is_taken_alike_there():
     assert found.baseline == ("a", None)
     differences = {row.variant: None if row.against is None else row.against.value for row in found.rows}
     assert differences == {("a", 2): None, ("a", 4): None, ("b", 2): -3.0, ("b", 4): 1.0, ("b", 8): None}
-    # The baselines, 11.5 and 5.5, have half-widths of 6.35, t(1; 0.975) / 2: the second may be zero and has no ratio. The
-    # first is 5.15 to 17.85 where the difference is -3: -3 / 5.15 and -3 / 17.85 are the ends.
+    # The baselines, 11.5 and 5.5, have half-widths of 6.35, t(1; 0.975) / 2: the second may be zero and has no ratio.
+    # The first is 5.15 to 17.85 where the difference is -3: -3 / 5.15 and -3 / 17.85 are the ends.
     shown = ["baseline", "baseline", "-26.1 [-58.3, -16.8] % *", "+1 ± 0 *", "-"]
     assert [line[-1] for line in found.cells()[1:]] == shown
 
