@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -304,6 +305,57 @@ def test_what_is_no_baseline_is_said(given, said):
     found = table([(2, "x", 1, 1.0), (2, "y", 1, 1.0), (4, "x", 1, 2.0)], axes=("nodes", "use"))
     with pytest.raises(ScenarioError, match=said):
         found.compare(given)
+
+
+def test_numbers_of_a_baseline_are_compared_as_numbers():
+    loads = table([(x, 1, 1.0) for x in (1.0, 0.5, 0.434989123456, 0.435111)], axes=("load",))
+    for given in ("load=1", 1, 1.0, "1.00", {"load": 1}):
+        assert loads.compare(given).baseline == (1.0,)
+    assert loads.compare("load=0.434989").baseline == loads.compare(0.434989).baseline == (0.434989123456,)
+    for unclear in ("0.435", "0.4", "1 d"):  # two are rounded to the first; the second is no number as tables show it
+        with pytest.raises(ScenarioError, match="fits no variant"):
+            loads.compare(unclear)
+    spans = table([(x, 1, 1.0) for x in ("1.69634881637 d", "24 h")], axes=("span",))
+    assert spans.compare("1.70 d").baseline == ("1.69634881637 d",)
+    assert spans.compare("24.0 h").baseline == ("24 h",)
+
+
+@pytest.mark.parametrize("confidence", [2, 0, 1.0, -0.5, math.nan, "0.95"])
+def test_what_is_no_confidence_is_said(confidence):
+    with pytest.raises(ScenarioError, match=r"--confidence: out of range .* expected between 0 and 1"):
+        table([("a", 1, 1.0), ("a", 2, 2.0)]).compare(confidence=confidence)
+
+
+def test_one_name_may_stand_without_a_list():
+    both = table([("a", 1, 1.0, 8), ("b", 1, 2.0, 4)], outputs=("wait_s_mean", "accelerators"))
+    assert both.compare(outputs="accelerators").outputs == ("accelerators",)
+    assert [p["policy"] for p in both.pareto("wait_s_mean", "accelerators", maximize="accelerators")] == ["a"]
+    with pytest.raises(ScenarioError, match="is none of the two outputs"):
+        both.pareto("wait_s_mean", "accelerators", maximize="wait")
+
+
+def test_no_interval_is_told_of_where_there_is_none():
+    one = table([("a", 1, 3.0), ("b", 1, 5.0)]).compare("a")
+    assert one.notes() == ["one run each: there are no intervals; difference from the baseline, paired by seed"]
+    exact = table([("a", 1, 3.0), ("a", 2, 3.0), ("b", 1, 5.0), ("b", 2, 5.0)]).compare("a")
+    assert "±" not in "".join(exact.notes())
+    assert "*" not in "".join(exact.notes())
+
+
+def test_a_run_that_is_too_short_for_batches_has_no_interval_and_says_so(tmp_path):
+    (tmp_path / "queue.toml").write_text(QUEUE.replace("jobs = 4000", "jobs = 900"))
+    for policy in ("fifo", "sjf"):
+        dcsim.save(dcsim.run(tmp_path / "queue.toml", overrides=[f"scheduler.use={policy}"]), tmp_path / "out")
+    done = command("compare", *sorted((tmp_path / "out").iterdir()), "--batch-means", "--write", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "there are no intervals" in done.stdout
+    assert re.search(
+        r"too few jobs after the warm-up for an interval, 20\s+batches\s+of\s+50 \(fifo: \d+;", done.stdout
+    )
+    (head, first, *_) = csv.reader((tmp_path / "compare.csv").open())
+    assert "seeds" not in head
+    assert 450 <= int(first[head.index("jobs")]) <= 900
+    assert first[head.index("half_width")] == ""
 
 
 def test_a_baseline_may_be_a_number_a_truth_or_a_table():

@@ -14,7 +14,7 @@ def test_every_table_says_how_many_seeds_stand_behind_a_row_that_has_fewer():
     found = compared_table([*SIX, *FLAKY], outputs=OUTPUTS).compare("fifo", "wait_s_mean")
     fifo, flaky = found.cells()[1:]
     assert fifo[1].endswith("± 2")
-    # FIFO on the seeds that both have: 10, 12, 14, so 12 ± 4.3027 x 2 / sqrt 3 = 7.032 to 16.968: 1 over these, minus 1.
+    # FIFO on the seeds of both: 10, 12, 14, so 12 ± 4.3027 x 2 / sqrt 3 = 7.032 to 16.968: 1 over these, minus 1.
     assert flaky[1:] == ["1 ± 0 (3 of 6)", "-91.7 [-94.1, -85.8] % * (3 of 6)"]
     for text in (found.markdown(), found.latex(), " ".join(found.notes())):
         assert "(3 of 6): over so many seeds, where others have more" in text
