@@ -57,7 +57,7 @@ class Comparison:
     @property
     def seeds_change_nothing(self) -> bool:
         """Whether the runs of every variant are all alike: then differences are exact, and intervals say nothing."""
-        return all(row.mean.count > 1 and row.mean.half == 0.0 for row in self.rows)
+        return bool(self.rows) and all(row.mean.count > 1 and row.mean.half == 0.0 for row in self.rows)
 
     def baseline_of(self, variant: Point) -> Point | None:
         """What is subtracted from a variant: itself if it is a baseline, None where there is none."""
@@ -163,7 +163,8 @@ def reading(found: Comparison) -> list[str]:
     if found.seeds_change_nothing:
         told.append("seeds change nothing here: the runs of each variant are alike, and differences are exact")
     elif all(math.isnan(row.mean.half) for row in found.rows):
-        told.append("one run each: there are no intervals" if found.counted == "seeds" else "there are no intervals")
+        single = found.counted == "seeds" and any(row.mean.count for row in found.rows)
+        told.append("one run each: there are no intervals" if single else "there are no intervals")
     else:
         by_jobs = "batch means of each run after its warm-up (MSER-5)"
         source = "Student's t over seeds" if found.counted == "seeds" else by_jobs
@@ -184,7 +185,7 @@ def _differences(found: Comparison) -> str:
     if any(not row.relative.bounded for row in against):
         text += "; without %: the difference itself, where the baseline's mean may be zero"
     starred = any(not math.isnan(row.against.half) for row in against if row.against is not None)
-    return f"{text}; * its interval excludes 0" if starred and not found.seeds_change_nothing else text
+    return f"{text}; * its interval excludes 0" if starred else text
 
 
 def _numbers(row: Row) -> list[Any]:
@@ -213,4 +214,5 @@ def _latex_row(cells: Sequence[str]) -> str:
 
 def _latex(text: str) -> str:
     escaped = re.sub(r"[&%$#_{}]", r"\\\g<0>", text.replace("\\", r"\textbackslash "))
-    return re.sub(r"(?<!\w)-(?=\d)", "$-$", escaped).replace("±", r"$\pm$")
+    signed = re.sub(r"(?<!\w)-(?=\d)", "$-$", escaped).replace("±", r"$\pm$")
+    return re.sub(r"^\[", "{[}", signed)  # an array at the start of a row would be an option of the row before

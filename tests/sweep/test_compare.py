@@ -339,7 +339,8 @@ def test_no_interval_is_told_of_where_there_is_none():
     assert one.notes() == ["one run each: there are no intervals; difference from the baseline, paired by seed"]
     exact = table([("a", 1, 3.0), ("a", 2, 3.0), ("b", 1, 5.0), ("b", 2, 5.0)]).compare("a")
     assert "±" not in "".join(exact.notes())
-    assert "*" not in "".join(exact.notes())
+    assert exact.notes()[0].endswith("paired by seed; * its interval excludes 0")
+    assert exact.cells()[2][-1] == "+66.7 % *"
 
 
 def test_a_run_that_is_too_short_for_batches_has_no_interval_and_says_so(tmp_path):
