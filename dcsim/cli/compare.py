@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dcsim.cli.tables import columns, fitted
-from dcsim.errors import Problem, ScenarioError
 
 if TYPE_CHECKING:
     from dcsim.sweep.comparison import Comparison
@@ -33,13 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the table of variants; write it where asked."""
-    if not 0.0 < arguments.confidence < 1.0:
-        raise ScenarioError(Problem("--confidence", "", "out of range", str(arguments.confidence), "between 0 and 1"))
     found = _comparison(arguments)
     if arguments.json:
         print(json.dumps(found.as_json()))
     else:
-        print(_answer(found, arguments.batch_means))
+        print(_answer(found))
     if arguments.write:
         from dcsim import results
 
@@ -68,22 +65,11 @@ def _sweep(folder: Path) -> Table:
     return Table.read(folder)
 
 
-def _answer(found: Comparison, batches: bool) -> str:
+def _answer(found: Comparison) -> str:
     """The table in as many pieces as it takes, and how to read it."""
     width = columns()
     shown = fitted(found.cells(), len(found.axes), width, per=1 if found.baseline is None else 2)
-    told = [_legend(found, batches)]
+    told = found.notes()
     told += ["keys are shortened to fit: --write DIR or --json has them whole"] if shown.shortened else []
     lines = [line for text in told for line in textwrap.wrap(text, width)]
     return "\n\n".join(map("\n".join, shown.pieces)) + "\n" + "\n".join(lines)
-
-
-def _legend(found: Comparison, batches: bool) -> str:
-    if found.seeds_change_nothing:
-        return "seeds change nothing here: the runs of each variant are alike, and differences are exact"
-    source = "batch means of each run after its warm-up (MSER-5)" if batches else "Student's t over seeds"
-    text = f"± half of the {100 * found.confidence:g} % interval, {source}"
-    if found.baseline is None:
-        return text
-    pairs = "independent runs" if batches else "paired by seed"
-    return f"{text}; difference from the baseline, {pairs}; * its interval excludes 0"

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dcsim.cli.tables import columns, fitted
+from dcsim.sweep.columns import told_apart
+from dcsim.sweep.compare import by_point, values
 from dcsim.units import human_count, human_time
 
 if TYPE_CHECKING:
@@ -42,17 +44,19 @@ def _where(table: Table, row: dict[str, Any]) -> str:
 
 def _means(table: Table) -> list[str]:
     """The outputs of the first points, means over seeds."""
-    points: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for row in table:
-        points.setdefault(tuple(row[axis] for axis in table.axes), []).append(row)
+    points = list(by_point(table).items())
+    keys = list(zip(*(told_apart(column) for column in zip(*(point for point, _ in points), strict=True)), strict=True))
+    seeds = len({row["seed"] for row in table})
     rows = [[*table.axes, *table.outputs]]
-    for values, runs in list(points.items())[:MOST_POINTS]:
-        rows.append([*map(str, values), *(_mean(output, runs) for output in table.outputs)])
+    for names, (_, runs) in list(zip(keys or [()] * len(points), points, strict=True))[:MOST_POINTS]:
+        rows.append([*names, *(_mean(output, runs, seeds) for output in table.outputs)])
     more = len(points) - MOST_POINTS
     shown = fitted(rows, len(table.axes), columns() - len(INDENT))
     left_out = [head for heads in shown.heads[1:] for head in heads]
     lines = shown.pieces[0] + ([f"and {human_count(more)} more points"] if more > 0 else [])
     lines += ["keys are shortened to fit: the table has them whole"] if shown.shortened else []
+    few = any(cell.endswith(f" of {seeds})") for row in rows[1:] for cell in row)
+    lines += _wrapped(f"(n of {seeds}): a mean over n seeds, where others have more") if few else []
     return lines + (_wrapped(f"no room for {', '.join(left_out)}: `compare` shows them") if left_out else [])
 
 
@@ -60,9 +64,10 @@ def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(text, columns() - len(INDENT))
 
 
-def _mean(output: str, runs: list[dict[str, Any]]) -> str:
-    known = [run[output] for run in runs if run.get(output) is not None]
+def _mean(output: str, runs: list[dict[str, Any]], seeds: int) -> str:
+    known = values(runs, output)
     if not known:
         return "-"
-    mean = sum(known) / len(known)
-    return human_time(mean) if "_s_" in f"{output}_" else f"{mean:,.4g}"
+    mean = sum(known.values()) / len(known)
+    text = human_time(mean) if "_s_" in f"{output}_" else f"{mean:,.4g}"
+    return text if len(known) == seeds else f"{text} ({len(known)} of {seeds})"

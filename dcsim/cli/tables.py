@@ -6,7 +6,8 @@ import shutil
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from dcsim.report.markup import broken
+from dcsim.report.markup import broken, common
+from dcsim.sweep.columns import differing
 
 GAP = 2  # blanks between columns
 LEAST = 6  # letters of a name that is cut
@@ -47,7 +48,8 @@ def fitted(rows: Sequence[Sequence[str]], keys: int, width: int, per: int = 1) -
     """A table with a header, whose first `keys` columns say what a row is, in lines of so many letters.
 
     Of the other columns, every `per` belong together. Where keys leave no room for the widest of these, their names
-    are broken at dots, then cut in their middle, and the last of many keys are left out.
+    are broken at dots, then cut in their middle, and the last of many keys are left out. Values that differ stay
+    different: tables of a scenario show what they differ in.
     """
     widths = [column + GAP for column in _widths(rows)]
     groups = [range(at, at + per) for at in range(keys, len(rows[0]), per)]
@@ -73,11 +75,17 @@ def _narrowed(rows: Sequence[Sequence[str]], room: int) -> tuple[list[list[str]]
     count = min(len(rows[0]), max(room // (LEAST + GAP), 1))
     head, values = rows[0][:count], [list(row[:count]) for row in rows[1:]]
     limits = _limits(head, _widths([[""] * count, *values]), room)
+    if any(len(cell) > limit for row in values for cell, limit in zip(row, limits, strict=True)):
+        columns = [differing(column) for column in zip(*values, strict=True)]
+        values = [list(row) for row in zip(*columns, strict=True)]
+        limits = _limits(head, _widths([[""] * count, *values]), room)
     heads = [broken(name, limit) for name, limit in zip(head, limits, strict=True)]
     deep = max(map(len, heads), default=1)
-    whole = [*map(list, zip(*([""] * (deep - len(lines)) + lines for lines in heads), strict=True)), *values]
-    narrow = [[_cut(cell, limit) for cell, limit in zip(row, limits, strict=True)] for row in whole]
-    return narrow, count < len(rows[0]) or narrow != whole
+    above = list(map(list, zip(*([""] * (deep - len(lines)) + lines for lines in heads), strict=True)))
+    names = [[_cut(cell, limit) for cell, limit in zip(row, limits, strict=True)] for row in above]
+    cells = [_shortened(column, limit) for column, limit in zip(zip(*values, strict=True), limits, strict=True)]
+    narrow = names + [list(row) for row in zip(*cells, strict=True)]
+    return narrow, count < len(rows[0]) or narrow != above + [list(row[:count]) for row in rows[1:]]
 
 
 def _limits(head: Sequence[str], values: Sequence[int], room: int) -> list[int]:
@@ -91,6 +99,19 @@ def _limits(head: Sequence[str], values: Sequence[int], room: int) -> list[int]:
             if sum(widths) + GAP * len(widths) <= room:
                 return limits
     return [LEAST] * len(head)
+
+
+def _shortened(texts: Sequence[str], longest: int) -> list[str]:
+    """Texts without their middles, or the parts in which they differ, or numbered: whichever tells them apart first."""
+    different = list(dict.fromkeys(texts))
+    head = common(different)
+    parts = [f"…{text[head:]}" if head else text for text in different]
+    for ways in (different, parts):
+        cut = {text: _cut(part, longest) for text, part in zip(different, ways, strict=True)}
+        if len(set(cut.values())) == len(different):
+            return [cut[text] for text in texts]
+    number = {text: f"#{n}" for n, text in enumerate(different, 1)}
+    return [f"{text[: max(longest - len(number[text]) - 1, 0)]}…{number[text]}"[-longest:] for text in texts]
 
 
 def _cut(text: str, longest: int) -> str:

@@ -27,8 +27,8 @@ def plain(text: str) -> str:
 def shortened(names: Sequence[str]) -> list[str]:
     """Names as they stand on an axis: of those that are too long, the part in which they differ and some before it."""
     long = sorted({name for name in names if len(name) > LONGEST_NAME})
-    head = _common(long)
-    tail = _common([name[head:][::-1] for name in long])
+    head = common(long)
+    tail = common([name[head:][::-1] for name in long])
     return [name if len(name) <= LONGEST_NAME else _part(name, head, len(name) - tail) for name in names]
 
 
@@ -48,7 +48,7 @@ def breakable(name: str) -> str:
     return "<wbr>".join(map(in_html, _PARTS.split(name)))
 
 
-def _common(names: list[str]) -> int:
+def common(names: list[str]) -> int:
     """How many letters several names begin with alike."""
     return len(commonprefix(names)) if len(names) > 1 else 0  # noqa: RUF071 - letters are meant, not folders
 

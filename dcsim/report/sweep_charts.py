@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -61,12 +62,7 @@ def exhibits(table: Table, keys: Sequence[Key], output: Output) -> list[Exhibit]
         return []
     if not keys:
         return [_by_seed(table, output)]
-    shown = [
-        _drawn(table, key, keys, output)
-        if key.drawn
-        else _compared(table, key, [o for o in keys if o is not key], output)
-        for key in keys
-    ]
+    shown = [_drawn(table, key, keys, output) if key.drawn else _compared(table, key, keys, output) for key in keys]
     gridded = [key for key in keys if key.numbers is not None and not key.drawn]
     pairs = list(itertools.combinations(gridded, 2))
     return shown + [_map(table, pair, keys, output) for pair in pairs[:MOST_MAPS]]
@@ -87,10 +83,13 @@ def _by_seed(table: Table, output: Output) -> Exhibit:
     return Exhibit(key, "By seed", "A dot a run. " + caption([mean]), (chart,))
 
 
-def _compared(table: Table, key: Key, others: Sequence[Key], output: Output) -> Exhibit:
-    """By a key of numbers or names: a line or a colour of bars for each setting of the others."""
-    parts = split(others)
+def _compared(table: Table, key: Key, keys: Sequence[Key], output: Output) -> Exhibit:
+    """By a key of numbers or names: a line or a colour of bars for each setting of the others; points where means over
+    the others would be over different settings."""
+    parts = split([other for other in keys if other is not key])
     kept = [key, *parts.series, *parts.charts]
+    if parts.folded and _uneven(table, kept, parts.folded):
+        return _drawn(table, key, keys, output)
     found = {margin.point: margin for margin in margins(table, [k.name for k in kept], output.name)}
     means = [margin.mean for margin in found.values()]
     axis = output.axis(means)
@@ -146,30 +145,47 @@ def _bars(key: Key, groups: Sequence[_Group], axis: Axis) -> Chart:
 
 
 def _drawn(table: Table, key: Key, keys: Sequence[Key], output: Output) -> Exhibit:
-    """Points drawn from ranges against one of their numbers; colours tell the keys of names apart, if they are few."""
-    assert key.numbers is not None
-    names = [other for other in keys if other.numbers is None]
-    parts = split(names)
+    """Each variant as a point, by a key of numbers or names; colours tell the other keys of names apart, if they are
+    few."""
+    parts = split([other for other in keys if other.numbers is None and other is not key])
     shown = parts.series if not parts.charts and not parts.folded else ()
     found = margins(table, table.axes, output.name)
     where, of = table.axes.index(key.name), [table.axes.index(other.name) for other in shown]
-    styles = looks(count(shown), False)
+    values = key.values if key.numbers is not None else key.values[:MOST_NAMES]
+    places = key.numbers or {value: float(number) for number, value in enumerate(values)}
     series = []
-    for setting, look in zip(settings(shown), styles, strict=True):
-        mine = [m for m in found if tuple(m.point[i] for i in of) == setting and m.mean.count]
-        x = np.array([key.numbers[m.point[where]] for m in mine])
+    for setting, look in zip(settings(shown), looks(count(shown), False), strict=True):
+        mine = [
+            m for m in found if tuple(m.point[i] for i in of) == setting and m.mean.count and m.point[where] in places
+        ]
+        at = np.array([places[m.point[where]] for m in mine])
         value, half = arrays(m.mean for m in mine)
         half = half if len(found) <= MOST_WHISKERS else np.full(len(mine), math.nan)
         rows = tuple(m.variants[0] for m in mine)
-        series.append(Series(name(shown, setting), x, value, half, look, rows=rows))
+        across_it = key.numbers is None
+        x, y = (value, at) if across_it else (at, value)
+        series.append(Series(name(shown, setting), x, y, half, look, along="x" if across_it else "y", rows=rows))
     means = [margin.mean for margin in found]
     place = _slug(f"{output.name}-by-{key.name}")
-    y = output.axis(means)
-    x_axis = number_axis(key.title, list(key.numbers.values()), key.unit)
-    chart = Chart(place, "", x_axis, y, tuple(series), height=CHART_PX)
+    axis = output.axis(means)
+    if key.numbers is None:
+        names = key.names[:MOST_NAMES]
+        axes, height = (across(axis), name_axis(key.title, names)), rows_px(names)
+    else:
+        axes, height = (number_axis(key.title, list(places.values()), key.unit), axis), CHART_PX
     legend = tuple((s.name, s.look) for s in series if s.name)
-    said = f"A point a variant; the other keys differ too. {caption(means, axis=y)}"
+    said = f"A point a variant; the other keys differ too. {caption(means, axis=axis)}"
+    chart = Chart(place, "", *axes, tuple(series), height=height)
     return Exhibit(place, f"By {key.name}", said, (chart,), legend, ", ".join(k.name for k in shown))
+
+
+def _uneven(table: Table, kept: Sequence[Key], folded: Sequence[Key]) -> bool:
+    """Whether means over the folded keys are over other settings for some of the kept ones, as where points are drawn
+    or left out: then they differ for that, too, and are not to be compared."""
+    behind: dict[tuple[Any, ...], set[tuple[Any, ...]]] = {}
+    for row in table:
+        behind.setdefault(tuple(row[k.name] for k in kept), set()).add(tuple(row[k.name] for k in folded))
+    return len(set(map(frozenset, behind.values()))) > 1
 
 
 def _map(table: Table, pair: tuple[Key, Key], keys: Sequence[Key], output: Output) -> Exhibit:

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from dcsim.errors import Problem, ScenarioError
 from dcsim.report.chart import Exhibit
 from dcsim.report.sweep_charts import exhibits
-from dcsim.report.sweep_front import Front, differences, front
+from dcsim.report.sweep_front import Chosen, Front, differences, front
 from dcsim.report.sweep_output import Output
 from dcsim.report.swept import Key, keys_of, label, name
 from dcsim.scenario.mistakes import hint, quoted
-from dcsim.sweep.compare import compare, measures, pareto
-from dcsim.sweep.comparison import Comparison, Point
+from dcsim.sweep.columns import Point
+from dcsim.sweep.compare import compare, measures
+from dcsim.sweep.comparison import Comparison
+from dcsim.sweep.front import pareto
 from dcsim.sweep.table import Table
 
 LARGER_IS_BETTER = ("utilization_allocated", "jobs_completed", "jain_fairness_tenants")
@@ -95,8 +97,9 @@ def _front(table: Table, asked: Asked) -> Front | None:
     numbers = {point: n for n, point in enumerate(dict.fromkeys(row.variant for row in found.rows))}
     if len(numbers) < 2:
         return None
-    best = [numbers[tuple(p[a] for a in table.axes)] for p in pareto(table, *pair, maximize=tuple(maximize))]
-    return front(found, best, (pair[0], pair[1]), maximize) if best else None
+    chosen = pareto(table, *pair, maximize=tuple(maximize))
+    best, left_out = ([numbers[tuple(p[a] for a in table.axes)] for p in of] for of in (chosen, chosen.left_out))
+    return front(found, Chosen(best, left_out), (pair[0], pair[1]), maximize) if best else None
 
 
 def _usual_pair(table: Table, outputs: tuple[str, ...]) -> tuple[str, ...]:

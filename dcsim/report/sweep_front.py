@@ -13,7 +13,9 @@ from dcsim.report.figure import Floats
 from dcsim.report.style import SERIES
 from dcsim.report.sweep_output import Output, arrays, caption
 from dcsim.report.swept import Key
-from dcsim.sweep.comparison import Comparison, Point, Row
+from dcsim.sweep.columns import Point
+from dcsim.sweep.comparison import Comparison, Row
+from dcsim.sweep.remarks import labels, listed
 from dcsim.sweep.statistics import Mean
 
 MOST_DIFFERENCES = 60
@@ -32,38 +34,48 @@ class Front:
     exhibit: Exhibit
 
 
-def front(found: Comparison, best: Sequence[int], pair: tuple[str, str], maximize: Collection[str]) -> Front:
-    """The means of all variants in two outputs, and the front among them.
+@dataclass(frozen=True)
+class Chosen:
+    """Numbers of the variants on the front, and of those that lack a value on some seed and are not judged."""
 
-    `found`: the comparison of both outputs; `best`: numbers of the variants on the front.
-    """
+    best: Sequence[int]
+    left_out: Sequence[int]
+
+
+def front(found: Comparison, chosen: Chosen, pair: tuple[str, str], maximize: Collection[str]) -> Front:
+    """The means of all variants in two outputs, and the front among them. `found`: the comparison of both outputs."""
     first, second = pair
+    best = chosen.best
     outputs = (Output(first), Output(second))
     means = [[row.mean for row in found.rows if row.output == output.name] for output in outputs]
-    known = [n for n, (a, b) in enumerate(zip(*means, strict=True)) if a.count and b.count]
     (x, _), (y, _) = (arrays(_bare(mean) for mean in column) for column in means)
+    judged = [n for n in range(len(x)) if n not in set(chosen.left_out)]
     x_axis, y_axis = (
-        _titled(output.axis(map(_bare, column)), output.name in maximize)
+        _titled(output.axis([_bare(column[n]) for n in judged]), output.name in maximize)
         for output, column in zip(outputs, means, strict=True)
     )
-    rest = [n for n in known if n not in set(best)]
+    rest = [n for n in judged if n not in set(best)]
     none = np.full(len(x), math.nan)
     tags = _tags(x[list(best)], y[list(best)], x_axis, y_axis)
     series = (
         Series("beaten", x[rest], y[rest], none[rest], PLAIN, rows=tuple(rest)),
         Series("front", x[list(best)], y[list(best)], none[list(best)], BEST, "steps", rows=tuple(best), tags=tags),
     )
+    points = list(dict.fromkeys(row.variant for row in found.rows))
     key = f"front-{first}-{second}"
     said = (
         "A point a variant, means over seeds. No other variant is at least as good in both and better in one than "
         "those on the front, which are numbered and listed below."
     )
+    if chosen.left_out:
+        names = labels(points, found.axes)
+        lacking = listed([names[n] for n in chosen.left_out])
+        said += f" Left out, for want of values on some seeds: {lacking}."
     chart = Chart(key, "", across(x_axis), y_axis, series, height=FRONT_PX)
     title = f"Pareto front of {first} and {second}"
-    points = list(dict.fromkeys(row.variant for row in found.rows))
-    listed = tuple((points[n], (float(x[n]), float(y[n]))) for n in best)
+    ranked = tuple((points[n], (float(x[n]), float(y[n]))) for n in best)
     legend = (("on the front", BEST), ("beaten", PLAIN))
-    return Front(outputs, listed, Exhibit(key, title, said, (chart,), legend))
+    return Front(outputs, ranked, Exhibit(key, title, said, (chart,), legend))
 
 
 def differences(rows: Sequence[Row], keys: Sequence[Key], names: Sequence[str], base: str, output: Output) -> Exhibit:

@@ -119,6 +119,8 @@ def caption(
         told.append(f"Means over all settings of {names}, seed by seed.")
     if counts and counts[-1] == 1:
         told.append("One run each." if not spread else "One run each: there is no interval.")
+    elif counts and all(mean.half == 0.0 for mean in means if mean.count > 1):
+        told.append(f"All runs of a point are alike, over {seeds}: there is no interval.")
     elif counts:
         told.append(f"Mean and 95 % interval (Student's t) over {seeds}." if spread else f"Mean over {seeds}.")
     if axis is not None and any(mean.value - mean.half < axis.low for mean in means):

@@ -18,7 +18,7 @@ from dcsim.report.markup import breakable, counted, in_html, in_label, in_script
 from dcsim.report.style import SYMBOLS
 from dcsim.report.sweep_figures import Figures
 from dcsim.sweep.columns import brief
-from dcsim.sweep.comparison import Row
+from dcsim.sweep.comparison import Row, reading
 
 _TEXT = " class='text'"
 STYLE = Path(__file__).with_name("sweep.css")
@@ -44,7 +44,7 @@ def sweep_html(figures: Figures) -> str:
     escaped."""
     sweep = figures.table
     body = [
-        f"<header><h1>{in_html(sweep.name)}</h1>\n<p class='answer'>{in_html(_answer(figures))}</p></header>",
+        f"<header><h1>{in_html(sweep.name)}</h1>\n{_said(figures)}</header>",
         _swept(figures),
         _errors(sweep.rows, sweep.axes),
         *(_output(output.name, shown) for output, shown in figures.of_outputs),
@@ -68,6 +68,11 @@ def _answer(figures: Figures) -> str:
     return (
         f"{counted(len(rows), 'run')} of {counted(len(figures.labels), 'variant')}, {counted(seeds, 'seed')}: {ends}."
     )
+
+
+def _said(figures: Figures) -> str:
+    remarks = [f"\n<p class='caption'>{in_html(text[0].upper() + text[1:])}.</p>" for text in figures.found.remarks]
+    return f"<p class='answer'>{in_html(_answer(figures))}</p>{''.join(remarks)}"
 
 
 def _swept(figures: Figures) -> str:
@@ -176,9 +181,7 @@ def _table(figures: Figures) -> str:
         + "</tr>"
         for row in rows[:MOST_ROWS]
     )
-    half = "\u00b1 half of the 95 % interval (Student's t over seeds)"
-    pairs = "; difference from the baseline, paired by seed, * where its interval excludes 0"
-    caption = f"A row a variant: {half}{pairs if figures.found.baseline is not None else ''}. Click a head to sort."
+    caption = f"A row a variant: {'; '.join(reading(figures.found))}. Click a head to sort."
     if len(rows) > MOST_ROWS:
         caption += f" The first {MOST_ROWS:,} of {len(rows):,}; table.csv has all."
     inside = f"<table class='sortable'><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>"
@@ -197,7 +200,8 @@ def _columns(figures: Figures) -> Iterator[_Column]:
         values = [row[0].variant[at] for row in rows]
         sort = [repr(numbers[v]) if numbers is not None else brief(v).lower() for v in values]
         yield _Column(key.title, [key.bare(v) for v in values], sort, numbers is not None)
-    yield _Column("seeds", [str(row[0].mean.count) for row in rows], [str(row[0].mean.count) for row in rows], True)
+    seeds = [str(max(row.mean.count for row in of)) for of in rows]
+    yield _Column("seeds", seeds, seeds, True)
     for at in range(len(found.axes), len(head)):
         number, difference = divmod(at - len(found.axes), 1 if found.baseline is None else 2)
         of = [row[number] for row in rows]

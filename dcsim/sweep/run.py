@@ -83,8 +83,8 @@ def run_prepared(prepared: Prepared, out: Path, options: Options) -> Table:
         while options.until is not None and (more := options.until.more(prepared, made.known)) is not None:
             prepared = more
             made.make(prepared, folder.shard.part(prepared.keys))
-        if options.until is not None and (wide := options.until.too_wide(prepared, made.known)):
-            options.told(f"{wide} of {len(prepared.points)} points have a wider interval than asked for: no more seeds")
+        for note in options.until.notes(prepared, made.known) if options.until is not None else ():
+            options.told(note)
         table = table_of(prepared, [made.known.get(key, SHARD_MISSING) for key in prepared.keys])
         if options.shard is None:
             _write(table, folder.path, prepared)

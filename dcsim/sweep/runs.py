@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +14,12 @@ from dcsim.errors import Problem, ScenarioError
 from dcsim.metrics.summary import NAMES
 from dcsim.results import read
 from dcsim.run import Run
-from dcsim.sweep.columns import plain_value
+from dcsim.sweep.columns import Point, plain_value
 from dcsim.sweep.compare import compare
 from dcsim.sweep.comparison import Comparison, Row
 from dcsim.sweep.experiment import Outputs
-from dcsim.sweep.statistics import Mean, batch_means, independent
+from dcsim.sweep.remarks import labels, listed
+from dcsim.sweep.statistics import BATCHES, LEAST_BATCH, Mean, batch_means, independent, relative
 from dcsim.sweep.table import Table
 from dcsim.sweep.work import DONE
 
@@ -60,8 +62,23 @@ def batched(
         if (other := plain.baseline_of(row.variant)) not in (None, row.variant):
             base = means.get((other, row.output))
         bare = Row(row.variant, row.output, mean)
-        rows.append(bare if base is None else replace(bare, against=independent(mean, base), reference=base.value))
-    return replace(plain, rows=tuple(rows))
+        if base is not None:
+            against = independent(mean, base)
+            bare = replace(bare, against=against, relative=relative(against, mean, base))
+        rows.append(bare)
+    short = {point: mean for (point, _), mean in means.items() if math.isnan(mean.half)}
+    told = plain.remarks + ((_too_short(short, table.axes, list(run_of)),) if short else ())
+    return replace(plain, rows=tuple(rows), remarks=told, counted="jobs")
+
+
+def _too_short(short: Mapping[Point, Mean], axes: Sequence[str], points: Sequence[Point]) -> str:
+    """`short`: runs without an interval, with a mean of what they have."""
+    said = [
+        f"{name}: {short[point].count}"
+        for name, point in zip(labels(points, axes), points, strict=True)
+        if point in short
+    ]
+    return f"too few jobs after the warm-up for an interval, {BATCHES} batches of {LEAST_BATCH} ({listed(said)})"
 
 
 def _within(run: Run, output: str, confidence: float) -> Mean:

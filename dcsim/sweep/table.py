@@ -15,6 +15,7 @@ from dcsim.sweep.columns import shown, typed
 
 if TYPE_CHECKING:
     from dcsim.sweep.comparison import Comparison
+    from dcsim.sweep.front import Front
 
 FILES = ("table.parquet", "meta.json")
 
@@ -45,15 +46,15 @@ class Table:
 
         return pandas.DataFrame({c: [row.get(c) for row in self.rows] for c in self.columns})
 
-    def compare(self, baseline: Any = None, outputs: Sequence[str] = (), confidence: float = 0.95) -> Comparison:
+    def compare(self, baseline: Any = None, outputs: str | Sequence[str] = (), confidence: float = 0.95) -> Comparison:
         """The variants, and their paired differences from a baseline; see `sweep.compare.compare`."""
         from dcsim.sweep.compare import compare
 
         return compare(self, baseline, outputs, confidence)
 
-    def pareto(self, first: str, second: str, *, maximize: Sequence[str] = ()) -> list[dict[str, Any]]:
-        """The points that no other beats in both outputs; see `sweep.compare.pareto`."""
-        from dcsim.sweep.compare import pareto
+    def pareto(self, first: str, second: str, *, maximize: str | Sequence[str] = ()) -> Front:
+        """The points that no other beats in both outputs; see `sweep.front.pareto`."""
+        from dcsim.sweep.front import pareto
 
         return pareto(self, first, second, maximize=maximize)
 

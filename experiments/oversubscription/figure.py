@@ -30,8 +30,10 @@ def main() -> None:
     for axis, (output, label) in zip(axes, OUTPUTS.items(), strict=True):
         for place, (color, marker) in LOOKS.items():
             points = [point(found, row) for row in found.rows if row.output == output and place in row.variant]
-            ratios, more, halves = zip(*points, strict=True)
-            axis.errorbar(ratios, more, halves, color=color, marker=marker, ms=4, lw=1.2, capsize=2, label=place)
+            ratios, more, below, above = zip(*points, strict=True)
+            axis.errorbar(
+                ratios, more, (below, above), color=color, marker=marker, ms=4, lw=1.2, capsize=2, label=place
+            )
         axis.set(xscale="log", xlabel="oversubscription of a leaf's uplink (log scale)", ylabel=label)
         axis.set_yscale("symlog", linthresh=LINEAR)
         axis.axhspan(-LINEAR, LINEAR, color="#f4f4f4", lw=0)
@@ -44,14 +46,15 @@ def main() -> None:
     save(figure, "oversubscription", options.figures)
 
 
-def point(found: Any, row: Any) -> tuple[float, float, float]:
+def point(found: Any, row: Any) -> tuple[float, float, float, float]:
     """Oversubscription (what the nodes of a leaf can send over what its uplink carries), percent more than the
-    baseline, and half of the interval."""
+    baseline, and how far its interval reaches below and above."""
     uplink = row.variant[found.axes.index(UPLINK)]
     ratio = float(FULL.split()[0]) / float(uplink.split()[0])
     if row.against is None:
-        return ratio, 0.0, 0.0
-    return ratio, 100.0 * row.relative, 100.0 * row.relative_half
+        return ratio, 0.0, 0.0, 0.0
+    of = row.relative
+    return ratio, 100.0 * of.value, 100.0 * (of.value - of.low), 100.0 * (of.high - of.value)
 
 
 if __name__ == "__main__":

@@ -154,6 +154,51 @@ def test_a_margin_is_the_mean_over_the_others_on_each_seed():
     assert math.isnan(y.mean.value)  # one of its two variants failed: the other alone would pass for a change
 
 
+def test_points_that_were_drawn_twice_count_once():
+    points = [(2,), (3,), (2,), (1,), (3,)]  # five of a Sobol sequence over 1 to 3
+    table = swept({"nodes": (1, 2, 3)}, seeds=3, points=points)
+    found = margins(table, ["nodes"], "wait_s_mean")
+    assert [(m.point, m.mean.count) for m in found] == [((2,), 3), ((3,), 3), ((1,), 3)]
+    shown = first_output(sweep_figures(table, Asked()))[0]
+    assert "have no value" not in shown.caption
+
+
+def test_names_that_were_drawn_with_other_settings_each_are_points_not_bars():
+    points = [("fifo" if n % 3 else "easy", float(n), f"{(7 * n) % 20} min") for n in range(1, 20)]
+    found = sweep_figures(swept(dict.fromkeys(("use", "nodes", "mean")), points=points), Asked())
+    shown = first_output(found)[0]
+    assert (shown.title, kinds(shown)) == ("By use", {"points"})
+    assert shown.caption.startswith("A point a variant; the other keys differ too.")
+    (series,) = shown.charts[0].series
+    assert (len(series.x), set(series.y.tolist())) == (19, {0.0, 1.0})
+    assert all(
+        f"use = {('fifo', 'easy')[int(y)]}," in found.labels[n] for n, y in zip(series.rows, series.y, strict=True)
+    )
+
+
+def test_runs_that_are_alike_have_no_interval_in_words():
+    rows = tuple(row | {"wait_s_mean": 60.0 * row["nodes"]} for row in swept({"nodes": NODES}))
+    table = replace(swept({"nodes": NODES}), rows=rows, outputs=("wait_s_mean",))
+    found = sweep_figures(table, Asked())
+    assert first_output(found)[0].caption == "All runs of a point are alike, over 3 seeds: there is no interval."
+    text = "".join(Elements(sweep_html(found)).text)
+    assert "95 % interval" not in text
+    assert "seeds change nothing here" in text
+
+
+def test_a_variant_that_failed_on_some_seeds_is_named_and_not_on_the_front():
+    table = swept({"use": ("a", "bad"), "nodes": NODES}, fails=lambda row: row["use"] == "bad" and row["seed"] == 1)
+    found = sweep_figures(table, Asked(pareto=("utilization_allocated", "accelerators")))
+    assert found.front is not None
+    assert {point[0] for point, _ in found.front.best} == {"a"}
+    assert found.front.exhibit.caption.endswith("on some seeds: bad, 4; bad, 8; bad, 16.")
+    drawn_points = [n for series in found.front.exhibit.charts[0].series for n in series.rows]
+    assert sorted(drawn_points) == [0, 1, 2]
+    text = "".join(Elements(sweep_html(found)).text)
+    assert "which may be the hard ones (bad, 4: 2 of 3 seeds" in text
+    assert "(2 of 3)" in text
+
+
 def test_drawn_points_have_the_labels_of_their_variants():
     found = sweep_figures(drawn(), Asked())
     series: Series = first_output(found)[1].charts[0].series[1]

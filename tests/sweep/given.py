@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from dcsim.sweep.table import Table
 from tests.conftest import ROOT
 
 BASE = """\
@@ -28,6 +29,12 @@ offered_load = 0.9
 accelerators = { 1 = 0.5, 4 = 0.5 }
 service = { law = "exponential", mean = "10 min" }
 """
+
+
+def compared_table(rows: list[tuple[Any, ...]], axes: Any = ("policy",), outputs: Any = ("wait_s_mean",)) -> Table:
+    """A table of these rows: axes, seed, outputs."""
+    names = (*axes, "seed", *outputs)
+    return Table("t", axes, outputs, names, tuple(dict(zip(names, row, strict=True)) for row in rows))
 
 
 def command(*words: object, cwd: Path | None = None, **options: Any) -> subprocess.CompletedProcess[str]:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from dcsim.errors import ScenarioError
 from dcsim.sweep.statistics import batch_means, interval, paired, warm_up
 from dcsim.sweep.table import Table
 from tests.sweep.given import command, experiment
+from tests.sweep.given import compared_table as table
 
 QUEUE = """\
 name = "mm1"
@@ -40,11 +42,6 @@ base = "queue.toml"
 "workload.service.mean" = ["30 s", "33 s"]
 seeds = 30
 """
-
-
-def table(rows: list[tuple], axes=("policy",), outputs=("wait_s_mean",)) -> Table:
-    names = (*axes, "seed", *outputs)
-    return Table("t", axes, outputs, names, tuple(dict(zip(names, row, strict=True)) for row in rows))
 
 
 def test_an_interval_is_students():
@@ -117,7 +114,7 @@ def test_the_baseline_is_subtracted_on_the_seeds_that_both_have():
     assert (b.mean.value, b.mean.count) == (44.0, 3)
     assert b.against is not None
     assert (b.against.value, b.against.count) == (1.5, 2)
-    assert b.relative == pytest.approx(0.1)
+    assert b.relative.value == pytest.approx(0.1)
     assert found.cells()[1][-1] == "baseline"
 
 
@@ -204,7 +201,10 @@ def test_a_baseline_that_is_left_open_in_a_key_is_taken_alike_there():
     assert found.baseline == ("a", None)
     differences = {row.variant: None if row.against is None else row.against.value for row in found.rows}
     assert differences == {("a", 2): None, ("a", 4): None, ("b", 2): -3.0, ("b", 4): 1.0, ("b", 8): None}
-    assert [line[-1] for line in found.cells()[1:]] == ["baseline", "baseline", "-26.1 ± 0 % *", "+18.2 ± 0 % *", "-"]
+    # The baselines, 11.5 and 5.5, have half-widths of 6.35, t(1; 0.975) / 2: the second may be zero and has no ratio.
+    # The first is 5.15 to 17.85 where the difference is -3: -3 / 5.15 and -3 / 17.85 are the ends.
+    shown = ["baseline", "baseline", "-26.1 [-58.3, -16.8] % *", "+1 ± 0 *", "-"]
+    assert [line[-1] for line in found.cells()[1:]] == shown
 
 
 def test_differences_of_rounding_alone_are_none():
@@ -222,7 +222,7 @@ def test_differences_that_cancel_keep_their_interval():
     assert against is not None
     assert against.value == 0.0
     assert against.half == pytest.approx(12.7062 * 0.4, rel=1e-5)  # t(1; 0.975) x s / sqrt 2, s = 0.8 / sqrt 2
-    assert found.cells()[2][-1] == "0 ± 1,016 %"
+    assert found.cells()[2][-1] == "0 ± 5.1"
 
 
 def test_a_small_difference_that_is_none_of_rounding_stays():
@@ -242,8 +242,8 @@ def test_all_lines_of_a_comparison_have_the_same_columns():
     rows = [("a", 1, 10.0), ("a", 2, 20.0), ("b", 1, 11.0), ("b", 2, 22.0), ("c", 3, None)]
     found = table(rows).compare("a")
     lines = list(csv.reader(io.StringIO(found.csv())))
-    assert {len(line) for line in lines} == {9}
-    assert lines[1][-4:] == ["", "", "", ""]
+    assert {len(line) for line in lines} == {11}
+    assert lines[1][-6:] == [""] * 6
     assert lines[2][-1] == "false"
     assert json.loads(json.dumps(found.as_json()))["rows"] == found.records()
     assert found.records()[0]["difference"] is None
@@ -252,7 +252,7 @@ def test_all_lines_of_a_comparison_have_the_same_columns():
 def test_a_latex_table_has_its_signs():
     found = table([("a_b", 1, 10.0), ("a_b", 2, 20.0), ("c", 1, 9.0), ("c", 2, 19.0)]).compare("a_b")
     assert r"a\_b & 15 $\pm$ 64 & baseline \\" in found.latex()
-    assert r"c & 14 $\pm$ 64 & $-$6.67 $\pm$ 0 \% * \\" in found.latex()
+    assert r"c & 14 $\pm$ 64 & $-$1 $\pm$ 0 * \\" in found.latex()
 
 
 def test_a_comparison_is_a_data_frame():
@@ -305,6 +305,58 @@ def test_what_is_no_baseline_is_said(given, said):
     found = table([(2, "x", 1, 1.0), (2, "y", 1, 1.0), (4, "x", 1, 2.0)], axes=("nodes", "use"))
     with pytest.raises(ScenarioError, match=said):
         found.compare(given)
+
+
+def test_numbers_of_a_baseline_are_compared_as_numbers():
+    loads = table([(x, 1, 1.0) for x in (1.0, 0.5, 0.434989123456, 0.435111)], axes=("load",))
+    for given in ("load=1", 1, 1.0, "1.00", {"load": 1}):
+        assert loads.compare(given).baseline == (1.0,)
+    assert loads.compare("load=0.434989").baseline == loads.compare(0.434989).baseline == (0.434989123456,)
+    for unclear in ("0.435", "0.4", "1 d"):  # two are rounded to the first; the second is no number as tables show it
+        with pytest.raises(ScenarioError, match="fits no variant"):
+            loads.compare(unclear)
+    spans = table([(x, 1, 1.0) for x in ("1.69634881637 d", "24 h")], axes=("span",))
+    assert spans.compare("1.70 d").baseline == ("1.69634881637 d",)
+    assert spans.compare("24.0 h").baseline == ("24 h",)
+
+
+@pytest.mark.parametrize("confidence", [2, 0, 1.0, -0.5, math.nan, "0.95"])
+def test_what_is_no_confidence_is_said(confidence):
+    with pytest.raises(ScenarioError, match=r"--confidence: out of range .* expected between 0 and 1"):
+        table([("a", 1, 1.0), ("a", 2, 2.0)]).compare(confidence=confidence)
+
+
+def test_one_name_may_stand_without_a_list():
+    both = table([("a", 1, 1.0, 8), ("b", 1, 2.0, 4)], outputs=("wait_s_mean", "accelerators"))
+    assert both.compare(outputs="accelerators").outputs == ("accelerators",)
+    assert [p["policy"] for p in both.pareto("wait_s_mean", "accelerators", maximize="accelerators")] == ["a"]
+    with pytest.raises(ScenarioError, match="is none of the two outputs"):
+        both.pareto("wait_s_mean", "accelerators", maximize="wait")
+
+
+def test_no_interval_is_told_of_where_there_is_none():
+    one = table([("a", 1, 3.0), ("b", 1, 5.0)]).compare("a")
+    assert one.notes() == ["one run each: there are no intervals; difference from the baseline, paired by seed"]
+    exact = table([("a", 1, 3.0), ("a", 2, 3.0), ("b", 1, 5.0), ("b", 2, 5.0)]).compare("a")
+    assert "±" not in "".join(exact.notes())
+    assert exact.notes()[0].endswith("paired by seed; * its interval excludes 0")
+    assert exact.cells()[2][-1] == "+66.7 % *"
+
+
+def test_a_run_that_is_too_short_for_batches_has_no_interval_and_says_so(tmp_path):
+    (tmp_path / "queue.toml").write_text(QUEUE.replace("jobs = 4000", "jobs = 900"))
+    for policy in ("fifo", "sjf"):
+        dcsim.save(dcsim.run(tmp_path / "queue.toml", overrides=[f"scheduler.use={policy}"]), tmp_path / "out")
+    done = command("compare", *sorted((tmp_path / "out").iterdir()), "--batch-means", "--write", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "there are no intervals" in done.stdout
+    assert re.search(
+        r"too few jobs after the warm-up for an interval, 20\s+batches\s+of\s+50 \(fifo: \d+;", done.stdout
+    )
+    (head, first, *_) = csv.reader((tmp_path / "compare.csv").open())
+    assert "seeds" not in head
+    assert 450 <= int(first[head.index("jobs")]) <= 900
+    assert first[head.index("half_width")] == ""
 
 
 def test_a_baseline_may_be_a_number_a_truth_or_a_table():
