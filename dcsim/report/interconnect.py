@@ -106,8 +106,8 @@ def _picture(run: Run, graph: Links, traffic: Traffic, drawn: Layout, shown: Int
     legend, top, bottom = "Mean load of the cable:", float(high[1]), float(low[1])
     panel = Panel("Level", marks, top, drawn.ticks, legend=legend, bottom=bottom)
     caption = (
-        f"Mean over the run of what {_senders(run)} sent between their nodes, at the rate at which they ran, as share of "
-        "a cable's capacity in the fuller direction."
+        f"Mean over the run of what {_senders(run)} sent between their nodes, at the rate at which they ran, as share "
+        "of a cable's capacity in the fuller direction."
     )
     if len(graph.endpoints) < len(graph.nodes):
         caption += " Squares are switches."
