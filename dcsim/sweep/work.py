@@ -55,8 +55,20 @@ def work(task: Task, traces: Traces) -> Outcome:
         return Outcome(error=f"{error.filename or 'file system'}: {error.strerror or error}", final=False, again=True)
     except DcsimError as error:
         return Outcome(error="; ".join(error.lines()), final=error.exit_code == 2)
-    except Exception as error:  # a mistake in a plug-in or in dcsim costs this run alone
-        return Outcome(error=f"{type(error).__name__}: {error}", final=False)
+    except (Exception, SystemExit) as error:  # a mistake in a plug-in or in dcsim costs this run alone
+        return _mistake(error)
+
+
+def work_apart(task: Task, traces: Traces) -> Outcome:
+    """The same where Ctrl-C never comes to, in a worker: only a plug-in can have raised what looks like it."""
+    try:
+        return work(task, traces)
+    except KeyboardInterrupt as error:
+        return _mistake(error)
+
+
+def _mistake(error: BaseException) -> Outcome:
+    return Outcome(error=f"{type(error).__name__}: {error}".removesuffix(": "), final=False)
 
 
 def _unkept(made: Run, keep: Path | None) -> str | None:

@@ -128,13 +128,16 @@ def test_ctrl_c_keeps_what_is_done(tmp_path, alone):
     base = BASE.replace("jobs = 60", "jobs = 30000")
     path = experiment(tmp_path, base=base)
     words = [sys.executable, "-m", "dcsim", "sweep", path, "--out", tmp_path / "out", "--workers", "1", "--quiet"]
-    parent = subprocess.Popen(words, env=os.environ | {"PYTHONPATH": str(ROOT)}, start_new_session=True)
+    options = {"env": os.environ | {"PYTHONPATH": str(ROOT)}, "stderr": subprocess.PIPE, "text": True}
+    parent = subprocess.Popen(words, **options, start_new_session=True)
     store = tmp_path / "out" / "sizes" / "runs.sqlite"
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not (store.is_file() and kept(store)):
         time.sleep(0.05)
     os.killpg(parent.pid, signal.SIGINT)
-    assert parent.wait(20) == 130
+    _, said = parent.communicate(timeout=20)
+    assert parent.returncode == 130
+    assert said == "dcsim: interrupted: all finished runs are kept, and the same command goes on\n"
     seen = []
     dcsim.sweep(experiment(tmp_path, EXPERIMENT.replace("[2, 3]", "[2]"), base), tmp_path / "out", progress=seen.append)
     assert seen[-1].kept >= 1

@@ -17,7 +17,7 @@ from typing import Any
 from dcsim.errors import EnvironmentFault, Problem
 from dcsim.sweep.executors.base import Done
 from dcsim.sweep.traces import traces_of_process
-from dcsim.sweep.work import Outcome, Task, work
+from dcsim.sweep.work import Outcome, Task, work_apart
 
 TIMEOUT_S = 10.0
 OPTION = "--dask"
@@ -69,7 +69,7 @@ class Dask:
 
 def work_there(task: Task, traces: Path) -> Outcome:
     """A run on a worker of Dask, with the parsed traces in a folder that it may not see."""
-    return work(task, traces_of_process(traces))
+    return work_apart(task, traces_of_process(traces))
 
 
 @contextmanager
