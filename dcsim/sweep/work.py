@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from dcsim.errors import DcsimError, EnvironmentFault
-from dcsim.results import save
+from dcsim.results import folder_of, save, write
 from dcsim.run import Run, run
+from dcsim.scenario import digest
 from dcsim.scenario.loaded import Loaded
 from dcsim.sweep.traces import Traces
 
@@ -75,7 +76,11 @@ def _unkept(made: Run, keep: Path | None) -> str | None:
     """Keep a run's folder where that is asked for; why it could not be. The summary is not lost with it."""
     try:
         if keep is not None:
-            save(made, keep)
+            place = folder_of(made.scenario.name, digest(made.scenario), keep)
+            if place.is_dir():  # what lacks a file is the sweep's own: made anew, as is a whole one
+                write(made, place)
+            else:
+                save(made, keep)
     except EnvironmentFault as error:
         return "; ".join(error.lines())
     return None
