@@ -111,8 +111,7 @@ def _refuse_overlaps(points: Iterable[Point], own: Iterable[Override]) -> None:
     for changes in {tuple((c.path, c.written) for c in point.changes): point.changes for point in points}.values():
         for number, change in enumerate(changes):
             for other in (*own, *changes[:number]):
-                shorter = min(len(change.path), len(other.path))
-                if change.path[:shorter] == other.path[:shorter]:
+                if change.overlaps(other):
                     by_option = other.written == OPTION
                     what = "is swept by the experiment" if by_option else f"is set by {key_text(change.path)} too"
                     place = other.written if by_option else change.written
