@@ -18,6 +18,7 @@ from dcsim.sweep.folder import Folder, Shard
 from dcsim.sweep.maker import Maker, Making, maker
 from dcsim.sweep.prepared import Prepared, prepare
 from dcsim.sweep.table import Table
+from dcsim.sweep.traces import remove_outdated
 from dcsim.sweep.until import Until
 from dcsim.sweep.work import FAILED, Outcome
 
@@ -92,6 +93,7 @@ def run_prepared(prepared: Prepared, out: Path, options: Options) -> Table:
             if (replaced := _replaced(table, folder.path, prepared.source)) is not None:
                 options.told(replaced)
             _write(table, folder.path, prepared)
+            remove_outdated(folder.traces, prepared.scenarios)
     return table
 
 

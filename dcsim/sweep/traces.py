@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from datetime import datetime
 from functools import cache
@@ -23,6 +24,7 @@ from dcsim.sweep.identity import code, content, inputs
 from dcsim.workloads.base import WorkloadContext
 
 MOST_KEPT = 4  # tables that a process keeps in memory
+NAME_LENGTH = 32
 
 
 class Watched(WorkloadContext):
@@ -105,6 +107,23 @@ class Traces:
         return jobs
 
 
+def remove_outdated(folder: Path, scenarios: Iterable[Loaded]) -> None:
+    """Remove parsed traces that none of these scenarios names: their files, plug-ins or dcsim have changed since.
+
+    Who has one open keeps it, and who wants one again parses it again.
+    """
+    if not folder.is_dir():
+        return
+    names = {_name(loaded) for loaded in scenarios if loaded.scenario.workload is not None}
+    for entry in folder.iterdir():
+        if entry.name[:NAME_LENGTH] in names:
+            continue
+        if entry.is_dir():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
+
+
 @cache
 def traces_of_process(folder: Path) -> Traces:
     """The parsed traces of this process, which may be on a machine that does not see the sweep's folder around them."""
@@ -116,7 +135,7 @@ def _name(loaded: Loaded) -> str:
     workload = loaded.scenario.workload
     assert workload is not None
     made_from = [workload.model_dump(mode="json"), inputs(loaded), [content(f) for f in loaded.plugins], code()]
-    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:NAME_LENGTH]
 
 
 def _text(start: datetime | None) -> str | None:

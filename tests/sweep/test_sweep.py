@@ -65,6 +65,19 @@ def test_a_changed_trace_makes_other_runs(tmp_path):
     assert seen[-1].kept == 12
 
 
+def test_parses_of_a_trace_that_has_changed_are_not_kept(tmp_path):
+    base = BASE[: BASE.index("[workload]")] + '[workload]\nuse = "csv"\npath = "jobs.csv"\n'
+    kept = []
+    for service in (100, 200, 200):
+        (tmp_path / "jobs.csv").write_text(f"job_id,submit_s,service_s,accelerators\na,0,{service},8\n")
+        table = dcsim.sweep(experiment(tmp_path, base=base), tmp_path / "out", workers=0)
+        kept.append(sorted(path.name for path in (tmp_path / "out" / "sizes" / "traces").iterdir()))
+    assert repr(table) == "<Table 'sizes': 12 runs over pools.0.nodes, scheduler.use>"
+    assert len(kept[0]) == len(kept[1]) == 2
+    assert set(kept[0]).isdisjoint(kept[1])
+    assert kept[1] == kept[2]
+
+
 def test_a_run_that_fails_is_said_and_costs_no_other(tmp_path):
     plugins = tmp_path / "plugins" / "schedulers"
     plugins.mkdir(parents=True)
