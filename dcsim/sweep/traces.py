@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import fields
 from datetime import datetime
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from dcsim.errors import EnvironmentFault
-from dcsim.results import whole_folder, write_text
+from dcsim.results import remove, whole_folder, write_text
 from dcsim.scenario.jobs import JobTable, Names
 from dcsim.scenario.loaded import Loaded
 from dcsim.sweep.identity import code, content, inputs
@@ -116,12 +115,8 @@ def remove_outdated(folder: Path, scenarios: Iterable[Loaded]) -> None:
         return
     names = {_name(loaded) for loaded in scenarios if loaded.scenario.workload is not None}
     for entry in folder.iterdir():
-        if entry.name[:NAME_LENGTH] in names:
-            continue
-        if entry.is_dir():
-            shutil.rmtree(entry, ignore_errors=True)
-        else:
-            entry.unlink(missing_ok=True)
+        if entry.name[:NAME_LENGTH] not in names:
+            remove(entry)
 
 
 @cache
