@@ -30,8 +30,8 @@ def main(argv: list[str] | None = None) -> int:
         # A pager or `head` that has read enough is no error. What is left goes nowhere, also when Python flushes it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except KeyboardInterrupt:
-        sys.stderr.write("dcsim: interrupted\n")
+    except KeyboardInterrupt as stop:
+        sys.stderr.write(f"dcsim: interrupted: {stop}\n" if str(stop) else "dcsim: interrupted\n")
         return 130
     except OSError as error:
         if arguments.debug:

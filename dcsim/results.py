@@ -13,7 +13,7 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -107,6 +107,15 @@ def make_folder(path: Path, option: str) -> None:
     except OSError as error:
         what = f"cannot be written: {error.strerror or error}"
         raise EnvironmentFault(Problem(str(path), option, what, expected="a folder that can be written")) from None
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it; what cannot be removed stays."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
 
 
 def write_bytes_to(folder: Path, files: dict[str, bytes]) -> list[Path]:

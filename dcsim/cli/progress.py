@@ -6,7 +6,8 @@ import shutil
 import sys
 import time
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple, Self
+from contextlib import redirect_stdout
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from dcsim.units import human_count, human_si, human_time
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 EVERY_S = 0.2  # wall time between two updates on a terminal
 PLAIN_EVERY_S = 10.0  # and elsewhere
+KEPT = "all finished runs are kept, and the same command goes on"
 RECENT_S = 10.0  # wall time whose speed tells the time left: simulations slow down as queues grow
 
 
@@ -34,7 +36,7 @@ class Shown:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_: Any) -> None:
         self.clear()
 
     def clear(self) -> None:
@@ -101,6 +103,17 @@ class SweepReporter(Shown):
         """`arguments`: with `quiet`, nothing is shown; with `json`, notes alone."""
         super().__init__(arguments.quiet or arguments.json)
         self._things, self._notes = things, not arguments.quiet
+        self._elsewhere = redirect_stdout(sys.stderr)  # stdout is for the answer, not for what plug-ins print
+
+    def __enter__(self) -> Self:
+        self._elsewhere.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
+        self._elsewhere.__exit__(kind, None, None)
+        self.clear()
+        if kind is KeyboardInterrupt:
+            raise KeyboardInterrupt(KEPT)
 
     def __call__(self, progress: SweepProgress) -> None:
         """Show it, unless the last one was shown a moment ago."""

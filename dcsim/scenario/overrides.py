@@ -31,6 +31,11 @@ class Override:
         """The change as `--set` takes it."""
         return f"{'.'.join(map(str, self.path))}={inline(self.value)}"
 
+    def overlaps(self, other: Override) -> bool:
+        """Whether both change the same key, or one changes a key inside the other's."""
+        shorter = min(len(self.path), len(other.path))
+        return self.path[:shorter] == other.path[:shorter]
+
 
 def key_path(text: str) -> KeyPath | None:
     """The path that `pools.0.nodes` means, None if it means none.

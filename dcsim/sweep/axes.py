@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from dcsim.errors import nearest
 from dcsim.metrics.summary import NAMES
 from dcsim.scenario.layers import Written
 from dcsim.scenario.mistakes import Mistakes, quoted, shown, shown_with_type
 from dcsim.scenario.overrides import Override, key_path
 from dcsim.scenario.positions import KeyPath
-from dcsim.sweep.experiment import SAMPLED, Experiment
+from dcsim.scenario.spec import Scenario
+from dcsim.sweep.experiment import SAMPLED, Experiment, Swept
 from dcsim.units import TomlFloat
 
 VARIANT = "variant"
@@ -112,7 +115,21 @@ def axes_of(experiment: Experiment, mistakes: Mistakes, method: str | None = Non
         axis = _axis(key, values, method or experiment.sweep.method, mistakes)
         if axis is not None:
             axes.append(axis)
+            _refuse_variants(experiment, key, axes, mistakes)
     return axes
+
+
+def _refuse_variants(experiment: Experiment, key: str, axes: list[Axis], mistakes: Mistakes) -> None:
+    """Note what variants set that the last of the axes, of this key, sets too."""
+    if not experiment.variants:
+        return
+    variants, swept = axes[0], axes[-1].at(0.0).changes[0]
+    assert isinstance(variants, Listed)
+    for variant in variants.choices:
+        for change in variant.changes:
+            if change.overlaps(swept):
+                place = ("variants", variant.value, ".".join(map(str, change.path)))
+                mistakes.add(place, f"is set by {quoted(key)} of [sweep] too", fix="keep one of them")
 
 
 def _refuse_too_many_values(experiment: Experiment, mistakes: Mistakes) -> None:
@@ -151,11 +168,11 @@ def _axis(key: str, values: Any, method: str, mistakes: Mistakes) -> Axis | None
     written = Written(*mistakes.where(place))
     if path is None:
         return None
-    if isinstance(values, dict) and {"from", "to"} & set(values):
+    if _is_range(values):
         return _range(key, path, values, method, mistakes)
     if not isinstance(values, tuple):
         expected = "array of values, or { from = ..., to = ... }"
-        mistakes.add(place, "wrong type", shown_with_type(values), expected)
+        mistakes.add(place, "wrong type", shown_with_type(values), expected, _meant(key, values))
         return None
     if not values:
         mistakes.add(place, "has no values: nothing would be run")
@@ -166,6 +183,27 @@ def _axis(key: str, values: Any, method: str, mistakes: Mistakes) -> Axis | None
         mistakes.add(place, "has a value twice", shown(twice))
         return None
     return Listed(column_of(key), tuple(Choice(v, (Override(path, v, written),)) for v in kept))
+
+
+def _is_range(values: Any) -> bool:
+    return isinstance(values, dict) and bool({"from", "to"} & set(values))
+
+
+def _meant(key: str, values: Any) -> str | None:
+    """What to write in the place of a key that has neither values nor a range; None where nothing is near."""
+    if isinstance(values, dict):
+        keys = list(_inside(key, values))
+        return f"write the key in quotes: {', '.join(map(quoted, keys))}" if keys else None
+    return None if key in Scenario.model_fields else nearest(key, Swept.model_fields)
+
+
+def _inside(key: str, table: dict[str, Any]) -> Iterator[str]:
+    """Dotted keys of the arrays and ranges in a table, as which TOML reads a dotted key without quotes."""
+    for name, value in table.items():
+        if isinstance(value, tuple) or _is_range(value):
+            yield f"{key}.{name}"
+        elif isinstance(value, dict):
+            yield from _inside(f"{key}.{name}", value)
 
 
 def _range(key: str, path: KeyPath, table: dict[str, Any], method: str, mistakes: Mistakes) -> Axis | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -75,18 +76,19 @@ class Folder:
         ScenarioError where it belongs to an experiment with another base, EnvironmentFault where it cannot be made or
         is something else.
         """
-        owner = {"name": experiment.name, "base": experiment.base}
+        owner = {"name": experiment.name, "base": os.path.relpath(experiment.base, self.path.resolve())}
         there = self.path / OWNER
         if self.path.exists() and not self.is_there and (not self.path.is_dir() or any(self.path.iterdir())):
             what = "stands where results go, and is no earlier sweep; it was left untouched"
             raise EnvironmentFault(Problem(str(self.path), "--out", what))
         results.make_folder(self.path, "--out")
-        known = _read(there) if self.is_there else {}
-        # A base that is gone has moved, with its folder or from another machine.
-        if known and known != owner and Path(str(known.get("base"))).exists():
-            what = f"holds an experiment of this name with another base, {known.get('base')!r}"
+        known = _read(there) if self.is_there else owner
+        base = self.path / str(known.get("base"))
+        # By its way from here, since both may be copied; one that is gone has moved, or is on another machine.
+        if known != owner and base.exists() and not base.samefile(experiment.base):
+            what = f"holds an experiment of this name with another base, '{base.resolve()}'"
             fix = "give the experiment another name, or use another --out"
-            raise ScenarioError(Problem(str(self.path), "base", what, f"{owner['base']!r}", fix=fix))
+            raise ScenarioError(Problem(str(self.path), "base", what, f"'{experiment.base}'", fix=fix))
         results.write_text(there, json.dumps(owner) + "\n")
 
     @contextmanager

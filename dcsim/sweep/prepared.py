@@ -10,7 +10,7 @@ from typing import Any
 
 from dcsim.errors import DcsimError, Problem, ScenarioError
 from dcsim.scenario.load import load
-from dcsim.scenario.loaded import Loaded
+from dcsim.scenario.loaded import Loaded, Source
 from dcsim.scenario.mistakes import Mistakes, key_text, quoted
 from dcsim.scenario.overrides import OPTION, Override, parse
 from dcsim.scenario.source import Document
@@ -24,13 +24,14 @@ from dcsim.sweep.points import Point, points_of, seeds_of
 @dataclass(frozen=True)
 class Prepared:
     """`axes`: names of the swept columns; `scenarios`: the checked scenario of each point; `runs`: point and seed of
-    each run, in the experiment's order."""
+    each run, in the experiment's order; `source`: what the command was told, its `scenario` the experiment's file."""
 
     experiment: Experiment
     axes: list[str]
     points: list[Point]
     scenarios: list[Loaded]
     runs: list[tuple[Point, int]]
+    source: Source
 
     def loaded(self, number: int) -> Loaded:
         """The scenario of a run."""
@@ -53,10 +54,12 @@ class Prepared:
 class Basis:
     """An experiment that is read, before its points are: what all of them start from.
 
-    `base`: the scenario's file; `own`: changes of the command line; `options`: of `dcsim.load`.
+    `file`: the experiment's, if it has one; `base`: the scenario's; `own`: changes of the command line; `options`: of
+    `dcsim.load`.
     """
 
     experiment: Experiment
+    file: str | None
     mistakes: Mistakes
     base: Path
     own: list[Override]
@@ -78,7 +81,9 @@ class Basis:
             for point, loaded in zip(points, scenarios, strict=True)
             for seed in seeds_of(self.experiment, loaded.scenario.seed)
         ]
-        return Prepared(self.experiment, axes, points, scenarios, runs)
+        told = tuple(change.text for change in self.own)
+        source = replace(scenarios[0].source, scenario=self.file, overrides=told)
+        return Prepared(self.experiment, axes, points, scenarios, runs, source)
 
     def _loaded(self, points: list[Point], checked: Checked) -> list[Loaded]:
         """The checked scenario of each point: the base, changes of the command line, then the point's.
@@ -106,8 +111,7 @@ def _refuse_overlaps(points: Iterable[Point], own: Iterable[Override]) -> None:
     for changes in {tuple((c.path, c.written) for c in point.changes): point.changes for point in points}.values():
         for number, change in enumerate(changes):
             for other in (*own, *changes[:number]):
-                shorter = min(len(change.path), len(other.path))
-                if change.path[:shorter] == other.path[:shorter]:
+                if change.overlaps(other):
                     by_option = other.written == OPTION
                     what = "is swept by the experiment" if by_option else f"is set by {key_text(change.path)} too"
                     place = other.written if by_option else change.written
@@ -138,11 +142,11 @@ def read_basis(
     """Read an experiment, a file or its content; ScenarioError with what is wrong before its points are known."""
     if isinstance(given, Mapping):
         tree = _plain(given)
-        document, folder = Document("experiment", toml(tree), tree), Path.cwd()
+        document, folder, file = Document("experiment", toml(tree), tree), Path.cwd(), None
         experiment = checked(document)
     else:
         experiment, document = read_experiment(Path(given), str(given))
-        folder = Path(given).absolute().parent
+        file, folder = str(Path(given).absolute()), Path(given).absolute().parent
     mistakes = Mistakes(document.where)
     base = folder / experiment.base
     if not base.is_file():
@@ -150,7 +154,7 @@ def read_basis(
     shown = base.relative_to(Path.cwd()) if base.is_relative_to(Path.cwd()) else base
     own = [parse(text) for text in overrides]
     experiment = experiment.model_copy(update={"base": str(base.resolve())})  # another text may name the same file
-    return Basis(experiment, mistakes, shown, own, {"data": data, "plugins": tuple(plugins)})
+    return Basis(experiment, file, mistakes, shown, own, {"data": data, "plugins": tuple(plugins)})
 
 
 def prepare(given: str | Path | Mapping[str, Any], checked: Checked = lambda *_: None, **changes: Any) -> Prepared:

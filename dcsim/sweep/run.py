@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from dcsim import results
 from dcsim.errors import Problem, ScenarioError
 from dcsim.metrics.summary import NAMES
+from dcsim.scenario.loaded import Source
 from dcsim.sweep.columns import plain_value
 from dcsim.sweep.folder import Folder, Shard
 from dcsim.sweep.maker import Maker, Making, maker
 from dcsim.sweep.prepared import Prepared, prepare
 from dcsim.sweep.table import Table
+from dcsim.sweep.traces import remove_outdated
 from dcsim.sweep.until import Until
 from dcsim.sweep.work import FAILED, Outcome
 
@@ -87,7 +90,10 @@ def run_prepared(prepared: Prepared, out: Path, options: Options) -> Table:
             options.told(note)
         table = table_of(prepared, [made.known.get(key, SHARD_MISSING) for key in prepared.keys])
         if options.shard is None:
+            if (replaced := _replaced(table, folder.path, prepared.source)) is not None:
+                options.told(replaced)
             _write(table, folder.path, prepared)
+            remove_outdated(folder.traces, prepared.scenarios)
     return table
 
 
@@ -121,12 +127,33 @@ def table_of(prepared: Prepared, outcomes: Sequence[Outcome]) -> Table:
     return Table(experiment.name, tuple(prepared.axes), experiment.outputs.summary, columns, tuple(rows))
 
 
+def _replaced(table: Table, folder: Path, source: Source) -> str | None:
+    """A note where another table is there that was made with other options; None where nothing is lost."""
+    try:
+        was = json.loads((folder / "meta.json").read_text(encoding="utf-8"))["source"]
+        before, now = _options(was), _options(asdict(source))
+        same = before == now or (folder / "table.csv").read_text(encoding="utf-8") == table.csv()
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # no table, or a damaged one
+        return None
+    if same:
+        return None
+    return f"the table that was here, made with {before}, is replaced by that with {now}; its runs are kept"
+
+
+def _options(source: Mapping[str, Any]) -> str:
+    """What a command was told beside its experiment, as it was written but for folders, which are absolute."""
+    data = [("--data", source["data"])] if source["data"] else []
+    sets, plugins = [("--set", s) for s in source["overrides"]], [("--plugins", p) for p in source["plugins"]]
+    return " ".join(f"{option} {shlex.quote(value)}" for option, value in (*data, *sets, *plugins)) or "no options"
+
+
 def _write(table: Table, folder: Path, prepared: Prepared) -> None:
     results.write_text(folder / "table.csv", table.csv())
     results.write_parquet(folder / "table.parquet", table.arrow())
     meta = {
         "name": table.name,
         "base": prepared.experiment.base,
+        "source": {"experiment" if key == "scenario" else key: value for key, value in asdict(prepared.source).items()},
         "axes": list(table.axes),
         "outputs": list(table.outputs),
         "runs": len(table),

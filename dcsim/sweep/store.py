@@ -47,7 +47,11 @@ class Store:
         return found
 
     def put(self, key: str, outcome: Outcome) -> None:
-        """Keep an outcome; on disk when this returns. EnvironmentFault where it cannot be written."""
+        """Keep an outcome; EnvironmentFault where it cannot be written.
+
+        Whatever ends this process, it is kept when this returns. A machine that loses its power may lose the latest,
+        which are made again: with its log of changes, SQLite waits for the disk now and then alone (WAL, `NORMAL`).
+        """
         summary = None if outcome.summary is None else json.dumps(outcome.summary)
         row = (key, summary, outcome.error, outcome.final, _mark(key, summary, outcome.error))
         try:

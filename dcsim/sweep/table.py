@@ -34,6 +34,9 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[dict[str, Any], ...]
 
+    def __repr__(self) -> str:
+        return f"<Table {self.name!r}: {len(self.rows)} runs over {', '.join(self.axes) or 'seeds'}>"
+
     def __len__(self) -> int:
         return len(self.rows)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from datetime import datetime
 from functools import cache
@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 
 from dcsim.errors import EnvironmentFault
-from dcsim.results import whole_folder, write_text
+from dcsim.results import remove, whole_folder, write_text
 from dcsim.scenario.jobs import JobTable, Names
 from dcsim.scenario.loaded import Loaded
 from dcsim.sweep.identity import code, content, inputs
 from dcsim.workloads.base import WorkloadContext
 
 MOST_KEPT = 4  # tables that a process keeps in memory
+NAME_LENGTH = 32
 
 
 class Watched(WorkloadContext):
@@ -105,6 +106,19 @@ class Traces:
         return jobs
 
 
+def remove_outdated(folder: Path, scenarios: Iterable[Loaded]) -> None:
+    """Remove parsed traces that none of these scenarios names: their files, plug-ins or dcsim have changed since.
+
+    Who has one open keeps it, and who wants one again parses it again.
+    """
+    if not folder.is_dir():
+        return
+    names = {_name(loaded) for loaded in scenarios if loaded.scenario.workload is not None}
+    for entry in folder.iterdir():
+        if entry.name[:NAME_LENGTH] not in names:
+            remove(entry)
+
+
 @cache
 def traces_of_process(folder: Path) -> Traces:
     """The parsed traces of this process, which may be on a machine that does not see the sweep's folder around them."""
@@ -116,7 +130,7 @@ def _name(loaded: Loaded) -> str:
     workload = loaded.scenario.workload
     assert workload is not None
     made_from = [workload.model_dump(mode="json"), inputs(loaded), [content(f) for f in loaded.plugins], code()]
-    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:NAME_LENGTH]
 
 
 def _text(start: datetime | None) -> str | None:

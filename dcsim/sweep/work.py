@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from dcsim.errors import DcsimError, EnvironmentFault
-from dcsim.results import save
+from dcsim.results import folder_of, save, write
 from dcsim.run import Run, run
+from dcsim.scenario import digest
 from dcsim.scenario.loaded import Loaded
 from dcsim.sweep.traces import Traces
 
@@ -55,15 +56,31 @@ def work(task: Task, traces: Traces) -> Outcome:
         return Outcome(error=f"{error.filename or 'file system'}: {error.strerror or error}", final=False, again=True)
     except DcsimError as error:
         return Outcome(error="; ".join(error.lines()), final=error.exit_code == 2)
-    except Exception as error:  # a mistake in a plug-in or in dcsim costs this run alone
-        return Outcome(error=f"{type(error).__name__}: {error}", final=False)
+    except (Exception, SystemExit) as error:  # a mistake in a plug-in or in dcsim costs this run alone
+        return _mistake(error)
+
+
+def work_apart(task: Task, traces: Traces) -> Outcome:
+    """The same where Ctrl-C never comes to, in a worker: only a plug-in can have raised what looks like it."""
+    try:
+        return work(task, traces)
+    except KeyboardInterrupt as error:
+        return _mistake(error)
+
+
+def _mistake(error: BaseException) -> Outcome:
+    return Outcome(error=f"{type(error).__name__}: {error}".removesuffix(": "), final=False)
 
 
 def _unkept(made: Run, keep: Path | None) -> str | None:
     """Keep a run's folder where that is asked for; why it could not be. The summary is not lost with it."""
     try:
         if keep is not None:
-            save(made, keep)
+            place = folder_of(made.scenario.name, digest(made.scenario), keep)
+            if place.is_dir():  # what lacks a file is the sweep's own: made anew, as is a whole one
+                write(made, place)
+            else:
+                save(made, keep)
     except EnvironmentFault as error:
         return "; ".join(error.lines())
     return None

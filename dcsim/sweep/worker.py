@@ -1,4 +1,4 @@
-"""A worker process: takes runs from a pipe, one at a time, and sends back what came of each."""
+"""A worker process: takes runs from a pipe, one at a time, and sends back what came of each, after a None: it is up."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from dcsim.sweep.traces import Traces
-from dcsim.sweep.work import work
+from dcsim.sweep.work import work_apart
 
 
 def serve(pipe: Connection, traces: Traces) -> None:
-    """Until the pipe ends."""
+    """Say that we are up, so that a death from now on is that of a run; then work until the pipe ends."""
+    pipe.send(None)
     while True:
         try:
             task = pipe.recv()
         except EOFError:
             return
-        pipe.send(work(task, traces))
+        pipe.send(work_apart(task, traces))
 
 
 def _end_with_parent() -> None:

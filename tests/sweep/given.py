@@ -81,3 +81,20 @@ def kept(store: Path) -> int:
             return int(base.execute("SELECT count(*) FROM runs").fetchone()[0])
     except sqlite3.OperationalError:
         return 0
+
+
+def acting(folder: Path, deed: str, values: str, seeds: int = 1) -> list[object]:
+    """Words of a sweep over `scheduler.act`, whose scheduler does the deed, a line of Python, where it is true."""
+    schedulers = folder / "plugins" / "schedulers"
+    schedulers.mkdir(parents=True)
+    (schedulers / "actor.py").write_text(
+        "import os\nimport signal\nfrom dataclasses import dataclass\n\n"
+        "from dcsim.policies.ordered import OrderedScheduler\n\n\n"
+        '@dataclass(frozen=True)\nclass Actor(OrderedScheduler):\n    """Acts where it is told to."""\n\n'
+        '    act: bool = False\n    """Whether to act."""\n\n'
+        f'    def key(self, job):\n        """Act."""\n        if self.act:\n            {deed}\n'
+        "        return (job.submit_s,)\n"
+    )
+    text = f'name = "sizes"\nbase = "queue.toml"\n[sweep]\n"scheduler.act" = {values}\nseeds = {seeds}\n'
+    path = experiment(folder, text, BASE + '[scheduler]\nuse = "actor"\n')
+    return ["sweep", path, "--out", folder / "out", "--plugins", folder / "plugins"]

@@ -9,8 +9,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -105,6 +107,68 @@ def test_a_dask_address_that_nobody_answers_is_an_error_in_ten_seconds(tmp_path)
     assert done.returncode == 3
     assert "dcsim: error: --dask: no Dask scheduler answers (got 'tcp://127.0.0.1:" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def silent() -> Iterator[int]:
+    """The port of somebody who takes calls and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        yield int(found.getsockname()[1])
+
+
+def http() -> Iterator[int]:
+    """The port of a server of HTTP."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        server.daemon_threads = True
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+def ssh() -> Iterator[int]:
+    """The port of somebody who greets in another protocol."""
+
+    def greet() -> None:
+        with suppress(OSError):
+            while True:
+                calls.append(found.accept()[0])
+                calls[-1].sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
+
+    calls: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        Thread(target=greet, daemon=True).start()
+        yield int(found.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("listener", "address", "why"),
+    [
+        (silent, "tcp", "who listens there says nothing in Dask's protocol within 8 s"),
+        (http, "tcp", "who listens there says nothing in Dask's protocol within 8 s"),
+        (ssh, "tcp", "who listens there speaks another protocol"),
+        (silent, "tls", "TLS expects"),
+        (silent, "foo", "unknown address scheme 'foo'"),
+    ],
+)
+def test_an_address_where_no_scheduler_listens_is_an_error_in_ten_seconds(tmp_path, listener, address, why):
+    with contextmanager(listener)() as port:
+        begun = time.monotonic()
+        words = ["--out", tmp_path / "out", "--dask", f"{address}://127.0.0.1:{port}"]
+        done = command("sweep", experiment(tmp_path), *words, timeout=60)
+        assert time.monotonic() - begun < 25  # starting Python and Dask on a busy machine included
+    assert done.returncode == 3
+    assert done.stderr.startswith("dcsim: error: --dask: no Dask scheduler answers")
+    assert why in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_address_of_a_worker_is_told_from_that_of_a_scheduler(tmp_path, address):
+    from distributed import Client
+
+    with Client(address, set_as_default=False) as client:
+        worker = next(iter(client.scheduler_info()["workers"]))
+    done = command("sweep", experiment(tmp_path), "--out", tmp_path / "out", "--dask", worker)
+    assert done.returncode == 3
+    assert "who answers is no scheduler" in done.stderr
 
 
 def diary(folder: Path) -> Path:

@@ -187,7 +187,7 @@ def test_a_base_that_is_not_there_is_said(tmp_path):
         (
             '[sweep]\n"scheduler.use" = ["easy", "fifo"]\n[variants.a]\n"scheduler" = { use = "srtf" }\n',
             {},
-            "is set by scheduler.use too",
+            """experiment.toml:6: variants.a.scheduler: is set by "scheduler.use" of [sweep] too""",
         ),
         (
             '[sweep]\n"scheduler.use" = ["easy", "fifo"]\n',
@@ -207,6 +207,21 @@ def test_a_base_that_is_not_there_is_said(tmp_path):
 )
 def test_a_table_that_would_say_what_was_not_run_is_refused(tmp_path, text, options, expected):
     assert expected in "\n".join(problems(tmp_path, text, **options))
+
+
+@pytest.mark.parametrize(
+    ("line", "fix"),
+    [
+        ("sampels = 2", "did you mean 'samples' or "),
+        ('methods = "sobol"', "did you mean 'method' or "),
+        ("pools.0.nodes = [7, 8]", 'write the key in quotes: "pools.0.nodes"'),
+        ("workload.rate = { from = 1, to = 2 }", 'write the key in quotes: "workload.rate"'),
+        ("xyzzy = 3", "or { from = ..., to = ... })"),
+    ],
+)
+def test_a_key_that_has_no_values_is_told_what_was_meant(tmp_path, line, fix):
+    (found,) = problems(tmp_path, f"[sweep]\n{line}\n")
+    assert found.rpartition("; ")[2].startswith(fix) or found.endswith(fix)
 
 
 def test_a_swept_key_that_is_called_as_a_result_has_a_column_of_its_own(tmp_path):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -61,6 +63,19 @@ def test_a_changed_trace_makes_other_runs(tmp_path):
         assert table.rows[0]["status"] == "done"
     assert waits == [300.0, 600.0, 300.0]
     assert seen[-1].kept == 12
+
+
+def test_parses_of_a_trace_that_has_changed_are_not_kept(tmp_path):
+    base = BASE[: BASE.index("[workload]")] + '[workload]\nuse = "csv"\npath = "jobs.csv"\n'
+    kept = []
+    for service in (100, 200, 200):
+        (tmp_path / "jobs.csv").write_text(f"job_id,submit_s,service_s,accelerators\na,0,{service},8\n")
+        table = dcsim.sweep(experiment(tmp_path, base=base), tmp_path / "out", workers=0)
+        kept.append(sorted(path.name for path in (tmp_path / "out" / "sizes" / "traces").iterdir()))
+    assert repr(table) == "<Table 'sizes': 12 runs over pools.0.nodes, scheduler.use>"
+    assert len(kept[0]) == len(kept[1]) == 2
+    assert set(kept[0]).isdisjoint(kept[1])
+    assert kept[1] == kept[2]
 
 
 def test_a_run_that_fails_is_said_and_costs_no_other(tmp_path):
@@ -128,13 +143,16 @@ def test_ctrl_c_keeps_what_is_done(tmp_path, alone):
     base = BASE.replace("jobs = 60", "jobs = 30000")
     path = experiment(tmp_path, base=base)
     words = [sys.executable, "-m", "dcsim", "sweep", path, "--out", tmp_path / "out", "--workers", "1", "--quiet"]
-    parent = subprocess.Popen(words, env=os.environ | {"PYTHONPATH": str(ROOT)}, start_new_session=True)
+    options = {"env": os.environ | {"PYTHONPATH": str(ROOT)}, "stderr": subprocess.PIPE, "text": True}
+    parent = subprocess.Popen(words, **options, start_new_session=True)
     store = tmp_path / "out" / "sizes" / "runs.sqlite"
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not (store.is_file() and kept(store)):
         time.sleep(0.05)
     os.killpg(parent.pid, signal.SIGINT)
-    assert parent.wait(20) == 130
+    _, said = parent.communicate(timeout=20)
+    assert parent.returncode == 130
+    assert said == "dcsim: interrupted: all finished runs are kept, and the same command goes on\n"
     seen = []
     dcsim.sweep(experiment(tmp_path, EXPERIMENT.replace("[2, 3]", "[2]"), base), tmp_path / "out", progress=seen.append)
     assert seen[-1].kept >= 1
@@ -171,6 +189,17 @@ def test_an_experiment_of_this_name_with_another_base_is_refused(tmp_path):
         dcsim.sweep(tmp_path / "experiment.toml", tmp_path / "out", workers=0)
 
 
+def test_a_copied_project_goes_on_with_its_copied_results(tmp_path):
+    (tmp_path / "one").mkdir()
+    dcsim.sweep(experiment(tmp_path / "one"), tmp_path / "one" / "out", workers=0)
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    seen = []
+    dcsim.sweep(tmp_path / "two" / "experiment.toml", tmp_path / "two" / "out", workers=0, progress=seen.append)
+    assert (seen[-1].runs, seen[-1].kept) == (0, 12)
+    with pytest.raises(ScenarioError, match="with another base"):
+        dcsim.sweep(tmp_path / "two" / "experiment.toml", tmp_path / "one" / "out", workers=0)
+
+
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "out" / "sizes").mkdir(parents=True)
     (tmp_path / "out" / "sizes" / "letter.txt").write_text("dear")
@@ -198,6 +227,18 @@ def test_runs_that_are_asked_to_be_kept_later_are_made_again_for_that(tmp_path):
     dcsim.sweep(path, tmp_path / "out", workers=0)
     dcsim.sweep(path, tmp_path / "out", workers=0, keep_runs=True)
     assert len(list((tmp_path / "out" / "sizes" / "runs").iterdir())) == 6
+
+
+def test_a_kept_run_that_lacks_a_file_is_made_anew(tmp_path):
+    path = experiment(tmp_path, EXPERIMENT.replace("[2, 3]", "[2]"))
+    dcsim.sweep(path, tmp_path / "out", workers=0, keep_runs=True)
+    runs = sorted((tmp_path / "out" / "sizes" / "runs").iterdir())
+    (runs[2] / "events.parquet").unlink()
+    seen = []
+    dcsim.sweep(path, tmp_path / "out", workers=0, keep_runs=True, progress=seen.append)
+    assert (seen[-1].runs, seen[-1].failed, seen[-1].kept) == (1, 0, 5)
+    assert sorted((tmp_path / "out" / "sizes" / "runs").iterdir()) == runs
+    assert dcsim.read(runs[2]).summary["jobs"] == 60
 
 
 def test_a_flipped_digit_in_the_store_is_seen(tmp_path, alone):
@@ -252,3 +293,24 @@ def test_a_disk_that_is_full_when_runs_are_kept_loses_no_summary(tmp_path, alone
 def test_options_that_cannot_be_are_refused_in_python_too(tmp_path, options):
     with pytest.raises(ScenarioError):
         dcsim.sweep(experiment(tmp_path), tmp_path / "out", **options)
+
+
+def test_meta_says_what_made_a_table_and_one_of_other_options_is_not_replaced_in_silence(tmp_path):
+    path, plugins, data = experiment(tmp_path), tmp_path / "plugins", tmp_path / "data"
+    plugins.mkdir()
+    data.mkdir()
+    words = ["sweep", path, "--out", tmp_path / "out", "--workers", 0]
+    options = ["--set", "workload.jobs=30", "--plugins", plugins, "--data", data]
+    assert not command(*words, *options).stderr
+    meta = json.loads((tmp_path / "out" / "sizes" / "meta.json").read_text())
+    assert meta["source"] == {
+        "experiment": str(path),
+        "data": str(data),
+        "overrides": ["workload.jobs=30"],
+        "plugins": [str(plugins)],
+    }
+    assert not command(*words, *options).stderr
+    note = command(*words).stderr
+    assert note.startswith(f"dcsim: note: the table that was here, made with --data {data} --set workload.jobs=30")
+    assert note.endswith("is replaced by that with no options; its runs are kept\n")
+    assert not command(*words).stderr

@@ -5,6 +5,7 @@ The workers must see dcsim, the scenario's files and the data folder under the s
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Iterator, Sequence
@@ -12,14 +13,18 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from dcsim.errors import EnvironmentFault, Problem
 from dcsim.sweep.executors.base import Done
 from dcsim.sweep.traces import traces_of_process
-from dcsim.sweep.work import Outcome, Task, work
+from dcsim.sweep.work import Outcome, Task, work_apart
 
-TIMEOUT_S = 10.0
+ANSWER_S = 8.0  # of the 10 s that the docs promise; importing Dask takes some
+CONNECT_S = 7.0  # of these: who does not let us in is said in Dask's words
+CLIENT_S = 10.0  # where there is an answer
+LOGGERS = ("distributed", "distributed.client", "distributed.core", "distributed.comm.tcp", "tornado", "asyncio")
 OPTION = "--dask"
 
 
@@ -32,7 +37,7 @@ class Dask:
     traces: Path
 
     def run(self, tasks: Sequence[Task], done: Done) -> None:
-        """See `Executor.run`. EnvironmentFault where nobody answers within 10 s, or Dask is not installed.
+        """See `Executor.run`. EnvironmentFault where no scheduler answers within 10 s, or Dask is not installed.
 
         Dask itself tries again what a dead worker left (`distributed.scheduler.allowed-failures`, 3).
         """
@@ -43,10 +48,12 @@ class Dask:
         if not re.fullmatch(r"\w+://\S+:\d+", self.address):
             raise _fault("is no address of a Dask scheduler", self.address, "such as tcp://head:8786")
         with _silent():
+            if (why := _silence(self.address)) is not None:
+                raise _fault("no Dask scheduler answers", self.address, why)
             try:
-                client = Client(self.address, timeout=TIMEOUT_S, set_as_default=False)
-            except (OSError, TimeoutError, ValueError) as error:
-                raise _fault("no Dask scheduler answers", self.address, f"{type(error).__name__}: {error}") from None
+                client = Client(self.address, timeout=CLIENT_S, set_as_default=False)
+            except Exception as error:  # of any sort: it went away, or is of another version
+                raise _fault("no Dask scheduler answers", self.address, _in_words(error)) from None
             with client:
                 traces = self.traces.absolute()
                 task_of = {client.submit(work_there, task, traces, pure=False): task for task in tasks}
@@ -69,19 +76,60 @@ class Dask:
 
 def work_there(task: Task, traces: Path) -> Outcome:
     """A run on a worker of Dask, with the parsed traces in a folder that it may not see."""
-    return work(task, traces_of_process(traces))
+    return work_apart(task, traces_of_process(traces))
+
+
+def _silence(address: str) -> str | None:
+    """Why no scheduler answers at an address; None where one does.
+
+    One question and its answer, before there is a client: Dask bounds the time to connect, but not that of the greeting
+    after it, and a client that got none takes long to close and says so in tracebacks. In a thread, which may stay
+    behind: that bounds whatever happens, and notebooks have a loop of their own in theirs.
+    """
+    found: list[str | None] = []
+
+    def ask() -> None:
+        try:
+            identity = asyncio.run(asyncio.wait_for(_identity(address), ANSWER_S))
+            found.append(None if "workers" in identity else "who answers is no scheduler")
+        except TimeoutError:
+            found.append(f"who listens there says nothing in Dask's protocol within {ANSWER_S:g} s")
+        except (OSError, ValueError, TypeError) as error:
+            found.append(_in_words(error))
+        except Exception as error:  # of any sort: Dask took bytes of something else for lengths, which no memory has
+            found.append(f"who listens there speaks another protocol ({_in_words(error)})")
+
+    thread = Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(ANSWER_S + 1.0)
+    return found[0] if found else f"no answer within {ANSWER_S:g} s"
+
+
+async def _identity(address: str) -> dict[str, Any]:
+    from distributed.core import rpc
+    from distributed.security import Security
+
+    options = Security().get_connection_args("client")  # certificates of Dask's configuration, as its client has them
+    async with rpc(address, timeout=CONNECT_S, connection_args=options) as remote:
+        return dict(await remote.identity())
+
+
+def _in_words(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Keep from stderr what Dask's client logs of a scheduler that is gone: tracebacks of what our error says."""
-    logger = logging.getLogger("distributed.client")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    """Keep from stderr what Dask logs of a scheduler that is gone, or none: tracebacks of what our error says."""
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _fault(what: str, address: str, fix: str) -> EnvironmentFault:

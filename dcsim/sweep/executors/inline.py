@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +20,9 @@ class Inline:
     traces: Path
 
     def run(self, tasks: Sequence[Task], done: Done) -> None:
-        """See `Executor.run`."""
+        """See `Executor.run`. What plug-ins print goes to stderr, as with workers."""
         traces = Traces(self.traces)
         for task in tasks:
-            done(task, work(task, traces))
+            with redirect_stdout(sys.stderr):
+                outcome = work(task, traces)
+            done(task, outcome)

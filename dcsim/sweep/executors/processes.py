@@ -23,7 +23,7 @@ from dcsim.errors import EnvironmentFault, Problem
 from dcsim.sweep.executors.base import MOST_TRIES, Done
 from dcsim.sweep.work import Outcome, Task
 
-MOST_STILLBORN = 3  # workers in a row that die before they have answered once
+MOST_STILLBORN = 3  # workers in a row, for each wanted, that die before they can take a run
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -51,6 +51,7 @@ class _Worker:
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,  # never written to: its end tells the worker that we are gone
+            stdout=2,  # what plug-ins print is no part of the answer on our stdout
             pass_fds=[theirs.fileno()],
             env=environment,
             start_new_session=True,  # Ctrl-C is for us alone
@@ -58,7 +59,7 @@ class _Worker:
         theirs.close()
         self.pipe = Connection(ours.detach())
         self.task: Task | None = None
-        self.answered = False
+        self.ready = False
 
     def give(self, task: Task) -> None:
         """Hand over a run; a worker that is gone says so by the end of its pipe."""
@@ -103,7 +104,7 @@ class _Crew:
                 while len(self._workers) < self._count and self._waiting:
                     self._workers.append(_Worker(self._traces))
                 for worker in self._workers:
-                    if worker.task is None and self._waiting:
+                    if worker.ready and worker.task is None and self._waiting:
                         worker.give(self._waiting.popleft())
                 by_pipe = {worker.pipe: worker for worker in self._workers}
                 for pipe in wait(list(by_pipe)):
@@ -113,14 +114,16 @@ class _Crew:
                 worker.stop()
 
     def _hear(self, worker: _Worker) -> None:
-        """A worker has answered, or is gone."""
+        """A worker has come up, has an outcome, or is gone."""
         try:
-            outcome: Outcome = worker.pipe.recv()
+            outcome: Outcome | None = worker.pipe.recv()
         except (EOFError, OSError):
             self._mourn(worker)
             return
+        if outcome is None:
+            worker.ready, self._stillborn = True, 0
+            return
         task, worker.task = worker.task, None
-        worker.answered, self._stillborn = True, 0
         assert task is not None
         self._settle(task, outcome)
 
@@ -128,7 +131,7 @@ class _Crew:
         words = worker.last_words()
         worker.stop()
         self._workers.remove(worker)
-        if not worker.answered:
+        if not worker.ready:
             self._stillborn += 1
         if worker.task is not None:
             self._settle(worker.task, Outcome(error=words, final=False, again=True))
