@@ -27,6 +27,7 @@ FACTORS = np.arange(1.0, 2.55, 0.1)
 FIXED_B = np.arange(0.0, 5.0) * GIB
 OUTCOMES = {"ok": True, "oom": False}
 NO_SET = "selective recompute of FSDP and XLA names no set of tensors (and may keep some on the host)"
+ON_HOST = "full recompute under DeepSpeed ZeRO-3: the published scripts keep checkpoints on the host"
 NO_PLAN = "plan is not given"
 
 Row = Mapping[str, str]
@@ -162,6 +163,8 @@ def leave_out(row: Row, one: rows.Configuration) -> None:
         raise rows.Unusable(NO_PLAN)
     if one.plan.recompute == facts.SELECTIVE and (sharded or XLA.search(framework)):
         raise rows.Unusable(NO_SET)
+    if one.plan.recompute == facts.FULL and sharded and "DeepSpeed" in framework:
+        raise rows.Unusable(ON_HOST)
 
 
 def leanest(row: Row, one: rows.Configuration) -> Plan:

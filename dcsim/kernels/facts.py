@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 NONE, SELECTIVE, FULL = 0.0, 1.0, 2.0  # recompute
-HOST = 3.0  # full recompute from inputs of layers that the host keeps; memory alone knows it
 UNSHARDED, ZERO1, ZERO2, ZERO3, HSDP = 0.0, 1.0, 2.0, 3.0, 4.0  # what data-parallel ranks divide; FSDP is ZERO3
 GPIPE, ONE_F_ONE_B, ZB_H1, ZB_H2, DUALPIPE = 0.0, 1.0, 2.0, 3.0, 4.0  # pipeline schedules; vpp > 1 interleaves 1F1B
 

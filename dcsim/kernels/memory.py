@@ -15,7 +15,7 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from dcsim.kernels.arrays import together
-from dcsim.kernels.facts import DUALPIPE, FULL, GPIPE, HOST, HSDP, NONE, ZB_H1, ZB_H2, ZERO1, ZERO2, ZERO3, Model, Plan
+from dcsim.kernels.facts import DUALPIPE, FULL, GPIPE, HSDP, NONE, ZB_H1, ZB_H2, ZERO1, ZERO2, ZERO3, Model, Plan
 from dcsim.kernels.inlined import inlined
 from dcsim.kernels.pipeline import stage_layers
 
@@ -160,8 +160,6 @@ def _layer(model: Model, plan: Plan, widths: Widths, routed: bool) -> Layer:
     whole_b = kept_b + scores_b
     if plan.recompute == FULL:
         kept_b = element_b * whole
-    elif plan.recompute == HOST:
-        kept_b = 0.0
     elif plan.recompute == NONE:
         kept_b = whole_b
     return Layer(parameters, experts, kept_b, work_b + (whole_b - kept_b))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.kernels.facts import FULL, HOST, NONE, SELECTIVE, ZERO3, Model, Plan
+from dcsim.kernels.facts import FULL, NONE, SELECTIVE, ZERO3, Model, Plan
 from dcsim.kernels.memory import stage_memory
 from dcsim.scenario import presets
 
@@ -66,14 +66,11 @@ def as_kept(plan: Plan, framework: str) -> Plan:
 
     XLA programs divide the residual stream by tp, as sequence parallelism does (MaxText's logical axis rules). FSDP's
     sharded fp32 weights are the master copy too. `selective` of FSDP and XLA names no set of tensors: the least that it
-    can mean is full. Megatron-DeepSpeed's scripts for ZeRO-3 keep checkpoints on the host (`--checkpoint-in-cpu`:
-    bigscience-workshop/bigscience, experiments/gpt2-meg-ds-zero).
+    can mean is full.
     """
     sharded, xla = plan.sharding >= ZERO3, XLA.search(framework)
     if plan.recompute == SELECTIVE and (sharded or xla):
         plan = plan._replace(recompute=FULL)
-    elif plan.recompute == FULL and sharded and "deepspeed" in framework.lower():
-        plan = plan._replace(recompute=HOST)
     if PLAIN.search(framework):
         plan = plan._replace(kept_factor=eager_factor())
     elif sharded:

@@ -190,7 +190,8 @@ RULES = (
         "a multiple of {pp} micro-batches",
         "{micro_batches} micro-batches",
     ),
-    # DeepSpeed refuses it: a stage sums the gradients of all micro-batches before any rank may drop its part.
+    # A stage sums the gradients of all micro-batches before any rank may drop its part. DeepSpeed refuses ZeRO-3 here
+    # as well; PyTorch's FSDP under pipelines (torchtitan) does not, which is what zero3 stands for.
     Rule(
         ("sharding", "pp"),
         lambda c, s: (c["sharding"] != int(facts.ZERO2)) | (c["pp"] == 1),

@@ -101,7 +101,5 @@ def _spared(row: rows.Configuration) -> list[str]:
     """What memory takes for granted, and time does not."""
     if row.kept.recompute == row.plan.recompute:
         return []
-    if row.kept.recompute == facts.HOST:
-        return ["memory leaves out the inputs of layers, which the host keeps; times leave out their way there"]
     least, timed = (word_of(RECOMPUTE, plan.recompute) for plan in (row.kept, row.plan))
     return [f"memory is that with {least} recompute at least, times are those with {timed}"]

@@ -34,7 +34,8 @@ FRAMEWORK_WORDS = (
 fused kernels; PyTorch with FSDP, DeepSpeed and the like, also for unknown ones. A run without fused attention is
 `unfused`, whatever its framework: the Megatron-LM and Megatron-DeepSpeed of 2020 to 2022."""
 
-_RATE = r"([\d.,]+)\s*(?:Gb/s|Gbit/s|Gbps|Gb/Sec)"
+_RATE = r"(\d[\d,]*(?:\.\d+)?)\s*(?:Gb/s|Gbit/s|Gbps|Gb/Sec)"
+_BYTES = re.compile(r"(\d[\d,]*(?:\.\d+)?)\s*GB/s")
 _PORTS = re.compile(rf"(\d+)\s*x(?![a-z])[^,;:]*?(?<![\d.]){_RATE}", re.IGNORECASE)
 _WHOLE = re.compile(rf"{_RATE}[^,;:]*\bper node", re.IGNORECASE)
 GENERATIONS = {"EDR": 100.0, "HDR": 200.0, "NDR": 400.0, "XDR": 800.0}
@@ -45,10 +46,11 @@ SYSTEMS = (("DGX-2|DGX-1", 100.0), ("DGX-?A100|Selene", 200.0), ("DGX-?[HB]\\d00
 
 
 OMNI_PATH = 0.17
-"""What NCCL makes of Omni-Path, over what it makes of InfiniBand of the same rate. Without a plug-in it goes through
-verbs, which pass 3.7 to 4.0 of a port's 12.5 GB/s (openucx/ucx, issue 3196); three all-reduces over nodes of four ports
-ran at 40, 54 and 85 of 400 Gb/s (bigscience-workshop/bigscience, experiments/bandwidth): 54/400 over 0.8, which is
-InfiniBand's (collectives_measured.csv)."""
+"""What NCCL made of Omni-Path, over what it makes of InfiniBand of the same rate: three all-reduces over nodes of four
+ports of 100 Gb/s ran at 40, 54 and 85 Gb/s, since NCCL's rings used one or two of the ports, at some 40 Gb/s each
+(bigscience-workshop/bigscience, experiments/bandwidth, NCCL's logs): 54/400 over 0.8, which is InfiniBand's
+(collectives_measured.csv). Verbs alone pass 3.7 to 6.6 of a port's 12.5 GB/s (openucx/ucx, issue 3196). Measured on one
+machine, Jean Zay, which is that of all measured rows with Omni-Path."""
 
 
 def framework_family(text: str, fused: bool = True) -> str:
@@ -93,9 +95,11 @@ def nic_b_per_s(text: str, per_node: float) -> float | None:
     """Scale-out bandwidth of one accelerator in bytes/s by the text on a row's network, None if it says nothing.
 
     Rules, first that fits: storage and management networks are left out; `Nx ... R Gb/s` is N ports a node;
-    `R Gb/s per node`; `NDR ... per GPU` is a port an accelerator. Bandwidth that a run measured is not looked at.
+    `R Gb/s per node`; `NDR ... per GPU` is a port an accelerator; GB/s are bytes. Bandwidth that a run measured is not
+    looked at.
     """
-    parts = [part for part in re.split(r"[,;+]", text) if not re.search(r"storage|management|measured", part, re.I)]
+    text = _BYTES.sub(lambda found: f"{8.0 * _number(found[1]):g} Gb/s", text)
+    parts = [part for part in re.split(r"[,;+]", text) if not re.search(r"storage|management|measured|nvlink", part, re.I)]
     rates = [int(count) * _number(rate) for part in parts for count, rate in _PORTS.findall(part)]
     rates = rates or [_number(rate) for part in parts for rate in _WHOLE.findall(part)]
     if rates:

@@ -140,12 +140,17 @@ class Configurations:
 
 
 def read(path: Path) -> list[Row]:
-    """The rows of a CSV file; ScenarioError if there are none or a column that every row needs is missing."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        rows: list[Row] = list(reader)
+    """The rows of a CSV file; ScenarioError if it is no text, or a column that every row needs is missing."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            columns = reader.fieldnames or ()
+            rows: list[Row] = list(reader)
+    except UnicodeDecodeError as error:
+        fix = "save it as UTF-8"
+        raise ScenarioError(Problem(str(path), "", "is no text in UTF-8", f"byte {error.start}", fix=fix)) from None
     needed = ("accelerator", "n_accelerators", "layers", "hidden", "heads", "seq_len")
-    missing = [name for name in needed if name not in (reader.fieldnames or ())]
+    missing = [name for name in needed if name not in columns]
     if missing:
         raise ScenarioError(Problem(str(path), "", f"no column {', '.join(missing)}"))
     return rows
@@ -247,14 +252,24 @@ def _refuse_absurd(row: Row) -> None:
 
 
 def _supported(accelerator: Accelerator, precision: str, assumed: list[str]) -> str:
-    """The precision, or the next wider one that the device has a peak for: a format may be emulated or misnamed."""
-    order = {"fp4": ("fp4", "fp8", "bf16"), "fp8": ("fp8", "int8", "bf16"), "int8": ("int8", "fp8", "bf16")}
-    for candidate in order.get(precision, (precision,)):
-        if getattr(accelerator, candidate, None) is not None or candidate == "bf16":
-            if candidate != precision:
+    """The precision, or the next wider one that the device has a peak for, else any: a format may be emulated or
+    misnamed. Unusable for a device without a known peak."""
+    wider = {
+        "fp4": ("fp8", "bf16", "fp16"),
+        "fp8": ("int8", "bf16", "fp16"),
+        "int8": ("fp8", "bf16", "fp16"),
+        "tf32": ("fp32",),
+        "bf16": ("fp16", "tf32", "fp32"),
+        "fp16": ("bf16", "tf32", "fp32"),
+    }
+    known = [name for name in ELEMENT_B if getattr(accelerator, name, None) is not None]
+    for candidate in (precision, *wider.get(precision, ()), *known):
+        if candidate in known:
+            # 16-bit formats stand in for each other in all presets.
+            if candidate != precision and {candidate, precision} != {"bf16", "fp16"}:
                 assumed.append("precision")
-            return candidate
-    return precision
+            return precision if {candidate, precision} == {"bf16", "fp16"} else candidate
+    raise Unusable(f"no peak rate of '{accelerator.name}' is known")
 
 
 def domain_of(accelerator: Accelerator, per_node: float, text: str, count: float) -> float:

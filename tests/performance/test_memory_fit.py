@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.memory_accuracy import error_pct, judge, left_out_sizes, peaks, read_grid, right
-from dcsim.kernels.facts import FULL, HOST, NONE, SELECTIVE, Model, Plan
+from dcsim.kernels.facts import FULL, NONE, SELECTIVE, Model, Plan
 from dcsim.performance.memory import Allowance, as_kept, available_b, eager_factor, least_recompute, needed_b, shipped
 
 LLAMA_8B = Model(32.0, 4096.0, 32.0, 8.0, 128.0, 14336.0, 1.0, 128256.0, 0.0)
@@ -45,16 +45,6 @@ def test_recompute_that_names_no_tensors_is_taken_for_the_least_that_it_can_mean
     assert as_kept(selective, "torchtitan").recompute == FULL
     assert as_kept(selective._replace(sharding=0.0), "MaxText (JAX)").recompute == FULL
     assert as_kept(selective._replace(sharding=0.0), "Megatron-LM").recompute == SELECTIVE
-
-
-def test_the_host_keeps_the_inputs_of_layers_under_zero_3_of_deepspeed() -> None:
-    full = PLAN._replace(recompute=FULL)
-    kept = as_kept(full, "Megatron + DeepSpeed ZeRO")
-    assert (kept.recompute, as_kept(full, "torchtitan").recompute) == (HOST, FULL)
-    # one micro-batch's input of each of the 32 layers, 2 bytes an element, is not on the device but for that at work
-    inputs_b = 2 * PLAN.micro_batch * PLAN.seq_len * LLAMA_8B.hidden
-    needed = [float(needed_b(np.array([LLAMA_8B]), np.array([full._replace(recompute=w)]))[0]) for w in (FULL, HOST)]
-    assert needed[0] - needed[1] == pytest.approx((LLAMA_8B.layers - 1) * inputs_b)
 
 
 def test_plans_of_the_strategy_grid_are_rightly_said_to_fit_or_not(shared: Path) -> None:
