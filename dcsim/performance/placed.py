@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from dcsim.performance.devices import scale_up_domain, usual_nic_b_per_s
-from dcsim.performance.shares import WHOLE, Shares
+from dcsim.performance.shares import CUT_OFF, KINDS, WHOLE, Shares
 from dcsim.performance.unknown import unknown
 from dcsim.performance.waiting import Input, Waited
 from dcsim.scenario.spec import Pool
@@ -18,11 +18,13 @@ DIGITS = 10  # kept of what kernels say: the last ones depend on the machine's v
 
 class Place(NamedTuple):
     """Where a gang is: accelerators in each scale-up domain that it touches, NIC bandwidth of one accelerator, one
-    direction, B/s (None: that of the accelerator's usual server), and what the network leaves its traffic of that."""
+    direction, B/s (None: that of the accelerator's usual server), what it has of that for each kind of its traffic, and
+    how long its busiest NICs send each kind in a step, s, if traffic gets all of a NIC."""
 
     counts: tuple[int, ...]
     nic_b_per_s: float | None
     shares: Shares = WHOLE
+    sending_s: Shares = CUT_OFF
 
     def domain(self, tp: int) -> float:
         """Ranks of a group that stay together: all of a domain's least share where tensor-parallel groups fit into
@@ -46,11 +48,6 @@ def packed(pool: Pool, accelerators: int) -> tuple[int, ...]:
     """Accelerators in each domain of a gang in its best place."""
     whole, rest = divmod(accelerators, domain_size(pool))
     return (domain_size(pool),) * whole + ((rest,) if rest else ())
-
-
-def spread(pool: Pool, nodes: Sequence[int], counts: Sequence[int]) -> tuple[int, ...]:
-    """Accelerators in each domain of a gang with `counts[k]` of them on node `nodes[k]`."""
-    return cut(pool, together(pool, nodes, counts))
 
 
 def cut(pool: Pool, counts: Sequence[int]) -> tuple[int, ...]:
@@ -105,7 +102,8 @@ class PlacedStep:
 
     `work_s`: without waiting; `core_clock_share`: share of it that grows as 1 / clock; `parts`: what it is made of, s,
     by the names of `kernels.facts.BOUNDS`. `nic_efficiency`: share of a NIC's bandwidth that traffic gets. `input`:
-    what it waits for beside. `memory_b`: on the fullest accelerator. `plan`: in words.
+    what it waits for beside. `memory_b`: on the fullest accelerator. `plan`: in words. `sending_s`: for which NICs send
+    each kind of its traffic; a step takes as long as all of them, one after another, whatever hides behind computing.
     """
 
     plan: str
@@ -120,6 +118,7 @@ class PlacedStep:
     parts: dict[str, float]
     nic_efficiency: float
     input: Input
+    sending_s: Shares = CUT_OFF
 
     @property
     def traffic_s(self) -> float:
@@ -133,6 +132,8 @@ class PlacedStep:
     def bound(self, clock: float = 1.0) -> str:
         """What the step is bound by, in words: its largest part, of which computing grows as 1 / clock and the bubble
         as the whole does."""
+        if sum(self.sending_s) > self.work_s * self._slower(clock):
+            return f"{KINDS[self.sending_s.index(max(self.sending_s))]} traffic"
         slower = {"compute": 1.0 / clock, "pipeline bubble": self._slower(clock)}
         return self._waited(clock).bound({name: part_s * slower.get(name, 1.0) for name, part_s in self.parts.items()})
 
@@ -141,7 +142,8 @@ class PlacedStep:
         return 1.0 - share + share / clock
 
     def _waited(self, clock: float) -> Waited:
-        return self.input.waited(self.work_s * self._slower(clock), float(self.samples), self.accelerators)
+        work_s = max(self.work_s * self._slower(clock), sum(self.sending_s))
+        return self.input.waited(work_s, float(self.samples), self.accelerators)
 
 
 def steady(value: float) -> float:

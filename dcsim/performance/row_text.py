@@ -37,6 +37,7 @@ fused kernels; PyTorch with FSDP, DeepSpeed and the like, also for unknown ones.
 _RATE = r"(\d[\d,]*(?:\.\d+)?)\s*(?:Gb/s|Gbit/s|Gbps|Gb/Sec)"
 _BYTES = re.compile(r"(\d[\d,]*(?:\.\d+)?)\s*GB/s")
 _PORTS = re.compile(rf"(\d+)\s*x(?![a-z])[^,;:]*?(?<![\d.]){_RATE}", re.IGNORECASE)
+_ELSE = re.compile("storage|management|measured|nvlink", re.IGNORECASE)
 _WHOLE = re.compile(rf"{_RATE}[^,;:]*\bper node", re.IGNORECASE)
 GENERATIONS = {"EDR": 100.0, "HDR": 200.0, "NDR": 400.0, "XDR": 800.0}
 """Gbit/s of an InfiniBand port (InfiniBand Trade Association roadmap)."""
@@ -51,6 +52,17 @@ ports of 100 Gb/s ran at 40, 54 and 85 Gb/s, since NCCL's rings used one or two 
 (bigscience-workshop/bigscience, experiments/bandwidth, NCCL's logs): 54/400 over 0.8, which is InfiniBand's
 (collectives_measured.csv). Verbs alone pass 3.7 to 6.6 of a port's 12.5 GB/s (openucx/ucx, issue 3196). Measured on one
 machine, Jean Zay, which is that of all measured rows with Omni-Path."""
+
+
+WIDER = {
+    "fp4": ("fp8", "bf16", "fp16"),
+    "fp8": ("int8", "bf16", "fp16"),
+    "int8": ("fp8", "bf16", "fp16"),
+    "tf32": ("fp32",),
+    "bf16": ("fp16", "tf32", "fp32"),
+    "fp16": ("bf16", "tf32", "fp32"),
+}
+"""What stands in for a precision that a device has no peak for, in this order."""
 
 
 def framework_family(text: str, fused: bool = True) -> str:
@@ -99,7 +111,9 @@ def nic_b_per_s(text: str, per_node: float) -> float | None:
     looked at.
     """
     text = _BYTES.sub(lambda found: f"{8.0 * _number(found[1]):g} Gb/s", text)
-    parts = [part for part in re.split(r"[,;+]", text) if not re.search(r"storage|management|measured|nvlink", part, re.I)]
+    parts = [
+        part for part in re.split(r"[,;+]", text) if not re.search(r"storage|management|measured|nvlink", part, re.I)
+    ]
     rates = [int(count) * _number(rate) for part in parts for count, rate in _PORTS.findall(part)]
     rates = rates or [_number(rate) for part in parts for rate in _WHOLE.findall(part)]
     if rates:

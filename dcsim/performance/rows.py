@@ -24,6 +24,7 @@ from dcsim.kernels.facts import Model, Plan
 from dcsim.performance.devices import ELEMENT_B, scale_up_domain
 from dcsim.performance.memory import as_kept, least_recompute
 from dcsim.performance.row_text import (
+    WIDER,
     accelerator_preset,
     accumulate_b,
     framework_family,
@@ -254,16 +255,8 @@ def _refuse_absurd(row: Row) -> None:
 def _supported(accelerator: Accelerator, precision: str, assumed: list[str]) -> str:
     """The precision, or the next wider one that the device has a peak for, else any: a format may be emulated or
     misnamed. Unusable for a device without a known peak."""
-    wider = {
-        "fp4": ("fp8", "bf16", "fp16"),
-        "fp8": ("int8", "bf16", "fp16"),
-        "int8": ("fp8", "bf16", "fp16"),
-        "tf32": ("fp32",),
-        "bf16": ("fp16", "tf32", "fp32"),
-        "fp16": ("bf16", "tf32", "fp32"),
-    }
     known = [name for name in ELEMENT_B if getattr(accelerator, name, None) is not None]
-    for candidate in (precision, *wider.get(precision, ()), *known):
+    for candidate in (precision, *WIDER.get(precision, ()), *known):
         if candidate in known:
             # 16-bit formats stand in for each other in all presets.
             if candidate != precision and {candidate, precision} != {"bf16", "fp16"}:

@@ -29,4 +29,6 @@ class Shares(NamedTuple):
 
 
 TP, CP, EP, DP, PP = range(len(Shares._fields))
+KINDS = "tensor-parallel", "context-parallel", "expert", "data-parallel", "pipeline"
+"""What the parts of a step call them, before "traffic"."""
 WHOLE, CUT_OFF = Shares(*[1.0] * len(Shares._fields)), Shares(*[0.0] * len(Shares._fields))

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from operator import mul
 from typing import Any, NamedTuple
 
 from dcsim.errors import Problem, ScenarioError
@@ -25,7 +26,6 @@ from dcsim.performance.placed import (
     nic_b_per_s,
     own_nic_b_per_s,
     packed,
-    spread,
     steady,
     together,
 )
@@ -34,7 +34,7 @@ from dcsim.performance.planner import best, question
 from dcsim.performance.plans import RECOMPUTE, SHARDING, divisors, word_of
 from dcsim.performance.request import Reader, Request, asked, refuse
 from dcsim.performance.search import search
-from dcsim.performance.shares import DP, PP, WHOLE, Shares
+from dcsim.performance.shares import DP, KINDS, PP, WHOLE, Shares
 from dcsim.performance.step_time import parts, step_time
 from dcsim.performance.transformer_run import trained_tokens
 from dcsim.scenario.model import Network
@@ -45,7 +45,6 @@ SAME = ("global_batch", "precision", "optimizer", "sample_size", "loader_rate", 
 """Keys of a job that a planner's question has too, by the same names."""
 
 
-KINDS = "tensor-parallel", "context-parallel", "expert", "data-parallel", "pipeline"
 TRAFFIC_NAMES = tuple(f"{kind} traffic" for kind in KINDS)
 """Parts of a step that are traffic of the kinds of `Shares`."""
 SENT, ROUNDING = 1e-3, 1e-5
@@ -108,14 +107,18 @@ class Training:
     ) -> Place:
         """A place in a pool: nodes and accelerators on each, none for the best place; `crowd` as in `nic_b_per_s`,
         `shares` as in `sim.speeds.Speeds`."""
-        here = self.pools[pool]
-        counts = spread(here, *where) if where[0] else packed(here, accelerators)
-        nic = nic_b_per_s(here, crowd)
-        if shares == WHOLE:
-            return Place(counts, nic)
-        alone = own_nic_b_per_s(here, max(where[1]))
+        here, nic = self.pools[pool], nic_b_per_s(self.pools[pool], crowd)
+        counts = together(here, *where) if where[0] else packed(here, accelerators)
+        if len(counts) == 1:
+            return Place(cut(here, counts), nic)
+        alone = own_nic_b_per_s(here, max(where[1] or counts))
         own = nic or alone
-        return Place(counts, nic, Shares(*(min(own, share * alone) / own for share in shares)))
+        left = [1.0 if share == 1.0 else min(own, share * alone) / own for share in shares]
+        legs, fit = self.legs(pool, counts), self.fit(pool, counts)
+        sending_s = [0.0] * len(left)
+        for kind, nic_b in zip(legs.kinds.tolist(), legs.nic_b.tolist(), strict=True):
+            sending_s[kind] = steady(nic_b / (own * left[kind]))
+        return Place(cut(here, counts), nic, Shares(*map(mul, left, fit)), Shares(*sending_s))
 
     def step(self, pool: int, accelerators: int, place: Place) -> PlacedStep:
         """The step of a gang of that size in a place; computed once."""
@@ -343,6 +346,7 @@ def _placed(training: Training, pool: int, accelerators: int, place: Place) -> P
         peak_flop_per_s=accelerators * device.device.linear_flop_per_s,
         nic_efficiency=device.device.nic_efficiency,
         input=request.input,
+        sending_s=place.sending_s.times(1.0 / device.device.nic_efficiency),
         **own,
     )
 

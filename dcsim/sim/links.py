@@ -96,8 +96,8 @@ class SharedLinks:
             return 0.0
         change(self._flows, NOBODY, sender.flows)
         share = min(
-            steady(fit * alone * float(self._ratio(flows).min()))
-            for fit, alone, flows in zip(sender.fit, sender.alone, sender.groups(), strict=True)
+            steady(alone * float(self._ratio(flows).min()))
+            for alone, flows in zip(sender.alone, sender.groups(), strict=True)
         )
         change(self._flows, sender.flows, NOBODY)
         self._flows.rate_b_per_s[: len(before)] = before  # found anew they would be the same to rounding only
@@ -133,7 +133,7 @@ class SharedLinks:
         loads: dict[int, float] = {}
         for crossed, load in zip(link.tolist(), np.repeat(sender.asked_b_per_s(alone), lengths).tolist(), strict=True):
             loads[crossed] = loads.get(crossed, 0.0) + load
-        return loads, _shares(sender.kinds, [steady(f * share) for f, share in zip(sender.fit, alone, strict=True)])
+        return loads, _shares(sender.kinds, [steady(share) for share in alone])
 
     def alone(self, job: int, allocation: Allocation) -> Shares:
         """The shares that a job would have there if it were alone."""
@@ -309,7 +309,7 @@ class SharedLinks:
             job, kind = divmod(group, KINDS)
             sender = self._senders[job]
             number = sender.kinds.index(kind)
-            share = steady(sender.fit[number] * sender.alone[number] * ratio)
+            share = steady(sender.alone[number] * ratio)
             if share != sender.shares[kind]:
                 shares = list(sender.shares)
                 shares[kind] = share
@@ -337,12 +337,12 @@ def who_sends(training: NDArray[np.int32] | None, trainings: Sequence[Training],
     carry it; others, which have -1, as much as is said of them around a ring, if anything is."""
     tables = [] if training is None else training.tolist()
 
-    def sends(job: int, pool: int, counts: tuple[int, ...]) -> tuple[Legs, float, Shares] | None:
+    def sends(job: int, pool: int, counts: tuple[int, ...]) -> tuple[Legs, float] | None:
         if tables and tables[job] >= 0:
             training = trainings[tables[job]]
             if is_torus(training.pools[pool]):
                 return None  # its step times have the links of the torus, as if it had them to itself
-            return training.legs(pool, counts), math.inf, training.fit(pool, counts)
-        return (ring(counts), trace_b_per_s, WHOLE) if trace_b_per_s else None
+            return training.legs(pool, counts), math.inf
+        return (ring(counts), trace_b_per_s) if trace_b_per_s else None
 
     return sends

@@ -10,7 +10,7 @@ import numpy as np
 from dcsim.kernels.fairshare import Floats, Ints
 from dcsim.performance.placed import away_b_per_s, domain_nodes, is_torus
 from dcsim.performance.plan_traffic import Legs
-from dcsim.performance.shares import WHOLE, Shares
+from dcsim.performance.shares import WHOLE
 from dcsim.policies.decisions import Allocation
 from dcsim.scenario.spec import Pool
 from dcsim.sim.hosts import first_hosts, rails_of
@@ -23,10 +23,9 @@ NOBODY = np.empty(0, np.int64)
 class Sends(Protocol):
     """Who knows what jobs send."""
 
-    def __call__(self, job: int, pool: int, counts: tuple[int, ...]) -> tuple[Legs, float, Shares] | None:
-        """What a gang with so many accelerators in each domain, in the order of its ranks, sends in a step; B/s that a
-        NIC of it does, inf for as much as it carries; and how fast each kind of its traffic is then, over what its step
-        time is told with. None if nobody knows."""
+    def __call__(self, job: int, pool: int, counts: tuple[int, ...]) -> tuple[Legs, float] | None:
+        """What a gang with so many accelerators in each domain, in the order of its ranks, sends in a step, and B/s
+        that a NIC of it does, inf for as much as it carries. None if nobody knows."""
         ...
 
 
@@ -36,14 +35,12 @@ class Sender:
     nothing is in the way. `nic_b`, shape (kinds,): bytes of a step that the busiest NICs have of each kind.
 
     What they have of the links now: `flows`, none while no way joins their ends; `alone`, share of its burst that each
-    kind would get if nobody else sent; `shares`, what others leave of the speed that step times are told with, of which
-    a burst is `fit`.
+    kind would get if nobody else sent; `shares`, what others leave of that.
     """
 
     __slots__ = (
         "alone",
         "burst_b_per_s",
-        "fit",
         "flows",
         "kind",
         "kinds",
@@ -54,10 +51,10 @@ class Sender:
         "target",
     )
 
-    def __init__(self, legs: Legs, hosts: Sequence[Ints], nic_b_per_s: float, fit: Shares = WHOLE) -> None:
+    def __init__(self, legs: Legs, hosts: Sequence[Ints], nic_b_per_s: float) -> None:
         """hosts: of each domain, which share what it sends and gets; a NIC sends `nic_b_per_s`."""
         self.kinds: list[int] = legs.kinds.tolist()
-        self.nic_b, self.fit = legs.nic_b, [fit[kind] for kind in self.kinds]
+        self.nic_b = legs.nic_b
         self.kind, self.sent_b, part = legs.number, legs.sent_b, legs.part
         if max(map(len, hosts)) == 1:
             one = np.concatenate(hosts)
@@ -139,12 +136,12 @@ class Gangs:
         found = sends(job, pool, in_each) if len(domains) > 1 else None
         if found is None or not len(found[0]):
             return None
-        legs, most_b_per_s, fit = found
+        legs, most_b_per_s = found
         key = pool, max(counts)
         if key not in self._own_b_per_s:
             self._own_b_per_s[key] = away_b_per_s(self._pools[pool], key[1])
         hosts = self._hosts_of(job, allocation, domains)
-        return Sender(legs, hosts, min(most_b_per_s, self._own_b_per_s[key]), fit)
+        return Sender(legs, hosts, min(most_b_per_s, self._own_b_per_s[key]))
 
     def ranked(self, allocation: Allocation) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Nodes of a gang in the order of its ranks, and its accelerators on each."""

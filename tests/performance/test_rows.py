@@ -1,5 +1,7 @@
 """Rows of measured runs: what is read, what is assumed, what is left out."""
 
+from pathlib import Path
+
 import pytest
 
 from dcsim.errors import ScenarioError
@@ -150,3 +152,23 @@ def test_deepspeed_is_megatron_s_only_where_it_says_so():
     assert framework_family("NGC PyTorch Release 24.01 Deepspeed N8") == "pytorch"
     assert framework_family("Megatron-DeepSpeed", fused=False) == "unfused"
     assert framework_family("NGC PyTorch Release 24.01") == "megatron"
+
+
+def test_a_precision_that_a_device_lacks_is_that_of_the_next_wider_one_and_stops_no_file():
+    row = ROW | {"accelerator": "TPU v5e", "precision": "fp32"}
+    found = configuration(row)
+    assert (found.precision, "precision" in found.assumed) == ("bf16", True)
+    assert configuration(ROW | {"accelerator": "V100-SXM2-32GB", "precision": "tf32"}).precision == "fp32"
+
+
+def test_bytes_of_nics_are_no_bits():
+    assert nic_b_per_s("8x 50 GB/s ConnectX-7", 8.0) == nic_b_per_s("8x 400 Gb/s NDR", 8.0) == 50e9
+    assert nic_b_per_s("NVLink 900 GB/s", 8.0) is None
+    assert nic_b_per_s("4x 1..2 Gb/s", 8.0) is None
+
+
+def test_files_that_are_no_rows_are_told(tmp_path: Path):
+    for content, words in ((b"", "no column accelerator"), (b"\xff\xfe\x00", "is no text in UTF-8")):
+        (tmp_path / "rows.csv").write_bytes(content)
+        with pytest.raises(ScenarioError, match=words):
+            read(tmp_path / "rows.csv")

@@ -10,7 +10,7 @@ import pytest
 from dcsim.errors import ScenarioError
 from dcsim.eventlog.schema import RATE, START
 from dcsim.performance.plan_traffic import Legs, ring
-from dcsim.performance.shares import WHOLE, Shares
+from dcsim.performance.shares import Shares
 from dcsim.policies.decisions import Allocation, Preempt, Start
 from dcsim.policies.grids import Grid
 from dcsim.policies.placement.topology_aware import TopologyAware
@@ -27,9 +27,9 @@ from tests.simulate import simulate, table
 TWO = Accelerator(name="two", accelerators_per_server=2, scale_up_domain="2")
 
 
-def everyone(job: int, pool: int, counts: tuple[int, ...]) -> tuple[Legs, float, Shares]:
+def everyone(job: int, pool: int, counts: tuple[int, ...]) -> tuple[Legs, float]:
     """Around rings, as fast as NICs are, a byte a step for each accelerator on the node with fewest."""
-    return ring(counts), math.inf, WHOLE
+    return ring(counts), math.inf
 
 
 def pool(nodes: int = 4, accelerator: Accelerator = TWO, **facts) -> Pool:

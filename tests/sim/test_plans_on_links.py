@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dcsim.performance.plan_traffic import Legs
-from dcsim.performance.shares import DP, PP, WHOLE, Shares
+from dcsim.performance.shares import DP, PP, WHOLE
 from dcsim.sim.hosts import ring_order
 from dcsim.sim.links import SharedLinks
 from dcsim.topologies import fat_tree, torus
@@ -21,7 +21,7 @@ from tests.sim.test_links import FOUR, everyone, graph, links, pool, shares
 from tests.sim.test_rates import at
 
 
-def stages(job: int, pool: int, counts: tuple[int, ...]) -> tuple[Legs, float, Shares]:
+def stages(job: int, pool: int, counts: tuple[int, ...]) -> tuple[Legs, float]:
     """Two pipeline stages of half of the nodes each: rings of 300 B a hop within, 100 B each way between."""
     half = len(counts) // 2
     here = np.arange(len(counts))
@@ -31,7 +31,7 @@ def stages(job: int, pool: int, counts: tuple[int, ...]) -> tuple[Legs, float, S
     sent_b = np.repeat([300.0, 100.0], len(counts))
     there = np.concatenate([around, across])
     away = np.tile(here, 2) != there
-    return Legs(kind[away], np.tile(here, 2)[away], there[away], sent_b[away], counts), math.inf, WHOLE
+    return Legs(kind[away], np.tile(here, 2)[away], there[away], sent_b[away], counts), math.inf
 
 
 def test_a_plan_alone_is_slowed_down_kind_by_kind():

@@ -8,7 +8,7 @@ import pytest
 from dcsim.performance.placed import Place
 from dcsim.performance.shares import DP, EP, PP, TP, WHOLE, Shares
 from dcsim.performance.training import TRAFFIC_NAMES, Training
-from dcsim.run import trainings_of
+from dcsim.run import run, trainings_of
 from dcsim.scenario.load import load
 from tests.conftest import ROOT
 
@@ -71,3 +71,31 @@ def test_shards_that_do_not_divide_the_ranks_are_refused():
     with pytest.raises(Exception, match="hsdp shards among the ranks of a domain"):
         training(20, "{tp=4,dp=5,pp=1,cp=1,micro_batch=1,sharding='hsdp'}")
     assert training(24, "{tp=4,dp=6,pp=1,micro_batch=1,sharding='hsdp'}").fit(0, (8, 8, 8)) == WHOLE
+
+
+def test_a_step_is_no_shorter_than_its_busiest_nic_sends():
+    # Four stages of four on two servers: by the step time all sends are over NVLink, though half of them cross.
+    of = training(16, "{tp=4,pp=4,micro_batch=1,sharding='none'}")
+    place = of.place(0, 16, ((0, 1), (8, 8)))
+    legs = of.legs(0, (8, 8))
+    assert legs.kinds.tolist() == [PP]
+    fast = of.step(0, 16, place)
+    assert fast.step_s() == of.step(0, 16, Place((8, 8), None)).step_s()  # it sends for less time than it computes
+    slow = of.step(0, 16, of.place(0, 16, ((0, 1), (8, 8)), shares=WHOLE.times(1e-5)))
+    sending_s = float(legs.nic_b[0]) / (50e9 * 1e-5 * fast.nic_efficiency)
+    assert slow.step_s() == pytest.approx(sending_s * (slow.step_s() / sum(slow.sending_s)), rel=1e-9)
+    assert sum(slow.sending_s) == pytest.approx(sending_s, rel=1e-9)
+    assert slow.step_s() > 100 * fast.step_s()
+    assert slow.bound() == "pipeline traffic"
+
+
+def test_contention_of_links_that_are_fast_enough_changes_no_step():
+    # Also where two stages share a server's NICs, which has nothing to do with the network.
+    plan = "{tp=1,pp=2,dp=12,micro_batch=1,sharding='zero3'}"
+    job = f"name='one',model='llama-3-8b',steps=10,global_batch=240,sequence_length=2048,accelerators=24,plan={plan}"
+    fat = "network.topology={use='single_switch',hosts=12,bandwidth='90 TB/s',latency='1 us'}"
+    ends = [
+        run(load(FILE, overrides=[f"jobs=[{{{job}}}]", fat, f"network.contention={contention}"])).end_s
+        for contention in ("none", "fair")
+    ]
+    assert ends[0] == ends[1]

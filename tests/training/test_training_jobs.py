@@ -16,7 +16,7 @@ from dcsim.errors import ScenarioError
 from dcsim.eventlog.schema import COMPLETE, RATE, START
 from dcsim.performance.devices import device_row
 from dcsim.performance.models import model_row
-from dcsim.performance.placed import Place, packed, spread
+from dcsim.performance.placed import Place, cut, packed, together
 from dcsim.performance.step_time import step_time
 from dcsim.performance.waiting import Input
 from dcsim.policies.decisions import Allocation, Preempt, Start, WakeAt
@@ -135,10 +135,10 @@ def test_a_gang_in_its_place_counts_accelerators_by_domain():
     h100 = Pool(name="a", accelerator=accelerator("H100-SXM"), nodes=4, accelerators_per_node=8)
     assert packed(h100, 20) == (8, 8, 4)
     assert packed(h100, 4) == (4,)
-    assert spread(h100, (0, 2), (8, 4)) == (8, 4)
+    assert cut(h100, together(h100, (0, 2), (8, 4))) == (8, 4)
     rack = Pool(name="b", accelerator=accelerator("GB200"), nodes=36, accelerators_per_node=4)
     assert packed(rack, 72) == (72,)
-    assert spread(rack, (0, 17, 18), (4, 4, 4)) == (8, 4)  # 18 nodes of 4 share a domain of 72
+    assert cut(rack, together(rack, (0, 17, 18), (4, 4, 4))) == (8, 4)  # 18 nodes of 4 share a domain of 72
     assert Place((8, 8), None).domain(8) == 8
     assert Place((8, 4), None).domain(4) == 4
     assert Place((8, 6), None).domain(4) == 2  # groups of 4 would cross from one node to the other
