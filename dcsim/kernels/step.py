@@ -132,12 +132,17 @@ def _sends_s(model: Model, plan: Plan, device: Device, count: float, slack_s: fl
     """Exposed sends between stages.
 
     Each of the tp ranks sends its share, and the next stage gathers it by links unless it wants shares alone
-    (sequence parallelism): scatter and gather of Narayanan 2021 (arXiv 2104.04473, section 4.1).
+    (sequence parallelism): scatter and gather of Narayanan 2021 (arXiv 2104.04473, section 4.1). Of the boundaries
+    between stages smaller than a domain, as many as domains have borders are crossed by NICs.
     """
     if plan.pp <= 1.0:
         return 0.0
     size_b = 2.0 * plan.micro_batch * plan.seq_len * (1.0 / plan.cp) * model.hidden
-    one_s = send_s(size_b * (1.0 / plan.tp), device, plan.tp * plan.cp * plan.dp)
+    stage = plan.tp * plan.cp * plan.dp
+    one_s = send_s(size_b * (1.0 / plan.tp), device, stage)
+    if stage < device.domain:
+        crossed = min(max(plan.pp * stage / device.domain - 1.0, 0.0) / (plan.pp - 1.0), 1.0)
+        one_s += crossed * (send_s(size_b * (1.0 / plan.tp), device, device.domain) - one_s)
     if plan.tp > 1.0 and plan.sequence_parallel <= 0.0:
         one_s += gather_s(size_b, road(device, 1.0, plan.tp, device.nic_share_tp))
     return exposed_sends_s(plan.schedule, plan.pp, plan.vpp, count, one_s, slack_s)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dcsim.kernels.facts import BOUNDS, ZERO1, ZERO3, Device, Model, Plan, Step
+from dcsim.kernels.facts import BOUNDS, GPIPE, ZERO1, ZERO3, Device, Model, Plan, Step
 from dcsim.kernels.step import steps
 
 MODEL = Model(
@@ -109,3 +109,15 @@ def test_rows_of_another_width_or_number_are_refused():
 def test_what_the_host_does_once_a_step_adds_to_it():
     late = step(device=DEVICE._replace(step_latency_s=0.03, straggling=0.0))
     assert late.step_s - step(device=DEVICE._replace(straggling=0.0)).step_s == pytest.approx(0.03)
+
+
+def test_stages_smaller_than_a_domain_send_over_nics_where_they_cross_its_border():
+    # Stages of two on domains of eight: of 1, 3, 7 and 15 boundaries none, none, one and three are borders.
+    device = DEVICE._replace(domain=8.0, link_latency_s=0.0, nic_latency_s=0.0)
+    for stages, borders in ((2.0, 0.0), (4.0, 0.0), (8.0, 1.0), (16.0, 3.0)):
+        plan = PLAN._replace(tp=2.0, pp=stages, dp=1.0, sequence_parallel=1.0, schedule=GPIPE)
+        size_b = 2.0 * plan.seq_len * MODEL.hidden / plan.tp
+        link_s = size_b / (device.link_b_per_s * device.link_efficiency)
+        nic_s = size_b / (device.nic_b_per_s * device.nic_efficiency)
+        expected = 2.0 * ((stages - 1.0 - borders) * link_s + borders * nic_s)  # filling and draining
+        assert step(device=device, plan=plan).pp_s == pytest.approx(expected)
