@@ -55,7 +55,7 @@ class SharedLinks:
     """The links of a scenario while it runs: `sim.speeds.Contention` by max-min fair shares.
 
     The endpoints of `links` are the nodes of the pools, in order, or their accelerators: then a gang sends from each of
-    those that it has (`Seats`), as many as on the node where it has fewest. `order`: see `Gangs`.
+    those that it has (`Seats`). `order`: see `Gangs`.
     """
 
     def __init__(
@@ -338,6 +338,7 @@ def who_sends(training: NDArray[np.int32] | None, trainings: Sequence[Training],
     tables = [] if training is None else training.tolist()
 
     def sends(job: int, pool: int, counts: tuple[int, ...]) -> tuple[Legs, float] | None:
+        """See `Sends`."""
         if tables and tables[job] >= 0:
             training = trainings[tables[job]]
             if is_torus(training.pools[pool]):

@@ -9,7 +9,7 @@ from dcsim.kernels.facts import FULL, HSDP, ZERO1, ZERO3, Plan
 from dcsim.performance import models
 from dcsim.performance.devices import DeviceRow, device_row
 from dcsim.performance.plan_traffic import PEERS, Legs, of_network, of_transformer, ring
-from dcsim.performance.shares import CP, DP, EP, PP, TP, Shares
+from dcsim.performance.shares import DP, EP, PP, TP, Shares
 from dcsim.performance.step_time import step_time
 from dcsim.scenario import presets
 
@@ -140,4 +140,3 @@ def test_a_ring_goes_round_once():
     legs = ring((4, 2, 4))
     assert list(zip(legs.here.tolist(), legs.there.tolist(), strict=True)) == [(0, 1), (1, 2), (2, 0)]
     assert (legs.kinds.tolist(), legs.part.tolist()) == ([DP], [2.0, 2.0, 2.0])  # through two NICs everywhere
-    assert {TP, CP, EP, DP, PP} == set(range(5))

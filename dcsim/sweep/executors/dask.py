@@ -89,6 +89,7 @@ def _silence(address: str) -> str | None:
     found: list[str | None] = []
 
     def ask() -> None:
+        """Find what is wrong, or None."""
         try:
             identity = asyncio.run(asyncio.wait_for(_identity(address), ANSWER_S))
             found.append(None if "workers" in identity else "who answers is no scheduler")
