@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from benchmarks.memory_accuracy import rows_of
 from benchmarks.training_accuracy import line
 from dcsim.performance.calibrate import calibrate, predict
-from dcsim.performance.rows import Configuration, Configurations, Row, configurations, read
+from dcsim.performance.row_cells import Row
+from dcsim.performance.rows import Configuration, Configurations, configurations, read
 from dcsim.performance.scores import score
 
 Floats = NDArray[np.float64]

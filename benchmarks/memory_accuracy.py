@@ -20,6 +20,7 @@ from dcsim.kernels import facts
 from dcsim.kernels.facts import Model, Plan
 from dcsim.performance import rows
 from dcsim.performance.memory import XLA, Allowance, as_kept, available_b, eager_factor, needed_b, shipped
+from dcsim.performance.row_cells import Row, Unusable, number
 from dcsim.scenario import presets
 
 GIB = 2.0**30
@@ -30,7 +31,6 @@ NO_SET = "selective recompute of FSDP and XLA names no set of tensors (and may k
 ON_HOST = "full recompute under DeepSpeed ZeRO-3: the published scripts keep checkpoints on the host"
 NO_PLAN = "plan is not given"
 
-Row = Mapping[str, str]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
@@ -61,9 +61,9 @@ def read_grid(path: Path) -> Grid:
     for row in rows_of(path):
         try:
             if row.get("status") not in OUTCOMES:
-                raise rows.Unusable(f"status '{row.get('status')}'")
+                raise Unusable(f"status '{row.get('status')}'")
             kept.append((*grid_run(row), row))
-        except rows.Unusable as rule:
+        except Unusable as rule:
             left_out[str(rule)] += 1
     return Grid(
         np.array([model for model, _, _ in kept]).reshape(-1, len(Model._fields)),
@@ -78,13 +78,13 @@ def read_grid(path: Path) -> Grid:
 
 def grid_run(row: Row) -> tuple[Model, Plan]:
     """One run of the grid: Llama models, sequence parallelism, no recompute (the grid's own description)."""
-    given = {name: rows.number(row, name) for name in ("layers", "hidden", "heads", "ffn_hidden", "vocab", "seq_len")}
+    given = {name: number(row, name) for name in ("layers", "hidden", "heads", "ffn_hidden", "vocab", "seq_len")}
     head_dim, tied = given["hidden"] / given["heads"], float(row.get("tied_embedding") == "y")
-    kv_heads, seq_len = rows.number(row, "kv_heads", given["heads"]), given.pop("seq_len")
+    kv_heads, seq_len = number(row, "kv_heads", given["heads"]), given.pop("seq_len")
     model = Model(**given, kv_heads=kv_heads, head_dim=head_dim, gated=1.0, tied=tied)
-    tp, pp, dp, micro = (rows.number(row, name) for name in ("tp", "pp", "dp", "micro_batch"))
-    plan = Plan(tp, pp, 1.0, dp, 1.0, 1.0, micro, rows.number(row, "global_batch"), seq_len)
-    sharding = rows.number(row, "zero_stage", 0.0)
+    tp, pp, dp, micro = (number(row, name) for name in ("tp", "pp", "dp", "micro_batch"))
+    plan = Plan(tp, pp, 1.0, dp, 1.0, 1.0, micro, number(row, "global_batch"), seq_len)
+    sharding = number(row, "zero_stage", 0.0)
     return model, plan._replace(sharding=sharding, sequence_parallel=1.0)
 
 
@@ -144,7 +144,7 @@ def judge(path: Path) -> Ran:
         try:
             one = rows.configuration(row)
             leave_out(row, one)
-        except rows.Unusable as rule:
+        except Unusable as rule:
             left_out[str(rule)] += 1
             continue
         models.append(one.model)
@@ -160,11 +160,11 @@ def leave_out(row: Row, one: rows.Configuration) -> None:
     """Raises Unusable for a row whose memory does not follow from its columns."""
     framework, sharded = row.get("framework") or "", one.plan.sharding >= facts.ZERO3
     if "plan" in one.assumed:
-        raise rows.Unusable(NO_PLAN)
+        raise Unusable(NO_PLAN)
     if one.plan.recompute == facts.SELECTIVE and (sharded or XLA.search(framework)):
-        raise rows.Unusable(NO_SET)
+        raise Unusable(NO_SET)
     if one.plan.recompute == facts.FULL and sharded and "DeepSpeed" in framework:
-        raise rows.Unusable(ON_HOST)
+        raise Unusable(ON_HOST)
 
 
 def leanest(row: Row, one: rows.Configuration) -> Plan:
@@ -185,9 +185,9 @@ def peaks(measured: Path, runs: Path) -> dict[str, Floats]:
     found: list[tuple[float, float, float]] = []
     for row in rows_of(measured):
         try:
-            allocated, reserved = (rows.number(row, f"peak_{what}_gib") * GIB for what in ("allocated", "reserved"))
+            allocated, reserved = (number(row, f"peak_{what}_gib") * GIB for what in ("allocated", "reserved"))
             one = rows.configuration(known.get(row.get("training_id"), {"accelerator": ""}))
-        except rows.Unusable:
+        except Unusable:
             continue
         found.append((float(needed_b(np.array([one.model]), np.array([one.plan]))[0]), allocated, reserved))
     columns = np.array(found).reshape(-1, 3).T

@@ -20,6 +20,7 @@ from dcsim.performance.rows import Configuration, Configurations
 
 SPREAD = 0.2  # error of log tokens/s from which on a row loses its say
 FELT = 1e-3  # a row rests on a constant if a tenth less of it changes the prediction by this much
+LEAST_SOURCES = 2
 Vector = NDArray[np.float64]
 
 
@@ -124,8 +125,19 @@ def weights(sources: NDArray[np.str_]) -> Vector:
     return np.asarray(each / each.mean())
 
 
+def spoken_of(at: Bench) -> NDArray[np.bool_]:
+    """Which constants rows of two sources or more use, shape (constants,): what one of several sources alone says is
+    no constant. All that are used, if there is but one source: then they are those of a user's own machine."""
+    heard = [set[str]() for _ in at.constants]
+    for _, rows, numbers in at.cells:
+        for source, number in zip(at.sources[rows], numbers, strict=True):
+            heard[number].add(str(source))
+    least = min(LEAST_SOURCES, len(set().union(*heard)))
+    return np.array([len(sources) >= max(least, 1) for sources in heard])
+
+
 def fit(at: Bench, begin: Vector | None = None) -> Vector:
-    """Values of the constants by these rows, starting from `begin`."""
+    """Values of the constants by these rows, starting from `begin`; those that one source alone uses keep theirs."""
     from scipy.optimize import least_squares
 
     start = np.log([constant.start for constant in at.constants])
@@ -133,16 +145,26 @@ def fit(at: Bench, begin: Vector | None = None) -> Vector:
     pull = 1.0 / np.array([constant.spread for constant in at.constants])
     weight = np.sqrt(weights(at.sources))
     measured = np.log(at.measured)
+    free = spoken_of(at)
+    if not free.any():
+        return np.asarray(np.exp(start))
+
+    def whole(x: Vector) -> Vector:
+        """All constants, of those that are free."""
+        values = start.copy()
+        values[free] = x
+        return values
 
     def residuals(x: Vector) -> Vector:
         """What least squares makes small: errors with a soft loss, and the pull towards the start."""
-        errors = (np.log(at.predict(np.exp(x))) - measured) / SPREAD
+        errors = (np.log(at.predict(np.exp(whole(x)))) - measured) / SPREAD
         soft = np.sign(errors) * np.sqrt(np.log1p(errors**2))
-        return np.concatenate([weight * soft, (x - start) * pull])
+        return np.concatenate([weight * soft, (x - start[free]) * pull[free]])
 
-    first = np.clip(start if begin is None else np.log(begin), low + 1e-6, high - 1e-6)
-    found = least_squares(residuals, first, bounds=(low, high), x_scale=0.1, diff_step=1e-3, max_nfev=40, ftol=1e-4)
-    return np.asarray(np.exp(found.x))
+    first = np.clip(start if begin is None else np.log(begin), low + 1e-6, high - 1e-6)[free]
+    bounds = (low[free], high[free])
+    found = least_squares(residuals, first, bounds=bounds, x_scale=0.1, diff_step=1e-3, max_nfev=40, ftol=1e-4)
+    return np.asarray(np.exp(whole(found.x)))
 
 
 def cross_validate(at: Bench, whole: Vector, groups: NDArray[np.str_] | None = None) -> Vector:

@@ -11,7 +11,7 @@ from dcsim.performance.devices import families
 
 @dataclass(frozen=True)
 class Entry:
-    """One constant as it is written: a value that no row has a part in is the starting value, and says so."""
+    """One constant as it is written. A starting value that stays, for want of rows or of a second source, says so."""
 
     constant: Constant
     value: float
@@ -31,6 +31,8 @@ class Entry:
         """What the value rests on, in words."""
         if not self.rows:
             return f"no rows; {self._start}"
+        if self.value == self.constant.start:
+            return f"not fitted, since {self.rows} rows of {self.sources} source use it; {self._start}"
         return (
             f"fitted with all others to {self.rows} rows of {self.sources} sources, from a start of "
             f"{self.constant.start:g} ({self._start})"

@@ -65,7 +65,8 @@ class Rule:
     """What plans must keep: `holds(columns, setting)` is a mask, shape (n,).
 
     `columns` are the degrees it looks at, the first of which is the one to blame. `what`, `got` and `expected` are
-    templates of the error line, filled from the plan, the model and the setting.
+    templates of the error line, filled from the plan, the model and the setting. A `convention` is what recipes keep
+    and some published runs do not; without it a plan is unusual, but can be.
     """
 
     columns: tuple[str, ...]
@@ -73,11 +74,17 @@ class Rule:
     what: str
     expected: str
     got: str = ""
+    convention: bool = False
 
 
 def _even_shards(c: Table, s: Setting) -> Mask:
     ranks, group = c["dp"] * c["cp"], np.maximum(s.domain // c["tp"], 1)
     return np.asarray((c["sharding"] != int(facts.HSDP)) | (ranks <= group) | (ranks % group == 0))
+
+
+def _enough_layers(c: Table, s: Setting) -> Mask:
+    chunks, layers = c["pp"] * c["vpp"], int(s.model.layers)
+    return np.asarray((chunks <= layers) | ((c["vpp"] > 1) & (chunks == layers + 2)))  # embedding and head as layers
 
 
 def _layers_divide(c: Table, s: Setting) -> Mask:
@@ -135,21 +142,29 @@ RULES = (
         lambda c, s: (c["cp"] == 1) | (s.seq_len % (2 * c["cp"]) == 0),
         "does not cut the sequence into 2 cp equal pieces (so that causal work is even)",
         "2 x cp divides {seq_len} tokens",
+        convention=True,
     ),
     Rule(
         ("pp", "vpp"),
-        lambda c, s: c["pp"] * c["vpp"] <= int(s.model.layers),
+        _enough_layers,
         "more stages than layers",
         "pp x vpp <= {layers:.0f}",
         "{pp} x {vpp} = {stages}",
     ),
-    Rule(("vpp", "pp"), lambda c, s: (c["vpp"] == 1) | (c["pp"] > 1), "interleaving needs a pipeline", "pp >= 2"),
+    Rule(
+        ("vpp", "pp"),
+        lambda c, s: (c["vpp"] == 1) | (c["pp"] > 1),
+        "interleaving needs a pipeline",
+        "pp >= 2",
+        convention=True,
+    ),
     Rule(
         ("vpp", "pp"),
         _layers_divide,
         "interleaved stages must be of equal size",
         "pp x vpp divides {layers:.0f} layers, or {layers:.0f} + 2 with embedding and head counted",
         "{pp} x {vpp} = {stages}",
+        convention=True,
     ),
     Rule(
         ("vpp",),
@@ -189,6 +204,7 @@ RULES = (
         "interleaving needs micro-batches in multiples of pp",
         "a multiple of {pp} micro-batches",
         "{micro_batches} micro-batches",
+        convention=True,
     ),
     # A stage sums the gradients of all micro-batches before any rank may drop its part. DeepSpeed refuses ZeRO-3 here
     # as well; PyTorch's FSDP under pipelines (torchtitan) does not, which is what zero3 stands for.
@@ -198,6 +214,7 @@ RULES = (
         "gradients are not sharded across a pipeline's micro-batches",
         "pp = 1, or one of {other_sharding}",
         "{sharding_word} with pp = {pp}",
+        convention=True,
     ),
     # PyTorch's two-dimensional mesh: all groups that shard together are of one size.
     Rule(
@@ -206,6 +223,7 @@ RULES = (
         "hsdp shards among the ranks of a domain, whose number does not divide dp x cp",
         "dp x cp at most, or a multiple of, {domain} // {tp}, or one of {other_sharding}",
         "{sharding_word} with {dp} x {cp}",
+        convention=True,
     ),
     Rule(("ep",), _experts, "does not divide the experts", "a divisor of {experts:.0f} (1 if the model has none)"),
     Rule(
@@ -213,25 +231,29 @@ RULES = (
         lambda c, s: np.asarray(c["dp"] * c["cp"] % c["ep"] == 0),
         "experts are spread over ranks of dp x cp",
         "a divisor of dp x cp = {dp} x {cp}",
+        convention=True,
     ),
 )
 
 
-def broken(plan: Mapping[str, int], setting: Setting) -> Iterator[Rule]:
-    """The rules that a plan breaks, the first of each group about the same degrees; open degrees break none."""
+def broken(plan: Mapping[str, int], setting: Setting, conventions: bool = True) -> Iterator[Rule]:
+    """The rules that a plan breaks, with conventions or without, the first of each group about the same degrees; open
+    degrees break none."""
     columns = {name: np.array([value], dtype=np.int64) for name, value in plan.items()}
     found: set[tuple[str, ...]] = set()
     for rule in RULES:
         known = set(rule.columns) <= set(plan) and rule.columns not in found
-        if known and not rule.holds(columns, setting)[0]:
+        if known and (conventions or not rule.convention) and not rule.holds(columns, setting)[0]:
             found.add(rule.columns)
             yield rule
 
 
-def problems(plan: Mapping[str, int], setting: Setting, where: str = "estimate") -> list[Problem]:
+def problems(
+    plan: Mapping[str, int], setting: Setting, where: str = "estimate", conventions: bool = True
+) -> list[Problem]:
     """Every rule that the fixed degrees of a plan break, as error lines; empty if it is legal as far as it goes."""
     known = completed(plan, setting)
-    found = [_problem(rule, plan, known, setting, where) for rule in broken(known, setting)]
+    found = [_problem(rule, plan, known, setting, where) for rule in broken(known, setting, conventions)]
     given = math.prod(known.get(name, 1) for name in DEGREES)
     open_degree = not found and not set(DEGREES) <= set(known)
     if open_degree and setting.accelerators is not None and setting.accelerators % given:
@@ -293,9 +315,9 @@ def _problem(rule: Rule, given: Mapping[str, int], plan: dict[str, int], setting
 
 
 def _nearest_legal(key: str, rule: Rule, plan: Mapping[str, int], setting: Setting) -> list[int]:
-    """Up to two legal values of a degree nearest to the given one, beside all others, those of the rule, or alone."""
+    """Up to two legal values of a degree nearest to the given one, beside all others, else beside those of the rule."""
     values = _candidates(key, setting)
-    for others in (set(plan), set(rule.columns), set[str]()):
+    for others in (set(plan), set(rule.columns)):
         columns = {name: np.full(len(values), plan[name], dtype=np.int64) for name in others} | {key: values}
         legal = values[kept_rules(columns, setting) & (values != plan[key])]
         if len(legal):

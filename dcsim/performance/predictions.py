@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,8 @@ from dcsim.performance.devices import DeviceRow, device_row
 from dcsim.performance.memory import available_b, needed_b
 from dcsim.performance.models import flop_per_token
 from dcsim.performance.plans import RECOMPUTE, word_of
+from dcsim.performance.row_cells import Row, Unusable
+from dcsim.performance.row_plans import impossible, unusual
 from dcsim.performance.search import STEP
 
 
@@ -41,36 +42,57 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Predictions:
-    """The rows that can be told, in their order, and how many cannot, by reason."""
+    """The rows that can be told, in their order; lines of those that cannot, by reason; what plans cannot be."""
 
     rows: tuple[Prediction, ...]
-    excluded: Counter[str]
+    left_out: dict[str, list[int]] = field(default_factory=dict)
+    impossible: tuple[Problem, ...] = ()
 
 
 def predict(path: Path) -> Predictions:
     """Step time, throughput, memory and bound of every row of a CSV file with the columns of `training_measured.csv`.
 
-    Measured columns are not looked at. Raises ScenarioError for a file that is missing or lacks columns.
+    Measured columns are not looked at. A row whose plan breaks a rule of plans (performance/plans.py) is left out, each
+    rule that it breaks named with its line. Raises ScenarioError for a file that is missing, lacks columns or rows, or
+    has none that can be told.
     """
-    found = rows.configurations(_read(path), measured=False)
-    if not found.rows:
-        return Predictions((), found.excluded)
-    devices = [_device(row) for row in found.rows]
+    told: list[rows.Configuration] = []
+    odd: list[tuple[str, ...]] = []
+    left_out: dict[str, list[int]] = {}
+    wrong: list[Problem] = []
+    for line, row in enumerate(_read(path), start=2):
+        try:
+            one = rows.configuration(row)
+        except Unusable as rule:
+            left_out.setdefault(str(rule), []).append(line)
+            continue
+        found = impossible(row, one.model, one.domain, path, line)
+        wrong += found
+        if not found:
+            told.append(one)
+            odd.append(unusual(row, one.model, one.domain))
+    if not told:
+        raise ScenarioError([*wrong, *(Problem(str(path), "", rule, line=at[0]) for rule, at in left_out.items())])
+    each = zip(_predictions(told), odd, strict=True)
+    return Predictions(tuple(replace(p, notes=p.notes + more) for p, more in each), left_out, tuple(wrong))
+
+
+def _predictions(told: list[rows.Configuration]) -> tuple[Prediction, ...]:
+    found = rows.Configurations(told)
+    devices = [_device(row) for row in told]
     results = steps(found.models, found.plans, np.array([device.device for device in devices]))
-    results[:, STEP["memory_b"]] = needed_b(found.models, np.array([row.kept for row in found.rows]))
-    told = zip(found.rows, devices, results, strict=True)
-    return Predictions(
-        tuple(_prediction(row, device, facts.Step(*result)) for row, device, result in told), found.excluded
+    results[:, STEP["memory_b"]] = needed_b(found.models, np.array([row.kept for row in told]))
+    return tuple(
+        _prediction(row, device, facts.Step(*result))
+        for row, device, result in zip(told, devices, results, strict=True)
     )
 
 
-def _read(path: Path) -> list[rows.Row]:
+def _read(path: Path) -> list[Row]:
     try:
         return rows.read(path)
     except FileNotFoundError:
         raise ScenarioError(Problem(str(path), "", "no such file")) from None
-    except UnicodeDecodeError:
-        raise ScenarioError(Problem(str(path), "", "is not UTF-8 text")) from None
     except OSError as error:
         raise EnvironmentFault(Problem(str(path), "", error.strerror or "cannot be read")) from None
 

@@ -46,12 +46,14 @@ SYSTEMS = (("DGX-2|DGX-1", 100.0), ("DGX-?A100|Selene", 200.0), ("DGX-?[HB]\\d00
 """Gbit/s of NICs an accelerator in systems with a name (NVIDIA's DGX data sheets; Selene is made of DGX A100)."""
 
 
-OMNI_PATH = 0.17
-"""What NCCL made of Omni-Path, over what it makes of InfiniBand of the same rate: three all-reduces over nodes of four
-ports of 100 Gb/s ran at 40, 54 and 85 Gb/s, since NCCL's rings used one or two of the ports, at some 40 Gb/s each
-(bigscience-workshop/bigscience, experiments/bandwidth, NCCL's logs): 54/400 over 0.8, which is InfiniBand's
-(collectives_measured.csv). Verbs alone pass 3.7 to 6.6 of a port's 12.5 GB/s (openucx/ucx, issue 3196). Measured on one
-machine, Jean Zay, which is that of all measured rows with Omni-Path."""
+OMNI_PATH = re.compile(r"omni-?path|\bopa\b", re.IGNORECASE)
+OMNI_PATH_GBIT = 50.0
+OMNI_PATH_PORTS = 2.0
+"""What NCCL gets of Omni-Path, over which it goes by verbs: of a port of 100 Gb/s what verbs pass, 3.7 to 6.6 GB/s
+(openucx/ucx, issue 3196) or 40 Gb/s (NCCL's logs of all-reduces on Jean Zay, bigscience-workshop/bigscience,
+experiments/bandwidth), which is InfiniBand's share (0.8, collectives_measured.csv) of 50; of a node's ports at most
+two, as NCCL's rings used one or two of four there: 40, 54 and 85 Gb/s in all. That machine is the one of all measured
+rows with Omni-Path."""
 
 
 WIDER = {
@@ -114,11 +116,12 @@ def nic_b_per_s(text: str, per_node: float) -> float | None:
     parts = [
         part for part in re.split(r"[,;+]", text) if not re.search(r"storage|management|measured|nvlink", part, re.I)
     ]
-    rates = [int(count) * _number(rate) for part in parts for count, rate in _PORTS.findall(part)]
-    rates = rates or [_number(rate) for part in parts for rate in _WHOLE.findall(part)]
-    if rates:
-        share = OMNI_PATH if re.search("omni-?path", text, re.IGNORECASE) else 1.0
-        return share * max(rates) * GBIT_B_PER_S / per_node
+    ports = [(float(count), _number(rate)) for part in parts for count, rate in _PORTS.findall(part)]
+    ports = ports or [(1.0, _number(rate)) for part in parts for rate in _WHOLE.findall(part)]
+    if OMNI_PATH.search(text):
+        ports = [(min(count, OMNI_PATH_PORTS), min(rate, OMNI_PATH_GBIT)) for count, rate in ports]
+    if ports:
+        return max(count * rate for count, rate in ports) * GBIT_B_PER_S / per_node
     kept = ", ".join(parts)
     if "per GPU" in kept:
         return next((rate * GBIT_B_PER_S for name, rate in GENERATIONS.items() if name in kept), None)

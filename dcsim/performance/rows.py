@@ -8,10 +8,9 @@ it); a row that cannot be told is left out under a rule, and counted.
 from __future__ import annotations
 
 import csv
-import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,56 +18,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.errors import Problem, ScenarioError
-from dcsim.kernels import facts
 from dcsim.kernels.facts import Model, Plan
 from dcsim.performance.devices import ELEMENT_B, scale_up_domain
 from dcsim.performance.memory import as_kept, least_recompute
-from dcsim.performance.row_text import (
-    WIDER,
-    accelerator_preset,
-    accumulate_b,
-    framework_family,
-    hides_gradients,
-    nic_b_per_s,
-    precision_of,
-    sums_whole,
-)
+from dcsim.performance.row_cells import FLAGS, Row, Unusable, number, refuse_absurd, word
+from dcsim.performance.row_plans import plan_of
+from dcsim.performance.row_text import WIDER, accelerator_preset, framework_family, nic_b_per_s, precision_of
 from dcsim.performance.unknown import unknown
 from dcsim.scenario import presets
 from dcsim.scenario.model import Transformer
 from dcsim.scenario.spec import Accelerator
 
-Row = Mapping[str, str]
-
-SHARDING = {
-    "none": facts.UNSHARDED,
-    "zero1": facts.ZERO1,
-    "zero2": facts.ZERO2,
-    "zero3": facts.ZERO3,
-    "fsdp": facts.ZERO3,
-    "hsdp": facts.HSDP,
-}
-RECOMPUTE = {"none": facts.NONE, "selective": facts.SELECTIVE, "full": facts.FULL}
-GATED = ("swiglu", "geglu")
-
+GATED = {"swiglu": 1.0, "geglu": 1.0, "gelu": 0.0, "relu": 0.0, "sqrelu": 0.0}
 LORA_SHARE = 0.003  # of parameters that low-rank adapters of rank 16 train
 USUAL_VOCAB = 50304.0  # GPT-2's, padded
-USUAL_TOKENS = 8192.0  # of a micro-batch whose size is not given
-USUAL_BATCH_TOKENS = 4.0 * 2**20  # of a global batch whose size is not given
-MOST_CONTEXT = 64.0  # ranks that share a sequence in a plan that is not given
-USABLE = 0.6  # share of memory for weights, gradients and optimiser states of a plan that is not given
-
-
-COUNTS = (
-    *("n_accelerators", "accelerators_per_node", "layers", "hidden", "heads", "kv_heads", "head_dim", "ffn_hidden"),
-    *("vocab", "seq_len", "moe_experts", "moe_top_k", "moe_ffn_hidden", "moe_shared_experts", "moe_first_dense"),
-    *("tp", "pp", "vpp", "dp", "cp", "ep", "micro_batch", "global_batch"),
-)
-MOST = 1e9
-
-
-class Unusable(Exception):  # noqa: N818 - a rule, not an error
-    """The rule under which a row is left out."""
 
 
 @dataclass(frozen=True)
@@ -154,21 +117,26 @@ def read(path: Path) -> list[Row]:
     missing = [name for name in needed if name not in columns]
     if missing:
         raise ScenarioError(Problem(str(path), "", f"no column {', '.join(missing)}"))
+    if not rows:
+        raise ScenarioError(Problem(str(path), "", "has no rows below its header"))
     return rows
 
 
-def configurations(rows: Iterable[Row], measured: bool = True) -> Configurations:
-    """All rows that can be told. `measured`: primary ones alone that say how fast they ran, to learn from."""
+def configurations(rows: Iterable[Row]) -> Configurations:
+    """Primary rows that can be told and say how fast they ran, to learn from.
+
+    They did run, so a plan that cannot be is a misprint: another that holds the states is taken, and named.
+    """
     kept: list[Configuration] = []
     excluded: Counter[str] = Counter()
     total = 0
     for row in rows:
-        if measured and (row.get("primary") or "1").strip() not in ("1", "1.0"):
+        if (row.get("primary") or "1").strip() not in ("1", "1.0"):
             continue
         total += 1
         try:
             one = configuration(row)
-            if measured and not one.measured > 0.0:
+            if not one.measured > 0.0:
                 raise Unusable("no measured tokens/s or step time")
             kept.append(one)
         except Unusable as rule:
@@ -183,20 +151,19 @@ def configuration(row: Row) -> Configuration:
     name = accelerator_preset(given)
     if name is None:
         raise Unusable(f"no accelerator preset for '{given}'")
-    _refuse_absurd(row)
+    refuse_absurd(row)
     accelerator = presets.accelerator(name)
     precision = precision_of(row.get("precision") or "")
     if precision is None:
         raise Unusable(f"precision '{row.get('precision')}' is not known")
     precision = _supported(accelerator, precision, assumed)
-    model = model_of(row)
+    model = model_of(row, assumed)
     per_node = number(row, "accelerators_per_node", float(accelerator.accelerators_per_server or 8))
     text = row.get("interconnect") or ""
-    framework = framework_family(row.get("framework") or "", row.get("flash_attention") != "n")
+    framework = framework_family(row.get("framework") or "", word(row, "flash_attention", FLAGS, 1.0, []) > 0.0)
     plan = plan_of(row, model, accelerator, framework, assumed)._replace(linear_bytes=ELEMENT_B[precision])
     kept = as_kept(plan, row.get("framework") or "")
-    if not row.get("recompute"):
-        assumed.append("recompute")
+    if any(name.startswith("recompute") for name in assumed):
         kept = kept._replace(recompute=least_recompute(model, kept, accelerator.memory or unknown().memory_b))
     count = number(row, "n_accelerators")
     one = Configuration(
@@ -225,33 +192,6 @@ def _with_measured(one: Configuration, row: Row) -> Configuration:
     return replace(one, measured=tokens_per_s or float("nan"))
 
 
-def number(row: Row, name: str, default: float | None = None) -> float:
-    """A cell as a finite number that is not negative; the default, if it is empty and there is one."""
-    text = (row.get(name) or "").strip()
-    if text == "":
-        if default is None:
-            raise Unusable(f"{name} is not given")
-        return default
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value) or value < 0.0:
-        raise Unusable(f"{name} is not a finite number >= 0")
-    return value
-
-
-def _refuse_absurd(row: Row) -> None:
-    """Refuses sizes and degrees that no run can have; 0 stands for one that is not given, where it need not be."""
-    for name in COUNTS:
-        value = number(row, name, 0.0)
-        if value and not 1.0 <= value <= MOST:
-            raise Unusable(f"{name} is not from 1 to {MOST:g}")
-    for name in ("n_accelerators", "accelerators_per_node", "seq_len"):
-        if number(row, name, 1.0) == 0.0:
-            raise Unusable(f"{name} is zero")
-
-
 def _supported(accelerator: Accelerator, precision: str, assumed: list[str]) -> str:
     """The precision, or the next wider one that the device has a peak for, else any: a format may be emulated or
     misnamed. Unusable for a device without a known peak."""
@@ -275,15 +215,19 @@ def domain_of(accelerator: Accelerator, per_node: float, text: str, count: float
     return min(domain, count / float(slices[1])) if slices else domain
 
 
-def model_of(row: Row) -> Model:
-    """The transformer of a row. Not given: kv_heads = heads, head_dim = hidden/heads, ffn_hidden = 4 hidden."""
+def model_of(row: Row, assumed: list[str]) -> Model:
+    """The transformer of a row. Not given: kv_heads = heads, head_dim = hidden/heads; what else is filled is named in
+    `assumed`: ffn_hidden = 4 hidden, an MLP without a gate, GPT-2's vocabulary."""
     hidden, layers, heads = (number(row, name) for name in ("hidden", "layers", "heads"))
     if not hidden or not layers or not heads:
         raise Unusable("a width is zero")
     if number(row, "moe_first_dense", 0.0) > layers:
         raise Unusable("moe_first_dense is more than layers")
     experts = number(row, "moe_experts", 0.0)
-    expert_hidden = number(row, "moe_ffn_hidden", number(row, "ffn_hidden", 4.0 * hidden)) if experts else 0.0
+    expert_hidden = 0.0
+    if experts:
+        expert_hidden = number(row, "moe_ffn_hidden", 0.0) or number(row, "ffn_hidden", 0.0) or 4.0 * hidden
+    assumed += [name for name in ("vocab", *(() if experts else ("ffn_hidden",))) if not number(row, name, 0.0)]
     latent = latent_of(row.get("model") or "")
     head_dim = latent.pop("head_dim", None) or number(row, "head_dim", hidden / heads)
     return Model(
@@ -292,9 +236,9 @@ def model_of(row: Row) -> Model:
         heads=heads,
         kv_heads=number(row, "kv_heads", heads),
         head_dim=head_dim,
-        ffn_hidden=number(row, "ffn_hidden", expert_hidden or 4.0 * hidden),
-        gated=float(row.get("mlp_type") in GATED),
-        vocab=number(row, "vocab", USUAL_VOCAB),
+        ffn_hidden=number(row, "ffn_hidden", 0.0) or expert_hidden or 4.0 * hidden,
+        gated=word(row, "mlp_type", GATED, 0.0, assumed),
+        vocab=number(row, "vocab", 0.0) or USUAL_VOCAB,
         tied=0.0,
         experts=experts,
         top_k=number(row, "moe_top_k", 1.0) if experts else 0.0,
@@ -314,85 +258,3 @@ def latent_of(name: str) -> dict[str, float]:
         return {}
     widths = ("q_rank", "kv_rank", "rope_dim", "head_dim")
     return {width: float(getattr(model, width) or 0.0) for width in widths}
-
-
-def parameters(model: Model) -> float:
-    """All parameters, roughly: what a plan that is not given is chosen by."""
-    attention = 2.0 * model.hidden * (model.heads + model.kv_heads) * model.head_dim
-    matrices = (2.0 + model.gated) * model.hidden
-    dense = model.dense_layers if model.experts else model.layers
-    mlp = dense * model.ffn_hidden + (model.layers - dense) * (
-        model.experts * model.expert_hidden + model.shared_hidden
-    )
-    return model.layers * attention + matrices * mlp + 2.0 * model.vocab * model.hidden
-
-
-def plan_of(row: Row, model: Model, accelerator: Accelerator, framework: str, assumed: list[str]) -> Plan:
-    """The plan of a row. What it does not say is filled, and named in `assumed`."""
-    count, seq_len = number(row, "n_accelerators"), number(row, "seq_len")
-    sharding = SHARDING.get(row.get("sharding") or "", facts.ZERO3 if framework == "jax" else facts.ZERO1)
-    tp, pp, cp = (number(row, name, 0.0) for name in ("tp", "pp", "cp"))
-    micro, batch = number(row, "micro_batch", 0.0), number(row, "global_batch", 0.0)
-    cp = cp or 1.0
-    if not tp or not pp or tp * pp * cp > count or pp > model.layers:
-        assumed.append("plan")
-        tp, pp = default_split(model, accelerator, sharding, count / cp)
-        while batch and count / (tp * pp * cp) > batch and cp < MOST_CONTEXT:
-            cp *= 2.0
-    dp = max(count / (tp * pp * cp), 1.0)
-    if not micro:
-        assumed.append("micro_batch")
-        each = batch / dp if batch else math.inf
-        micro = max(1.0, min(2.0 ** math.floor(math.log2(max(USUAL_TOKENS * cp / seq_len, 1.0))), each))
-    if not batch:
-        assumed.append("global_batch")
-        batch = dp * micro
-        if sharding < facts.ZERO3:
-            batch *= max(1.0, round(USUAL_BATCH_TOKENS / (batch * seq_len)))
-    parallel = row.get("sequence_parallel")
-    precision, text = row.get("precision") or "", row.get("framework") or ""
-    gradient_b = 2.0 if precision == "fp16" else 4.0
-    whole = sharding <= facts.ZERO1 and batch > dp * micro  # gradients of micro-batches add up before they are divided
-    return Plan(
-        tp=tp,
-        pp=pp,
-        vpp=number(row, "vpp", 0.0) or usual_chunks(model.layers, pp, framework, assumed),
-        dp=dp,
-        cp=cp,
-        ep=number(row, "ep", 1.0) or 1.0,
-        micro_batch=micro,
-        global_batch=batch,
-        seq_len=seq_len,
-        sharding=sharding,
-        sequence_parallel=float(parallel == "y" if parallel else framework == "megatron" and tp > 1.0),
-        recompute=RECOMPUTE.get(row.get("recompute") or "", facts.NONE),
-        flash=float(row.get("flash_attention") != "n"),
-        gradient_bytes=gradient_b,
-        accumulate_b=accumulate_b(framework, gradient_b) if whole else 0.0,
-        overlap_dp=float(hides_gradients(text, framework, sharding > facts.UNSHARDED)),
-        sum_whole=float(sums_whole(text, precision, pp)),
-    )
-
-
-def usual_chunks(layers: float, stages: float, framework: str, assumed: list[str]) -> float:
-    """Interleaved chunks a stage, where not given: Megatron Core recipes interleave by about two layers."""
-    if stages == 1.0 or framework != "megatron":
-        return 1.0
-    assumed.append("vpp")
-    chunks = layers / stages / 2.0
-    return chunks if chunks == int(chunks) and chunks > 1.0 else 1.0
-
-
-def default_split(model: Model, accelerator: Accelerator, sharding: float, count: float) -> tuple[float, float]:
-    """The least tp (a power of two within a server), then pp, that hold the states and divide the accelerators."""
-    if sharding >= facts.ZERO3:
-        return 1.0, 1.0
-    states_b = parameters(model) * (2.0 + 16.0 * (model.trainable if model.trainable < 1.0 else 0.4))
-    needed = states_b / (USABLE * (accelerator.memory or unknown().memory_b))
-    server = min(8.0, float(accelerator.accelerators_per_server or 8))
-    tp, pp = 1.0, 1.0
-    while tp < needed and 2.0 * tp <= server and count % (2.0 * tp) == 0.0:
-        tp *= 2.0
-    while tp * pp < needed and count % (2.0 * tp * pp) == 0.0:
-        pp *= 2.0
-    return tp, pp

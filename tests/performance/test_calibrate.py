@@ -47,6 +47,21 @@ def test_a_source_never_helps_to_predict_itself():
     assert one.outside[held] == pytest.approx(one.bench.select(held).predict(alone))
 
 
+def test_a_constant_that_one_source_alone_uses_keeps_its_start():
+    two = tuple(c for c in CONSTANTS if c.field == "product_efficiency" and c.scope in ("ampere", "volta"))
+    rows = [
+        ROW | {"source_group": source, "accelerator": chip, "layers": layers, "tokens_per_s_per_accelerator": "900"}
+        for source, chip in (("a", "A100-80GB-SXM"), ("b", "A100-80GB-SXM"), ("b", "V100-32GB-SXM"))
+        for layers in ("12", "24")
+    ]
+    ampere, volta = fit(bench(configurations(rows), two))
+    assert (ampere != two[0].start, volta == two[1].start) == (True, True)
+    said = preset_texts(entries(calibrate(configurations(rows), two)))["volta.toml"]
+    assert "not fitted, since 2 rows of 1 source use it" in said
+    alone = fit(bench(configurations(rows[2:]), two))  # a user's own machines are one source
+    assert (alone != [c.start for c in two]).all()
+
+
 def test_each_source_counts_the_same():
     counted = weights(np.array(["a"] * 4 + ["b"]))
     assert counted[:4].sum() == pytest.approx(counted[4])
@@ -118,4 +133,7 @@ def test_a_file_without_usable_rows_is_an_error(tmp_path, capsys):
     empty = tmp_path / "rows.csv"
     empty.write_text("accelerator,n_accelerators,layers,hidden,heads,seq_len\n")
     assert main(["calibrate", str(empty)]) == 2
-    assert "no row can be used" in capsys.readouterr().err
+    assert "has no rows below its header" in capsys.readouterr().err
+    empty.write_text("accelerator,n_accelerators,layers,hidden,heads,seq_len\nA100,8,12,768,12,1024\n")
+    assert main(["calibrate", str(empty)]) == 2
+    assert "no row can be used: 1 no measured tokens/s" in capsys.readouterr().err

@@ -9,7 +9,7 @@ import pytest
 
 from dcsim.kernels import facts
 from dcsim.performance.plan_rows import legal_plans
-from dcsim.performance.plans import DEGREES, SHAPE, Setting, divisors, legal_shapes, problems
+from dcsim.performance.plans import DEGREES, SHAPE, Setting, broken, divisors, legal_shapes, problems
 
 SMALL = facts.Model(layers=6, hidden=96, heads=6, kv_heads=2, head_dim=16, ffn_hidden=384, gated=0, vocab=1000, tied=1)
 EXPERTS = SMALL._replace(experts=4.0, top_k=2.0, expert_hidden=192.0)
@@ -24,7 +24,7 @@ def legal(plan: dict[str, int], at: Setting) -> bool:
     m, tp, pp, cp, dp = at.model, *(plan[name] for name in DEGREES)
     vpp, micro, ep = plan["vpp"], plan["micro_batch"], plan["ep"]
     heads = m.heads % tp == 0 and (m.kv_heads % tp == 0 or tp % m.kv_heads == 0) and m.ffn_hidden % tp == 0
-    stages = pp * vpp <= m.layers
+    stages = pp * vpp <= m.layers or (vpp > 1 and pp * vpp == m.layers + 2)
     chunks = vpp == 1 or (pp > 1 and (m.layers % (pp * vpp) == 0 or (m.layers + 2) % (pp * vpp) == 0))
     pieces = cp == 1 or at.seq_len % (2 * cp) == 0
     batch = at.global_batch % (dp * micro) == 0
@@ -56,6 +56,14 @@ def test_the_enumeration_is_what_a_double_loop_finds(model: facts.Model, count: 
     rows = list(zip(*(table[name].tolist() for name in SHAPE), strict=True))
     assert len(rows) == len(set(rows))
     assert set(rows) == brute_force(at)
+
+
+def test_embedding_and_head_may_count_as_layers_of_interleaved_stages():
+    llama = SMALL._replace(layers=126.0)
+    assert not list(broken({"pp": 16, "vpp": 8}, setting(16, model=llama)))
+    assert [rule.what for rule in broken({"pp": 128, "vpp": 1}, setting(128, model=llama))] == [
+        "more stages than layers"
+    ]
 
 
 def test_open_numbers_of_accelerators_fill_servers_or_divide_one():

@@ -95,11 +95,13 @@ def test_rows_of_any_kind_are_predicted_or_left_out(seed: int, tmp_path: Path):
         table.writeheader()
         table.writerows(rows)
     found = predict(file)
-    assert len(found.rows) + sum(found.excluded.values()) == 200
+    left_out = {line for lines in found.left_out.values() for line in lines} | {p.line for p in found.impossible}
+    assert len(found.rows) + len(left_out) == 200
     assert all(0 < row.step_time_s < math.inf and 0 < row.memory_b < math.inf for row in found.rows)
 
 
 def test_a_missing_cell_is_no_crash(tmp_path: Path):
     file = tmp_path / "rows.csv"
     file.write_text(",".join(reversed(COLUMNS)) + "\nbf16,50304\n")
-    assert sum(predict(file).excluded.values()) == 1
+    with pytest.raises(ScenarioError, match=":2: no accelerator preset for ''"):
+        predict(file)

@@ -24,7 +24,7 @@ def test_a_row_becomes_a_model_and_a_plan():
     assert (one.plan.tp, one.plan.pp, one.plan.dp, one.plan.sharding) == (4, 2, 8, facts.ZERO1)
     assert (one.accelerator.name, one.framework, one.domain, one.ordinary) == ("A100-SXM4-80GB", "megatron", 8, True)
     assert one.tokens == 512 * 2048 / 64
-    assert one.assumed == ("vpp", "recompute")
+    assert one.assumed == ("ffn_hidden", "mlp_type", "vpp", "sequence_parallel", "recompute")
 
 
 def test_measured_columns_do_not_reach_the_prediction():
@@ -88,6 +88,7 @@ def test_a_plan_that_is_not_given_holds_the_states_and_the_batch():
         ({"hidden": ""}, "hidden is not given"),
         ({"seq_len": "nan"}, "seq_len is not a finite number >= 0"),
         ({"accelerator": "Abacus"}, "no accelerator preset for 'Abacus'"),
+        ({"tp": "2.5"}, "tp is no whole number"),
         ({"tokens_per_s_per_accelerator": ""}, "no measured tokens/s or step time"),
     ],
 )
@@ -142,10 +143,32 @@ def test_gradients_of_micro_batches_pass_through_memory_where_no_product_adds_th
     assert configuration(ROW | change).plan.accumulate_b == moved_b
 
 
-def test_collectives_get_a_sixth_of_omni_path():
-    infiniband, omni_path = (nic_b_per_s(f"4x 100 Gb/s {name}", 4.0) for name in ("EDR", "OmniPath (Jean Zay)"))
-    assert infiniband == 12.5e9
-    assert omni_path == pytest.approx(54 / 400 / 0.8 * 12.5e9, rel=0.01)
+@pytest.mark.parametrize(("ports", "gbit"), [(4, 100.0), (2, 100.0), (1, 50.0)])
+def test_collectives_use_two_ports_of_omni_path_at_most_each_half(ports: int, gbit: float):
+    infiniband, *omni_path = (
+        nic_b_per_s(f"{ports}x 100 Gb/s {name}", 4.0) for name in ("EDR", "OmniPath (Jean Zay)", "OPA")
+    )
+    assert infiniband == ports * 100e9 / 8 / 4
+    assert omni_path == [gbit * 1e9 / 8 / 4] * 2
+
+
+@pytest.mark.parametrize("name", ["sharding", "recompute", "flash_attention", "sequence_parallel", "mlp_type"])
+def test_a_word_that_nobody_knows_counts_as_not_said_and_is_named(name: str):
+    assert f"{name} ('odd' is not known)" in configuration(ROW | {name: " Odd "}).assumed
+    assert name in configuration(ROW | {name: ""}).assumed
+
+
+def test_flags_may_be_written_out():
+    assert [configuration(ROW | {"flash_attention": word}).framework for word in ("no", "False", "Yes")] == [
+        "unfused", "unfused", "megatron",
+    ]  # fmt: skip
+
+
+def test_a_run_whose_degrees_contradict_each_other_did_run_so_its_plan_is_taken_for_unknown():
+    told = configuration(ROW | {"dp": "8"})
+    assert not {"plan", "dp"} & set(told.assumed)
+    assert "dp" in configuration(ROW | {"dp": "7"}).assumed
+    assert "plan" in configuration(ROW | {"pp": "41"}).assumed
 
 
 def test_deepspeed_is_megatron_s_only_where_it_says_so():
@@ -168,7 +191,11 @@ def test_bytes_of_nics_are_no_bits():
 
 
 def test_files_that_are_no_rows_are_told(tmp_path: Path):
-    for content, words in ((b"", "no column accelerator"), (b"\xff\xfe\x00", "is no text in UTF-8")):
+    for content, words in (
+        (b"", "no column accelerator"),
+        (b"\xff\xfe\x00", "is no text in UTF-8"),
+        (b"accelerator,n_accelerators,layers,hidden,heads,seq_len\n", "has no rows below its header"),
+    ):
         (tmp_path / "rows.csv").write_bytes(content)
         with pytest.raises(ScenarioError, match=words):
             read(tmp_path / "rows.csv")
