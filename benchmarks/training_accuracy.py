@@ -71,8 +71,8 @@ def notes(found: Configurations) -> list[str]:
     return lines + [f"  note: {note}" for note in sorted(fallen)]
 
 
-def scatter(found: Configurations, predicted: Floats, path: Path) -> None:
-    """Predicted over measured tokens/s an accelerator, both logarithmic, coloured by family."""
+def scatter(found: Configurations, predicted: Floats, path: Path, by: str) -> None:
+    """Predicted over measured tokens/s an accelerator, both logarithmic, coloured by family; `by`: which constants."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -94,8 +94,8 @@ def scatter(found: Configurations, predicted: Floats, path: Path) -> None:
     axes.set(xscale="log", yscale="log", xlim=ends, ylim=ends)
     axes.set_xlabel("measured tokens/s an accelerator")
     axes.set_ylabel("predicted tokens/s an accelerator")
-    axes.legend(fontsize=8, frameon=False, title="family (rows)")
-    axes.set_title("Step times, all rows, by the constants that ship (fitted to them); dashed: 35 %", fontsize=10)
+    axes.legend(fontsize=8, frameon=False, title="family (rows)", title_fontsize=8)
+    axes.set_title(f"{len(found.rows):,} published training runs, {by}; dashed: 35 %", fontsize=9)
     figure.tight_layout()
     figure.savefig(path)
     plt.close(figure)
@@ -130,16 +130,18 @@ def main(arguments: argparse.Namespace) -> None:
     predicted = predict(found)
     print("\n" + "\n".join(tables(found, predicted)))
     figures: dict[str, float | None] = {"rows": found.total, "predicted": len(found.rows)} | summary(found, predicted)
-    if found.rows:
-        scatter(found, predicted, arguments.plot)
-        print(f"\nscatter plot: {arguments.plot}")
+    shown, by = predicted, "constants fitted to them"
     if arguments.cross_validate:
         fitted = calibrate(found)
         outside = fitted.outside
+        shown, by = outside, "constants fitted without the source of each"
         print("\nconstants fitted without the source of each row\n" + "\n".join(tables(found, outside)))
         figures |= summary(found, outside, "cv_")
         frameworks = np.array([row.framework for row in found.rows])
         apart = cross_validate(fitted.bench, fitted.values, frameworks)
         print("\nconstants fitted without the family of frameworks of each row\n" + "\n".join(tables(found, apart)[:3]))
         figures |= summary(found, apart, "cv_framework_")
+    if found.rows:
+        scatter(found, shown, arguments.plot, by)
+        print(f"\nscatter plot: {arguments.plot}")
     print(json.dumps(figures))

@@ -105,9 +105,10 @@ def _steps(run: Run) -> int:
 
 
 def _size(run: Run, pace: Paced) -> Size:
-    """What a number of accelerators comes to."""
+    """What a number of accelerators comes to. The last step is a full one, as MFU counts it."""
     request, time_s = run.request, pace.step_s * _steps(run)
-    share = run.length.flop / time_s / pace.accelerators / request.device.device.linear_flop_per_s
+    step_flop = run.length.flop / run.length.samples * (request.global_batch or 0)
+    share = step_flop / pace.step_s / pace.accelerators / request.device.device.linear_flop_per_s
     cost_usd = planning.cost_usd(request.accelerator, pace.accelerators, time_s)
     return Size(pace.accelerators, time_s, share, cost_usd)
 

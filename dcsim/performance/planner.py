@@ -14,7 +14,7 @@ from dcsim.performance.answers import TRAFFIC, Proposal, Proposals
 from dcsim.performance.ask import read
 from dcsim.performance.network_request import NetworkRequest
 from dcsim.performance.network_run import NetworkRun
-from dcsim.performance.plans import DEGREES, RECOMPUTE, SHARDING, Setting, legal_shapes, option, word_of
+from dcsim.performance.plans import DEGREES, RECOMPUTE, SHARDING, Setting, legal_shapes, option, problems, word_of
 from dcsim.performance.request import Options, Request, refuse
 from dcsim.performance.search import Found, Question, search
 from dcsim.performance.step_time import parts
@@ -98,8 +98,10 @@ def proposal(plan: facts.Plan, step: facts.Step, request: Request) -> Proposal:
 
 
 def illegal(request: Request, setting: Setting) -> Problem:
-    """Says that no plan is legal, and which numbers of accelerators have one."""
+    """Says that no plan is legal: by the sharding that is asked for, or else which numbers of accelerators have one."""
     count = setting.accelerators or 1
+    if unsharded := _by_sharding(request, setting):
+        return unsharded
     shapes = legal_shapes(request.setting(None, most=2 * count), request.choices_of_shapes)
     counts = np.unique(np.prod([shapes[name] for name in DEGREES], axis=0))
     below, above = counts[counts < count][-1:], counts[counts > count][:1]
@@ -107,6 +109,16 @@ def illegal(request: Request, setting: Setting) -> Problem:
     fix = f"numbers that have one: {near}" if near else "change the batch or free a degree"
     what = f"no legal plan for {request.model.name} with a batch of {setting.global_batch}"
     return Problem(request.where, option(request.where, "count"), what, str(setting.accelerators or "any"), fix=fix)
+
+
+def _by_sharding(request: Request, setting: Setting) -> Problem | None:
+    """What speaks against the one kind of sharding that is asked for, in the first shape that is legal without it."""
+    kinds = list(request.choices.get("sharding", ()))
+    shapes = legal_shapes(setting, request.choices_of_shapes)
+    if len(kinds) != 1 or not len(shapes["tp"]):
+        return None
+    first = {name: int(values[0]) for name, values in shapes.items()} | {"sharding": int(kinds[0])}
+    return next(iter(problems(first, setting, request.where)), None)
 
 
 def too_large(request: Request, found: Found) -> Problem:
