@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +106,7 @@ def _best_s(do: Callable[[], object], rounds: int) -> float:
     return float(best_s)
 
 
-def _measured(threads: int, count: int, rounds: int, settings: Mapping[str, str] | None = None) -> dict[str, float]:
+def _measured(threads: int, count: int, rounds: int, settings: dict[str, str] | None = None) -> dict[str, float]:
     """`measure` in a process of its own."""
     words = ["step-time", "--threads", str(threads), "--count", str(count), "--rounds", str(rounds)]
     environment = os.environ | {"NUMBA_NUM_THREADS": str(threads)} | (settings or {})

@@ -53,7 +53,7 @@ class Plan(NamedTuple):
     vpp: float  # interleaved chunks a stage, 1: none
     dp: float
     cp: float
-    ep: float  # experts over ranks of dp x cp; not a factor of the number of accelerators
+    ep: float  # experts over ranks of tp x cp x dp; not a factor of the number of accelerators
     micro_batch: float
     global_batch: float
     seq_len: float
@@ -71,6 +71,7 @@ class Plan(NamedTuple):
     dropout: float = 0.0  # 1: masks are kept for backward
     shard_ranks: float = 8.0  # data-parallel ranks that HSDP divides the states over
     kept_factor: float = 1.0  # activations kept, over those of fused kernels
+    cut_experts: float = 0.0  # 1: tp cuts experts that are spread by ep as well; 0: they are whole (groups.py)
 
 
 class Device(NamedTuple):

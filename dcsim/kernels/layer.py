@@ -10,16 +10,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from dcsim.kernels.facts import Model, Plan
+from dcsim.kernels.groups import element_b, expert_share, expert_tensor
 from dcsim.kernels.inlined import inlined
 from dcsim.kernels.memory import attention_parameters
-from dcsim.kernels.roofline import TILE_ROWS, Rates, product
+from dcsim.kernels.roofline import TILE_ROWS, Rates, bounded
 
 FORWARD_KERNELS = 14.0  # launched for one layer: products, attention, norms, activation, residuals
 BACKWARD_KERNELS = 26.0
 GATED_KERNELS = 8.0  # more, forward, of layers like Llama's: rotary positions, gate; twice as many backward
 EXPERT_KERNELS = 20.0  # more for routing, sorting and grouped products, each way
 ALIGNED = 8.0  # elements: matrix engines read rows of 16 bytes (NVIDIA, Matrix multiplication background, section 3)
-GRADIENT_BYTES = 6.0  # a parameter held: an optimiser step reads its gradient (4) and writes its 16-bit weight (2)
 
 
 class Times(NamedTuple):
@@ -28,7 +28,9 @@ class Times(NamedTuple):
     forward_s: float
     input_s: float  # backward: gradients of activations
     weight_s: float  # backward: gradients of weights
-    memory_s: float  # part of all three that device memory bounds
+    forward_memory_s: float  # parts of the three that device memory bounds
+    input_memory_s: float
+    weight_memory_s: float
 
 
 class Held(NamedTuple):
@@ -39,29 +41,60 @@ class Held(NamedTuple):
 
 
 @inlined
-def linear(rows: float, columns: float, depth: float, element_b: float, at: Rates) -> Times:
-    """A linear layer: forward, gradient of its input, gradient of its weights."""
-    low = element_b < 2.0
-    forward_s, bound_f = product(rows, columns, depth, element_b, low, at)
-    input_s, bound_i = product(rows, depth, columns, element_b, low, at)
-    weight_s, bound_w = product(columns, depth, rows, element_b, low, at)
-    return Times(forward_s, input_s, weight_s, bound_f + bound_i + bound_w)
+def linear(rows: float, columns: float, depth: float, size_b: float, at: Rates, copies: float = 1.0) -> Times:
+    """A linear layer: forward, gradient of its input, gradient of its weights. size_b: bytes an element.
+
+    With `copies` matrices of weights, each for its part of the rows, it is one kernel (a grouped product), and all of
+    them pass through memory.
+    """
+    low, weights = size_b < 2.0, copies * depth * columns
+    forward_s, bound_f = bounded(rows * columns, depth, size_b * (rows * depth + weights), low, at)
+    input_s, bound_i = bounded(rows * depth, columns, size_b * (rows * columns + weights), low, at)
+    weight_s, bound_w = bounded(weights, rows * (1.0 / copies), size_b * rows * (columns + depth), low, at)
+    return Times(forward_s, input_s, weight_s, bound_f, bound_i, bound_w)
 
 
 @inlined
 def add(a: Times, b: Times) -> Times:
     """One part after the other."""
-    return Times(a.forward_s + b.forward_s, a.input_s + b.input_s, a.weight_s + b.weight_s, a.memory_s + b.memory_s)
+    return Times(
+        a.forward_s + b.forward_s,
+        a.input_s + b.input_s,
+        a.weight_s + b.weight_s,
+        a.forward_memory_s + b.forward_memory_s,
+        a.input_memory_s + b.input_memory_s,
+        a.weight_memory_s + b.weight_memory_s,
+    )
+
+
+@inlined
+def whole_s(part: Times) -> float:
+    """Forward and backward, s."""
+    return part.forward_s + part.input_s + part.weight_s
+
+
+@inlined
+def memory_bound_s(part: Times) -> float:
+    """What of both device memory bounds, s."""
+    return part.forward_memory_s + part.input_memory_s + part.weight_memory_s
 
 
 @inlined
 def mix(a: Times, b: Times, share: float) -> Times:
     """(1 - share) of the one and a share of the other."""
+    return add(scaled(a, 1.0 - share), scaled(b, share))
+
+
+@inlined
+def scaled(part: Times, times: float) -> Times:
+    """One part so many times."""
     return Times(
-        a.forward_s + share * (b.forward_s - a.forward_s),
-        a.input_s + share * (b.input_s - a.input_s),
-        a.weight_s + share * (b.weight_s - a.weight_s),
-        a.memory_s + share * (b.memory_s - a.memory_s),
+        times * part.forward_s,
+        times * part.input_s,
+        times * part.weight_s,
+        times * part.forward_memory_s,
+        times * part.input_memory_s,
+        times * part.weight_memory_s,
     )
 
 
@@ -80,21 +113,21 @@ def layer_parameters(model: Model, plan: Plan) -> Held:
     width = (1.0 - sparse) * model.ffn_hidden + sparse * model.shared_hidden
     dense = attention_parameters(model) * crossed + matrices * width
     routed = sparse * matrices * model.expert_hidden * model.experts
-    return Held(dense * (1.0 / plan.tp), routed / (plan.tp * plan.ep))
+    return Held(dense * (1.0 / plan.tp), routed * expert_share(plan))
 
 
 @inlined
 def accumulated(parameters: float, plan: Plan, at: Rates) -> Times:
     """Adding the gradients of one micro-batch to those before, where the product itself does not."""
     seconds = plan.accumulate_b * parameters * at.memory_s
-    return Times(0.0, 0.0, seconds, seconds)
+    return Times(0.0, 0.0, seconds, 0.0, 0.0, seconds)
 
 
 @inlined
 def moved(forward_b: float, backward_b: float, at: Rates) -> Times:
     """Work that only moves bytes."""
     forward_s, input_s = forward_b * at.memory_s, backward_b * at.memory_s
-    return Times(forward_s, input_s, 0.0, forward_s + input_s)
+    return Times(forward_s, input_s, 0.0, forward_s, input_s, 0.0)
 
 
 @inlined
@@ -110,15 +143,20 @@ def attention_core(model: Model, plan: Plan, at: Rates) -> Times:
     queries = plan.seq_len * (1.0 / plan.cp)
     pairs = plan.micro_batch * heads * queries * plan.seq_len
     if plan.flash > 0.0:
-        seen = 0.5 if model.causal > 0.0 else 1.0
-        if 0.0 < model.window < seen * plan.seq_len:
-            seen = model.window / plan.seq_len
+        seen = seen_share(model, plan.seq_len)
         forward_s = 2.0 * seen * (pairs + at.idle_rows * plan.seq_len) * width * at.attention_s
-        return Times(forward_s, 2.5 * forward_s, 0.0, 0.0)
+        return Times(forward_s, 2.5 * forward_s, 0.0, 0.0, 0.0, 0.0)
     flop_s = at.half_s if model.head_dim % ALIGNED == 0.0 else at.vector_s
     products_s = 2.0 * pairs * (width + 2.0 * at.half_fill) * flop_s
-    bytes_s = 10.0 * pairs * at.memory_s
-    return Times(products_s + bytes_s, 2.0 * products_s + bytes_s, 0.0, 2.0 * bytes_s)
+    bytes_s = 5.0 * element_b(plan) * pairs * at.memory_s
+    return Times(products_s + bytes_s, 2.0 * products_s + bytes_s, 0.0, bytes_s, bytes_s, 0.0)
+
+
+@inlined
+def seen_share(model: Model, seq_len: float) -> float:
+    """Share of all pairs of positions that attention looks at: those before, within the window."""
+    near = min(model.window / seq_len, 1.0) if model.window > 0.0 else 1.0
+    return near * (1.0 - 0.5 * near) if model.causal > 0.0 else near
 
 
 @inlined
@@ -127,25 +165,26 @@ def projections(model: Model, plan: Plan, tokens: float, at: Rates) -> Times:
     share = 1.0 / plan.tp
     heads = model.heads * share
     value_dim = model.v_head_dim if model.v_head_dim > 0.0 else model.head_dim
-    element_b = plan.linear_bytes
-    out = linear(tokens, model.hidden, heads * value_dim, element_b, at)
+    size_b = plan.linear_bytes
+    out = linear(tokens, model.hidden, heads * value_dim, size_b, at)
     if model.kv_rank <= 0.0:
         kv = max(model.kv_heads * share, 1.0)
-        return add(out, linear(tokens, (heads + 2.0 * kv) * model.head_dim, model.hidden, element_b, at))
-    down = linear(tokens, model.q_rank + model.kv_rank + model.rope_dim, model.hidden, element_b, at)
-    key_value = linear(tokens, heads * (model.head_dim + value_dim), model.kv_rank, element_b, at)
+        return add(out, linear(tokens, (heads + 2.0 * kv) * model.head_dim, model.hidden, size_b, at))
+    down = linear(tokens, model.q_rank + model.kv_rank + model.rope_dim, model.hidden, size_b, at)
+    key_value = linear(tokens, heads * (model.head_dim + value_dim), model.kv_rank, size_b, at)
     query_depth = model.q_rank if model.q_rank > 0.0 else model.hidden
-    query = linear(tokens, heads * (model.head_dim + model.rope_dim), query_depth, element_b, at)
+    query = linear(tokens, heads * (model.head_dim + model.rope_dim), query_depth, size_b, at)
     return add(add(out, down), add(key_value, query))
 
 
 @inlined
-def mlp(model: Model, plan: Plan, tokens: float, width: float, at: Rates) -> Times:
-    """Two or three products of a feed-forward block of that width on one rank, and its activation."""
+def mlp(model: Model, plan: Plan, tokens: float, width: float, at: Rates, copies: float = 1.0) -> Times:
+    """Two or three products of a feed-forward block of that width on one rank, or of `copies` experts that share the
+    tokens, and the activation."""
     matrices = 1.0 + model.gated
-    up = linear(tokens, matrices * width, model.hidden, plan.linear_bytes, at)
-    down = linear(tokens, model.hidden, width, plan.linear_bytes, at)
-    passed = 2.0 * tokens * width * at.elementwise
+    up = linear(tokens, matrices * width, model.hidden, plan.linear_bytes, at, copies)
+    down = linear(tokens, model.hidden, width, plan.linear_bytes, at, copies)
+    passed = element_b(plan) * tokens * width * at.elementwise
     return add(add(up, down), moved(passed * (1.0 + matrices), passed * (1.0 + 2.0 * matrices), at))
 
 
@@ -154,7 +193,8 @@ def elementwise(model: Model, plan: Plan, tokens: float, at: Rates) -> Times:
     """Norms, residuals, dropout, positions and casts to 8 bits of one layer."""
     share = 1.0 / plan.tp
     whole = tokens * (share if plan.sequence_parallel > 0.0 else 1.0)
-    passed = 16.0 * model.hidden * whole + 6.0 * (model.heads + model.kv_heads) * model.head_dim * tokens * share
+    passed = 8.0 * model.hidden * whole + 3.0 * (model.heads + model.kv_heads) * model.head_dim * tokens * share
+    passed *= element_b(plan)
     cast = 3.0 * model.hidden * tokens if plan.linear_bytes < 2.0 else 0.0
     return moved(passed * at.elementwise + cast, 1.5 * passed * at.elementwise + cast, at)
 
@@ -163,19 +203,21 @@ def elementwise(model: Model, plan: Plan, tokens: float, at: Rates) -> Times:
 def experts(model: Model, plan: Plan, tokens: float, at: Rates) -> Times:
     """Router, routed and shared experts of one layer; every rank computes top_k products a token.
 
-    Experts are shared out over ep ranks, and tp cuts each of them as it cuts an MLP, as memory counts them. Each
-    expert fills its last tile of rows half on average. With a capacity factor, experts compute so many places as it
-    gives them, filled or not (Lepikhin 2020, arXiv 2006.16668; Fedus 2021, arXiv 2101.03961).
+    Where tp cuts experts, all of its ranks work on all of its tokens; whole ones get the tokens of one rank, a part
+    (groups.py). Each expert fills its last tile of rows half on average. With a
+    capacity factor, experts compute so many places as it gives them, filled or not (Lepikhin 2020, arXiv 2006.16668;
+    Fedus 2021, arXiv 2101.03961).
     """
-    routed = tokens * model.top_k * model.capacity
-    local, width = max(model.experts * (1.0 / plan.ep), 1.0), model.expert_hidden * (1.0 / plan.tp)
-    work = mlp(model, plan, routed + 0.5 * TILE_ROWS * local, width, at)
-    work = mix(Times(0.0, 0.0, 0.0, 0.0), work, at.experts)
-    router = linear(tokens, model.experts, model.hidden, 2.0, at)
-    sorting = 8.0 * routed * model.hidden * at.elementwise
+    share, among = 1.0 / plan.tp, expert_tensor(plan)
+    routed = tokens * model.top_k * model.capacity * among * share
+    local, width = max(model.experts * (1.0 / plan.ep), 1.0), model.expert_hidden * (1.0 / among)
+    work = scaled(mlp(model, plan, routed + 0.5 * TILE_ROWS * local, width, at, local), at.experts)
+    cut = share if plan.ep > 1.0 or plan.sequence_parallel > 0.0 else 1.0
+    router = linear(tokens * cut, model.experts, model.hidden, element_b(plan), at)
+    sorting = 4.0 * element_b(plan) * routed * model.hidden * at.elementwise
     work = add(add(work, router), moved(sorting, sorting, at))
     if model.shared_hidden > 0.0:
-        work = add(work, mlp(model, plan, tokens, model.shared_hidden * (1.0 / plan.tp), at))
+        work = add(work, mlp(model, plan, tokens, model.shared_hidden * share, at))
     return work
 
 
@@ -184,6 +226,14 @@ def head(model: Model, plan: Plan, at: Rates) -> Times:
     """Language-model head and loss of one micro-batch on a rank of the last stage."""
     tokens = plan.micro_batch * plan.seq_len * (1.0 / plan.cp)
     columns = model.vocab * (1.0 / plan.tp)
-    logits = linear(tokens, columns, model.hidden, 2.0, at)
+    logits = linear(tokens, columns, model.hidden, element_b(plan), at)
     logits = add(logits, accumulated(model.hidden * columns, plan, at))
     return add(logits, moved(8.0 * tokens * columns, 8.0 * tokens * columns, at))
+
+
+@inlined
+def embedding(model: Model, plan: Plan, at: Rates) -> Times:
+    """Look-up of one micro-batch on a rank of the first stage: rows are read and written, and backward their gradients
+    added to those of the table."""
+    elements = plan.micro_batch * plan.seq_len * (1.0 / plan.cp) * model.hidden
+    return moved(2.0 * element_b(plan) * elements, (element_b(plan) + 2.0 * plan.gradient_bytes) * elements, at)

@@ -15,7 +15,8 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from dcsim.kernels.arrays import together
-from dcsim.kernels.facts import DUALPIPE, FULL, GPIPE, HSDP, NONE, ZB_H1, ZB_H2, ZERO1, ZERO2, ZERO3, Model, Plan
+from dcsim.kernels.facts import DUALPIPE, FULL, GPIPE, NONE, ZB_H1, ZB_H2, ZERO1, ZERO2, ZERO3, Model, Plan
+from dcsim.kernels.groups import Group, dense_group, element_b, expert_share, expert_tensor, routed_group, states_b
 from dcsim.kernels.inlined import inlined
 from dcsim.kernels.pipeline import stage_layers
 
@@ -97,6 +98,14 @@ def attention_parameters(model: Model) -> float:
 
 
 @inlined
+def key_value_width(model: Model, plan: Plan) -> float:
+    """Elements a token of the keys and values of one rank, expanded where attention is latent."""
+    value = model.v_head_dim if model.v_head_dim > 0.0 else model.head_dim
+    heads = model.heads if model.kv_rank > 0.0 else model.kv_heads
+    return max(heads * (1.0 / plan.tp), 1.0) * (model.head_dim + model.rope_dim + value)
+
+
+@inlined
 def _attention_elements(model: Model, share: float) -> float:
     """Elements a token that attention keeps on one rank: query, key, value, latents, and the input of its output."""
     value = model.v_head_dim if model.v_head_dim > 0.0 else model.head_dim
@@ -107,12 +116,11 @@ def _attention_elements(model: Model, share: float) -> float:
 
 
 @inlined
-def _scores_b(model: Model, plan: Plan, share: float, element_b: float) -> float:
+def _scores_b(model: Model, plan: Plan, share: float, size_b: float) -> float:
     """Bytes a token of the attention core: soft-max and dropout (Korthikanti's 5 a s), or the statistics of flash."""
     if plan.flash > 0.0:
         return 4.0 * model.heads * share
-    keys = min(plan.seq_len, model.window) if model.window > 0.0 else plan.seq_len
-    return model.heads * share * keys * (element_b + plan.dropout * (element_b + 1.0))
+    return model.heads * share * plan.seq_len * (size_b + plan.dropout * (size_b + 1.0))
 
 
 @inlined
@@ -122,7 +130,7 @@ def _widths(model: Model, plan: Plan) -> Widths:
     return Widths(
         share,
         model.hidden * (share if plan.sequence_parallel > 0.0 else 1.0),
-        max(2.0, plan.linear_bytes),
+        element_b(plan),
         plan.micro_batch * plan.seq_len * (1.0 / plan.cp),
         max(plan.global_batch / (plan.micro_batch * plan.dp), 1.0),
         model.vocab * model.hidden * share,
@@ -138,7 +146,7 @@ def _layer(model: Model, plan: Plan, widths: Widths, routed: bool) -> Layer:
     Tensors outside the tensor-parallel blocks (inputs and outputs of norms, masks) are whole on each rank, or divided
     with sequence parallelism. A gated MLP keeps gate, up and their product, another its product and nonlinearity.
     """
-    share, whole, element_b = widths.share, widths.whole, widths.element_b
+    share, whole, size_b = widths.share, widths.whole, widths.element_b
     matrices = 2.0 + model.gated
     blocks = 1.0 + (model.cross_layers / model.layers if model.cross_layers > 0.0 else 0.0)
     parameters = blocks * attention_parameters(model) * share + 2.0 * model.hidden
@@ -148,18 +156,20 @@ def _layer(model: Model, plan: Plan, widths: Widths, routed: bool) -> Layer:
         places = model.top_k * model.capacity
         width = places * model.expert_hidden + model.shared_hidden
         parameters += matrices * model.hidden * model.shared_hidden * share + model.hidden * model.experts
-        experts = matrices * model.hidden * model.expert_hidden * model.experts * share / plan.ep
-        elements += 2.0 * places * whole
-        router_b = ROUTER_BYTES * model.experts
+        experts = matrices * model.hidden * model.expert_hidden * model.experts * expert_share(plan)
+        # Dispatched copies: of its part of the tokens, or of all tokens where tp cuts the experts.
+        elements += 2.0 * places * model.hidden * expert_tensor(plan) * share
+        cut = share if plan.ep > 1.0 or plan.sequence_parallel > 0.0 else 1.0
+        router_b = ROUTER_BYTES * model.experts * cut
     else:
         parameters += matrices * model.hidden * width * share
-    kept_b = element_b * (elements + matrices * width * share) + router_b + plan.dropout * (1.0 + blocks) * whole
+    kept_b = size_b * (elements + matrices * width * share) + router_b + plan.dropout * (1.0 + blocks) * whole
     kept_b *= plan.kept_factor
-    scores_b = blocks * _scores_b(model, plan, share, element_b)
-    work_b = element_b * (2.0 * whole + (matrices - 1.0) * width * share)
+    scores_b = blocks * _scores_b(model, plan, share, size_b)
+    work_b = size_b * (2.0 * whole + (matrices - 1.0) * width * share)
     whole_b = kept_b + scores_b
     if plan.recompute == FULL:
-        kept_b = element_b * whole
+        kept_b = size_b * whole
     elif plan.recompute == NONE:
         kept_b = whole_b
     return Layer(parameters, experts, kept_b, work_b + (whole_b - kept_b))
@@ -172,8 +182,10 @@ def in_flight(plan: Plan, stage: float, batches: float) -> float:
     `batches` is how many a step has. Sources: GPipe and 1F1B Narayanan 2021, arXiv 2104.04473; interleaved: the warm-up
     of Megatron-LM, 2 (p - 1 - stage) + (v - 1) p + 1 chunks of 1/v, on the first stage p (1 + (p - 1)/(p v)) as in
     Korthikanti 2022; zero bubble Qi 2023, arXiv 2401.10241: p and 2 p - 1 on every stage; DualPipe arXiv 2412.19437,
-    table 2: p + 1.
+    table 2: p + 1. One stage keeps one, whatever its schedule.
     """
+    if plan.pp <= 1.0:
+        return min(1.0, batches)
     most = plan.pp - stage
     if plan.schedule == GPIPE:
         most = batches
@@ -183,19 +195,19 @@ def in_flight(plan: Plan, stage: float, batches: float) -> float:
         most = 2.0 * plan.pp - 1.0
     elif plan.schedule == DUALPIPE:
         most = plan.pp + 1.0
-    elif plan.vpp > 1.0 and plan.pp > 1.0:
+    elif plan.vpp > 1.0:
         most = (2.0 * (plan.pp - 1.0 - stage) + (plan.vpp - 1.0) * plan.pp + 1.0) * (1.0 / plan.vpp)
     return min(most, batches)
 
 
 @inlined
-def _states(model: Model, plan: Plan, ranks: float) -> States:
-    """Bytes of states a parameter held, where `ranks` ranks divide them (ZeRO, arXiv 1910.02054, figure 1)."""
-    share = 1.0 / (min(ranks, plan.shard_ranks) if plan.sharding == HSDP else ranks)
+def _states(model: Model, plan: Plan, group: Group) -> States:
+    """Bytes of states a parameter held, as its group divides them (ZeRO, arXiv 1910.02054, figure 1)."""
+    share = 1.0 / group.shards
     return States(
-        max(2.0, plan.linear_bytes) * (share if plan.sharding >= ZERO3 else 1.0),
+        element_b(plan) * (share if plan.sharding >= ZERO3 else 1.0),
         plan.gradient_bytes * model.trainable * (share if plan.sharding >= ZERO2 else 1.0),
-        plan.optimizer_bytes * model.trainable * (share if plan.sharding >= ZERO1 else 1.0),
+        states_b(plan) * model.trainable * (share if plan.sharding >= ZERO1 else 1.0),
     )
 
 
@@ -208,7 +220,7 @@ def _buffers_b(model: Model, plan: Plan, widths: Widths, layer: Layer) -> float:
     if plan.pp > 1.0:
         messages += 2.0 * widths.whole
     if plan.cp > 1.0:
-        messages += 4.0 * max(model.kv_heads * widths.share, 1.0) * model.head_dim
+        messages += 2.0 * key_value_width(model, plan)
     buffers_b = widths.tokens * (layer.work_b + widths.element_b * messages)
     if plan.sharding < ZERO3:
         return buffers_b
@@ -220,20 +232,20 @@ def _buffers_b(model: Model, plan: Plan, widths: Widths, layer: Layer) -> float:
 def _rank(model: Model, plan: Plan, widths: Widths) -> Rank:
     """All that does not depend on the stage.
 
-    Tensor parallelism cuts every expert as it cuts an MLP (Megatron's default); dp x cp / ep ranks hold the same
-    ones and divide their states.
+    Ranks that hold the same parameters divide their states; for routed experts they are others (groups.py).
     """
     dense = _layer(model, plan, widths, False)
-    states = _states(model, plan, plan.dp * plan.cp)
+    states = _states(model, plan, dense_group(plan))
     routed, expert_states = dense, states
     first = model.layers
     if model.experts > 0.0:
         routed = _layer(model, plan, widths, True)
-        expert_states = _states(model, plan, max(plan.dp * plan.cp / plan.ep, 1.0))
+        expert_states = _states(model, plan, routed_group(plan))
         first = min(model.dense_layers, model.layers)
     extra = 0.0
     if model.parameters > 0.0:
-        counted = first * dense.parameters + (model.layers - first) * (routed.parameters + routed.experts * plan.ep)
+        experts = routed.experts * widths.share / expert_share(plan)
+        counted = first * dense.parameters + (model.layers - first) * (routed.parameters + experts)
         counted += (2.0 - model.tied) * widths.table
         extra = max(model.parameters * widths.share - counted, 0.0) / plan.pp
     return Rank(dense, routed, states, expert_states, extra, _buffers_b(model, plan, widths, routed))
@@ -264,7 +276,7 @@ def _stage(model: Model, plan: Plan, widths: Widths, rank: Rank, stage: float) -
         logits_b = (
             widths.element_b + SOFTMAX_BYTES
         ) * model.vocab * widths.share + 2.0 * widths.element_b * widths.whole
-        logits_b *= widths.tokens * (batches if plan.schedule == GPIPE else 1.0)
+        logits_b *= widths.tokens * (batches if plan.schedule == GPIPE else 1.0)  # all forward before any backward
     return Memory(
         held * rank.states.weight_b + experts * rank.expert_states.weight_b,
         held * rank.states.gradient_b + experts * rank.expert_states.gradient_b,
@@ -278,8 +290,8 @@ def _stage(model: Model, plan: Plan, widths: Widths, rank: Rank, stage: float) -
 @inlined
 def total_b(memory: Memory) -> float:
     """Sum of the parts of a `Memory`, B."""
-    states_b = memory.weights_b + memory.gradients_b + memory.optimizer_b
-    return states_b + memory.activations_b + memory.logits_b + memory.buffers_b
+    held_b = memory.weights_b + memory.gradients_b + memory.optimizer_b
+    return held_b + memory.activations_b + memory.logits_b + memory.buffers_b
 
 
 @inlined

@@ -4,30 +4,36 @@ from __future__ import annotations
 
 import math
 
-from dcsim.kernels.facts import DUALPIPE, GPIPE, ZB_H1, ZB_H2
+from dcsim.kernels.facts import DUALPIPE, GPIPE, ONE_F_ONE_B, ZB_H1, ZB_H2
 from dcsim.kernels.inlined import inlined
 
 
 @inlined
-def bubble_s(schedule: float, stages: float, chunks: float, forward_s: float, input_s: float, weight_s: float) -> float:
-    """Idle time of a stage in a step, s; the times are those of one micro-batch on one stage.
+def bubble_s(
+    schedule: float, stages: float, chunks: float, batches: float, forward_s: float, input_s: float, weight_s: float
+) -> float:
+    """Idle time of a stage in a step of `batches` micro-batches, s; the times are those of one on one stage.
 
     `input_s` and `weight_s` are the two halves of backward (gradients of activations and of weights). GPipe and
     1F1B: (p - 1)(F + B + W); interleaved: that over the chunks (Narayanan 2021, arXiv 2104.04473); ZB-H1 and ZB-H2:
     (p - 1)(F + B - W) and (p - 1)(F + B - 2 W) (Qi 2023, arXiv 2401.10241); DualPipe: (p/2 - 1)(F&B + B - 3 W) with
-    F&B = F + B + W and B there the
-    whole backward (DeepSeek-AI 2024, arXiv 2412.19437). Never below zero.
+    F&B = F + B + W and B there the whole backward (DeepSeek-AI 2024, arXiv 2412.19437). These three take enough
+    micro-batches (p, 2 p - 1, 2 p). With fewer, a step takes at least what the last stage does, p - 1 stages of forward
+    before and of input gradients behind it, and one weight gradient: (m + p - 1)(F + B) + W, half of the m from each
+    end in DualPipe. Never below zero.
     """
     if stages <= 1.0:
         return 0.0
     whole_s = forward_s + input_s + weight_s
-    if schedule == ZB_H1:
-        return (stages - 1.0) * max(whole_s - 2.0 * weight_s, 0.0)
-    if schedule == ZB_H2:
-        return (stages - 1.0) * max(whole_s - 3.0 * weight_s, 0.0)
+    if schedule in (GPIPE, ONE_F_ONE_B):
+        return (stages - 1.0) * whole_s * (1.0 / chunks)
+    there = 0.5 * batches if schedule == DUALPIPE else batches
+    least_s = (there + stages - 1.0) * (forward_s + input_s) + weight_s - batches * whole_s
     if schedule == DUALPIPE:
-        return max(0.5 * stages - 1.0, 0.0) * max(whole_s + input_s - 2.0 * weight_s, 0.0)
-    return (stages - 1.0) * whole_s * (1.0 / chunks)
+        idle_s = max(0.5 * stages - 1.0, 0.0) * (whole_s + input_s - 2.0 * weight_s)
+    else:
+        idle_s = (stages - 1.0) * (whole_s - (2.0 if schedule == ZB_H1 else 3.0) * weight_s)
+    return max(idle_s, least_s, 0.0)
 
 
 @inlined

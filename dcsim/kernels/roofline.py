@@ -75,10 +75,16 @@ def product(
     `element_b`: bytes an element of the operands (results have two). `linear`: at the rate of linear layers, else
     at that of 16 bits.
     """
+    return bounded(rows * columns, depth, element_b * depth * (rows + columns), linear, at)
+
+
+@inlined
+def bounded(output: float, depth: float, read_b: float, linear: bool, at: Rates) -> tuple[float, float]:
+    """Time of products with so many elements of output in all, each a sum of `depth` products, that read `read_b`
+    bytes, and the part of it that is bound by memory, s."""
     flop_s, fill = (at.linear_s, at.linear_fill) if linear else (at.half_s, at.half_fill)
-    output = rows * columns
     compute_s = 2.0 * (depth + fill) * (output + at.idle) * flop_s
-    memory_s = (2.0 * output + element_b * depth * (rows + columns)) * at.memory_s
+    memory_s = (2.0 * output + read_b) * at.memory_s
     return (memory_s, memory_s) if memory_s > compute_s else (compute_s, 0.0)
 
 

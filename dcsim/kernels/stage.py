@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from dcsim.kernels.facts import FULL, SELECTIVE, Device, Model, Plan
+from dcsim.kernels.facts import DUALPIPE, FULL, SELECTIVE, Device, Model, Plan
+from dcsim.kernels.groups import element_b, expert_tensor
 from dcsim.kernels.inlined import inlined
 from dcsim.kernels.layer import (
     BACKWARD_KERNELS,
@@ -24,6 +25,7 @@ from dcsim.kernels.layer import (
     projections,
     sparse_share,
 )
+from dcsim.kernels.memory import key_value_width
 from dcsim.kernels.roofline import Rates
 from dcsim.kernels.traffic import all_reduce_s, dispatch_s, exposed_s, gather_s, road
 
@@ -35,7 +37,10 @@ class Layer(NamedTuple):
     input_s: float  # backward: gradients of activations, and recomputing
     weight_s: float
     memory_s: float  # part of the three that device memory bounds
-    launch_s: float  # waiting for kernel launches
+    wait_forward_s: float  # waiting for kernel launches
+    wait_backward_s: float
+    cover_forward_s: float  # behind which data-parallel traffic may hide
+    cover_backward_s: float
     tp_s: float
     cp_s: float
     ep_s: float
@@ -44,7 +49,13 @@ class Layer(NamedTuple):
 @inlined
 def busy_s(layer: Layer) -> float:
     """Computing and waiting for launches, s."""
-    return layer.forward_s + layer.input_s + layer.weight_s + layer.launch_s
+    return layer.forward_s + layer.input_s + layer.weight_s + launches_s(layer)
+
+
+@inlined
+def launches_s(layer: Layer) -> float:
+    """Waiting for launches, both ways, s."""
+    return layer.wait_forward_s + layer.wait_backward_s
 
 
 @inlined
@@ -67,31 +78,62 @@ def one_layer(model: Model, plan: Plan, device: Device, at: Rates) -> Layer:
     sparse = sparse_share(model)
     core = attention_core(model, plan, at)
     work = _work(model, plan, tokens, sparse, core, at)
-    again = 1.0 if plan.recompute == FULL else 0.0
-    again_s = again * work.forward_s + (core.forward_s if plan.recompute == SELECTIVE else 0.0)
+    full = 1.0 if plan.recompute == FULL else 0.0
+    selective = 1.0 if plan.recompute == SELECTIVE else 0.0
+    again_s = full * work.forward_s + selective * core.forward_s
     weight_s = work.weight_s * model.trainable
-    tensor_s, routed_s = _tensor_s(model, plan, device, tokens), sparse * _expert_s(model, plan, device, tokens)
-    pass_s = tensor_s + routed_s
+    backward_s = work.input_s + again_s + weight_s
+    bound_s = (1.0 + full) * work.forward_memory_s + selective * core.forward_memory_s
+    bound_s += work.input_memory_s + model.trainable * work.weight_memory_s
+    tensor_s = _tensor_s(model, plan, device, tokens, sparse)
+    ring_s = _context_s(model, plan, device, tokens)
+    open_s = exposed_s(ring_s, device.overlap * core.forward_s)
+    open_back_s = exposed_s(2.0 * ring_s, device.overlap * core.input_s)
+    routed_s = sparse * _expert_s(model, plan, device, tokens)
+    routed_back_s = (1.0 + full) * routed_s
+    if plan.schedule == DUALPIPE:  # behind the micro-batch that passes the other way (arXiv 2412.19437, section 3.2.1)
+        routed_s = exposed_s(routed_s, device.overlap * work.forward_s)
+        routed_back_s = exposed_s(routed_back_s, device.overlap * backward_s)
     forward, backward = launches_of(model, plan, sparse)
-    launch_s = waited_s(forward * device.launch_s, work.forward_s + pass_s)
-    backward_s = work.input_s + again_s + weight_s + (1.0 + again) * pass_s
-    launch_s += waited_s((backward + again * forward) * device.launch_s, backward_s)
+    wait_s = waited_s(forward * device.launch_s, work.forward_s + tensor_s + routed_s + open_s)
+    device_back_s = backward_s + (1.0 + full) * tensor_s + routed_back_s + open_back_s + full * open_s
+    wait_back_s = waited_s((backward + full * forward) * device.launch_s, device_back_s)
+    cover_s = _cover_s(plan, device, work.forward_s + wait_s, ring_s, open_s)
+    again_ring_s, again_open_s = (2.0 + full) * ring_s, open_back_s + full * open_s
     return Layer(
         work.forward_s,
         work.input_s + again_s,
         weight_s,
-        work.memory_s,
-        launch_s,
-        (2.0 + again) * tensor_s,
-        _context_s(model, plan, device, tokens, core),
-        (2.0 + again) * routed_s,
+        bound_s,
+        wait_s,
+        wait_back_s,
+        cover_s,
+        _cover_s(plan, device, backward_s + wait_back_s, again_ring_s, again_open_s),
+        (2.0 + full) * tensor_s,
+        open_s + again_open_s,
+        routed_s + routed_back_s,
     )
+
+
+@inlined
+def _cover_s(plan: Plan, device: Device, busy_s: float, ring_s: float, open_s: float) -> float:
+    """What data-parallel traffic may hide behind, s: computing, and waiting for the host and for other links.
+
+    The ring of context ranks, `open_s` of which is exposed, keeps links busy. Where it goes over other links than data
+    ranks do, these may send while it is waited for; over the same, not while it hides. So a device that computes
+    faster, and waits more, is never slower in the whole.
+    """
+    share = device.overlap * plan.overlap_dp
+    apart = plan.tp * plan.cp
+    if apart <= device.domain < apart * plan.dp:
+        return share * (busy_s + open_s)
+    return max(share * busy_s - (ring_s - open_s), 0.0)
 
 
 @inlined
 def _work(model: Model, plan: Plan, tokens: float, sparse: float, core: Times, at: Rates) -> Times:
     """Computing of one micro-batch; layers that also attend to an encoder have a second attention and its norm."""
-    nothing = Times(0.0, 0.0, 0.0, 0.0)
+    nothing = Times(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     block = mlp(model, plan, tokens, model.ffn_hidden * (1.0 / plan.tp), at) if sparse < 1.0 else nothing
     if sparse > 0.0:
         block = mix(block, experts(model, plan, tokens, at), sparse)
@@ -120,24 +162,35 @@ def launches_of(model: Model, plan: Plan, sparse: float) -> tuple[float, float]:
 
 
 @inlined
-def _tensor_s(model: Model, plan: Plan, device: Device, tokens: float) -> float:
+def _tensor_s(model: Model, plan: Plan, device: Device, tokens: float, sparse: float) -> float:
     """All-reduces of one pass, one a block, or as many all-gathers and reduce-scatters with sequence parallelism."""
     if plan.tp <= 1.0:
         return 0.0
-    one_s = all_reduce_s(2.0 * tokens * model.hidden, road(device, 1.0, plan.tp, device.nic_share_tp))
-    return (2.0 + model.cross_layers / model.layers) * one_s
+    one_s = all_reduce_s(element_b(plan) * tokens * model.hidden, road(device, 1.0, plan.tp, device.nic_share_tp))
+    return tensor_sums(model, plan, sparse) * one_s
 
 
 @inlined
-def _context_s(model: Model, plan: Plan, device: Device, tokens: float, core: Times) -> float:
-    """Keys and values pass round a ring, once forward and twice backward, behind the attention core."""
+def tensor_sums(model: Model, plan: Plan, sparse: float) -> float:
+    """Sums of the residual stream over tensor-parallel ranks in one pass of the average layer.
+
+    Experts that are spread get their tokens from dispatch; a block with shared ones gathers for these. Where tp cuts
+    spread experts, its ranks gather each other's dispatched tokens, top_k copies, and scatter what comes of them.
+    """
+    sums = 2.0 + model.cross_layers / model.layers
+    if plan.ep <= 1.0 or sparse <= 0.0:
+        return sums
+    copies = model.top_k * model.capacity if expert_tensor(plan) > 1.0 else 0.0
+    return sums + sparse * (copies - (1.0 if model.shared_hidden <= 0.0 else 0.0))
+
+
+@inlined
+def _context_s(model: Model, plan: Plan, device: Device, tokens: float) -> float:
+    """Keys and values pass round a ring once, as forward; backward it takes twice as long."""
     if plan.cp <= 1.0:
         return 0.0
-    pair_b = 4.0 * tokens * plan.cp * max(model.kv_heads * (1.0 / plan.tp), 1.0) * model.head_dim
-    ring_s = gather_s(pair_b, road(device, plan.tp, plan.cp, device.nic_share_cp))
-    forward_s = exposed_s(ring_s, device.overlap * core.forward_s)
-    passes = 2.0 if plan.recompute == FULL else 1.0
-    return passes * forward_s + exposed_s(2.0 * ring_s, device.overlap * core.input_s)
+    pair_b = element_b(plan) * tokens * plan.cp * key_value_width(model, plan)
+    return gather_s(pair_b, road(device, plan.tp, plan.cp, device.nic_share_cp))
 
 
 @inlined
@@ -145,5 +198,5 @@ def _expert_s(model: Model, plan: Plan, device: Device, tokens: float) -> float:
     """Dispatch and combine of one pass."""
     if plan.ep <= 1.0:
         return 0.0
-    sent_b = 2.0 * tokens * model.capacity * model.hidden * (1.0 / plan.tp)
-    return 2.0 * dispatch_s(sent_b, model.top_k, device, plan.ep)
+    sent_b = element_b(plan) * tokens * model.capacity * model.hidden * (1.0 / plan.tp)
+    return 2.0 * dispatch_s(sent_b, model.top_k, device, plan.ep, expert_tensor(plan))

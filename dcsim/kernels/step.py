@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from dcsim.kernels.arrays import together
 from dcsim.kernels.facts import Device, Model, Plan, Step
+from dcsim.kernels.groups import element_b
 from dcsim.kernels.inlined import inlined
-from dcsim.kernels.layer import head, sparse_share
+from dcsim.kernels.layer import add, embedding, head, memory_bound_s, scaled, sparse_share, whole_s
 from dcsim.kernels.memory import attention_parameters, worst_stage_bytes
 from dcsim.kernels.pipeline import bubble_s, exposed_sends_s, stage_layers
 from dcsim.kernels.roofline import rates
-from dcsim.kernels.stage import busy_s, one_layer, traffic_s
+from dcsim.kernels.stage import busy_s, launches_s, one_layer, traffic_s
 from dcsim.kernels.synchronise import data_parallel
 from dcsim.kernels.traffic import gather_s, road, send_s
 
@@ -58,26 +59,31 @@ def one_step(model: Model, plan: Plan, device: Device) -> Step:
     """One step: micro-batches on the slowest stage, the bubble, and what comes once a step."""
     at = rates(device, plan.linear_bytes)
     layer = one_layer(model, plan, device, at)
-    last = head(model, plan, at)
+    last, first = head(model, plan, at), embedding(model, plan, at)
     count = float(math.ceil(plan.global_batch / (plan.dp * plan.micro_batch)))
-    head_s = last.forward_s + last.input_s + last.weight_s
-    one_s = busy_s(layer) + traffic_s(layer)
+    one_s, head_s, table_s = busy_s(layer) + traffic_s(layer), whole_s(last), whole_s(first)
     fullest, layers = stage_layers(model.layers, plan.pp, plan.vpp)
-    heads = 1.0
-    if layers * one_s + head_s < fullest * one_s:  # a stage without the head is the slowest
-        layers, heads = fullest, 0.0
-    idle_s = _idle_s(model, plan, layer)
-    compute_s = count * (layers * busy_s(layer) + heads * head_s) + device.step_latency_s
-    slack_s = layers * one_s + heads * head_s - (model.layers * one_s + head_s) * (1.0 / plan.pp)
-    sends_s = _sends_s(model, plan, device, count, max(slack_s, 0.0))
-    backward_s = layers * (layer.input_s + layer.weight_s) + heads * (last.input_s + last.weight_s)
-    shared = data_parallel(model, plan, device, layers * layer.forward_s + heads * last.forward_s, backward_s)
+    ends = last
+    if plan.pp <= 1.0:
+        ends = add(first, last)
+    else:  # a stage without the head is the slowest: the first, or one without the embedding too if layers are uneven
+        opening = scaled(first, 1.0 if fullest == layers else 0.0)
+        if layers * one_s + head_s < fullest * one_s + whole_s(opening):
+            layers, ends = fullest, opening
+    idle_s = _idle_s(model, plan, layer, count)
+    compute_s = count * (layers * busy_s(layer) + whole_s(ends)) + device.step_latency_s
+    mean_s = (model.layers * one_s + head_s + table_s) * (1.0 / plan.pp)
+    sends_s = _sends_s(model, plan, device, count, max(layers * one_s + whole_s(ends) - mean_s, 0.0))
+    share = device.overlap * plan.overlap_dp
+    cover_s = layers * layer.cover_forward_s + share * ends.forward_s
+    cover_back_s = layers * layer.cover_backward_s + share * (ends.input_s + ends.weight_s)
+    shared = data_parallel(model, plan, device, cover_s, cover_back_s)
     tp_s, cp_s, ep_s = count * layers * layer.tp_s, count * layers * layer.cp_s, count * layers * layer.ep_s
     together_s = compute_s + tp_s + cp_s + ep_s + sends_s + shared.traffic_s + idle_s + shared.optimizer_s
     ranks = plan.tp * plan.pp * plan.dp * plan.cp
     step_s = together_s * (1.0 + device.straggling * math.log2(max(ranks / device.domain, 1.0)))
-    launch_s = count * layers * layer.launch_s + device.step_latency_s
-    memory_s = count * (layers * layer.memory_s + heads * last.memory_s)
+    launch_s = count * layers * launches_s(layer) + device.step_latency_s
+    memory_s = count * (layers * layer.memory_s + memory_bound_s(ends))
     core_s = max(compute_s - launch_s - memory_s, 0.0) * (1.0 + idle_s / max(together_s - idle_s, 1e-30))
     bound = _largest(
         (
@@ -105,7 +111,7 @@ def one_step(model: Model, plan: Plan, device: Device) -> Step:
         shared.optimizer_s,
         launch_s,
         memory_s,
-        core_s / step_s,
+        core_s / together_s,  # ranks wait for stragglers, whose computing scales as well
         bound,
         model_flop(model, plan),
         worst_stage_bytes(model, plan),
@@ -113,14 +119,15 @@ def one_step(model: Model, plan: Plan, device: Device) -> Step:
 
 
 @inlined
-def _idle_s(model: Model, plan: Plan, layer) -> float:  # type: ignore[no-untyped-def]
+def _idle_s(model: Model, plan: Plan, layer, count: float) -> float:  # type: ignore[no-untyped-def]
     """The bubble: traffic and launches stand still a third forward, two thirds backward."""
     mean = model.layers * (1.0 / plan.pp)
-    rest_s = (traffic_s(layer) + layer.launch_s) * (1.0 / 3.0)
+    rest_s = (traffic_s(layer) + launches_s(layer)) * (1.0 / 3.0)
     return bubble_s(
         plan.schedule,
         plan.pp,
         plan.vpp,
+        count,
         mean * (layer.forward_s + rest_s),
         mean * (layer.input_s + 2.0 * rest_s),
         mean * layer.weight_s,
@@ -137,7 +144,7 @@ def _sends_s(model: Model, plan: Plan, device: Device, count: float, slack_s: fl
     """
     if plan.pp <= 1.0:
         return 0.0
-    size_b = 2.0 * plan.micro_batch * plan.seq_len * (1.0 / plan.cp) * model.hidden
+    size_b = element_b(plan) * plan.micro_batch * plan.seq_len * (1.0 / plan.cp) * model.hidden
     stage = plan.tp * plan.cp * plan.dp
     one_s = send_s(size_b * (1.0 / plan.tp), device, stage)
     if stage < device.domain:

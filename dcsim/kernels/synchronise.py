@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from dcsim.kernels.facts import HSDP, UNSHARDED, ZERO3, Device, Model, Plan
+from dcsim.kernels.facts import UNSHARDED, ZERO3, Device, Model, Plan
+from dcsim.kernels.groups import Group, dense_group, element_b, routed_group, states_b
 from dcsim.kernels.inlined import inlined
-from dcsim.kernels.layer import GRADIENT_BYTES, Held, layer_parameters
+from dcsim.kernels.layer import Held, layer_parameters
 from dcsim.kernels.traffic import Road, all_reduce_s, exposed_s, gather_s, road
 
 
 class Cover(NamedTuple):
-    """Computing behind which traffic may hide, s: of one micro-batch on the stage, times the share that overlaps."""
+    """What traffic may hide behind, s: of one micro-batch on the stage."""
 
     forward_s: float
     backward_s: float
@@ -35,31 +36,32 @@ def held_parameters(model: Model, plan: Plan) -> Held:
 
 @inlined
 def data_parallel(model: Model, plan: Plan, device: Device, forward_s: float, backward_s: float) -> Shared:
-    """Data-parallel traffic that computing does not hide, and the optimiser, s a step.
+    """Data-parallel traffic that the rest of a step does not hide, and the optimiser, s a step.
 
-    forward_s, backward_s: computing of one micro-batch on the stage, behind which traffic may hide.
+    forward_s, backward_s: what it may hide behind, of one micro-batch on the stage. The optimiser reads and writes its
+    states; it reads gradients and writes weights, which in 4 bytes it reads as well, as they are the master copy.
     """
     held = held_parameters(model, plan)
-    ranks = plan.dp * plan.cp
-    share = device.overlap * plan.overlap_dp
-    cover = Cover(share * forward_s, share * backward_s)
-    whole = road(device, plan.tp, ranks, device.nic_share_dp)
+    cover = Cover(forward_s, backward_s)
     if plan.sharding >= ZERO3:
-        traffic_s, states = _gathered(model, plan, device, held, cover)
+        traffic_s = _gathered_s(model, plan, device, held, cover)
     else:
-        own = road(device, plan.tp * plan.ep, max(ranks * (1.0 / plan.ep), 1.0), device.nic_share_dp)
-        traffic_s = _reduced_s(model, plan, held, whole, own, cover)
-        states = held.dense + held.routed
-        if plan.sharding > UNSHARDED:
-            states = held.dense * (1.0 / ranks) + held.routed * (1.0 / own.ranks)
+        traffic_s = _reduced_s(model, plan, device, held, cover)
+    states = held.dense + held.routed
+    if plan.sharding > UNSHARDED:
+        states = held.dense / dense_group(plan).shards + held.routed / routed_group(plan).shards
+    weight_b = 8.0 if plan.linear_bytes > 2.0 else 2.0
     memory_s = 1.0 / (device.memory_b_per_s * device.memory_efficiency)
-    optimizer_s = (2.0 * plan.optimizer_bytes + GRADIENT_BYTES) * states * model.trainable * memory_s
-    return Shared(traffic_s, optimizer_s)
+    moved_b = 2.0 * states_b(plan) + plan.gradient_bytes + weight_b
+    return Shared(traffic_s, moved_b * states * model.trainable * memory_s)
 
 
 @inlined
-def _reduced_s(model: Model, plan: Plan, held: Held, whole: Road, own: Road, cover: Cover) -> float:
+def _reduced_s(model: Model, plan: Plan, device: Device, held: Held, cover: Cover) -> float:
     """Gradients summed once a step, whole or scattered; where states are sharded, the new weights are gathered."""
+    dense, routed = dense_group(plan), routed_group(plan)
+    whole = road(device, dense.apart, dense.ranks, device.nic_share_dp)
+    own = road(device, routed.apart, routed.ranks, device.nic_share_dp)
     share = model.trainable
     gradients_b, experts_b = plan.gradient_bytes * share * held.dense, plan.gradient_bytes * share * held.routed
     back_s = gather_s(gradients_b, whole) + gather_s(experts_b, own)
@@ -67,25 +69,44 @@ def _reduced_s(model: Model, plan: Plan, held: Held, whole: Road, own: Road, cov
         back_s = all_reduce_s(gradients_b, whole) + all_reduce_s(experts_b, own)
     if plan.sharding == UNSHARDED:
         return exposed_s(back_s, cover.backward_s)
-    forth_s = gather_s(2.0 * share * held.dense, whole) + gather_s(2.0 * share * held.routed, own)
+    weight_b = element_b(plan) * share
+    forth_s = gather_s(weight_b * held.dense, whole) + gather_s(weight_b * held.routed, own)
     return exposed_s(back_s, cover.backward_s) + exposed_s(forth_s, cover.forward_s)
 
 
+class Sharded(NamedTuple):
+    """What one kind of parameters sends where their weights are sharded, s."""
+
+    gather_s: float  # all layers of a stage, each micro-batch
+    scatter_s: float
+    sum_s: float  # of shards, once a step
+
+
 @inlined
-def _gathered(model: Model, plan: Plan, device: Device, held: Held, cover: Cover) -> tuple[float, float]:
+def _gathered_s(model: Model, plan: Plan, device: Device, held: Held, cover: Cover) -> float:
     """ZeRO-3, FSDP, HSDP: weights gathered forward and backward, gradients scattered, each micro-batch, by layer."""
-    ranks = plan.dp * plan.cp
-    shards = min(plan.shard_ranks, ranks) if plan.sharding == HSDP else ranks
-    inner: Road = road(device, plan.tp, shards, device.nic_share_dp)
-    parameters = held.dense + held.routed
-    later_s = (model.layers * (1.0 / plan.pp) - 1.0) * inner.latency_s  # latency of the layers after the first
-    gather = gather_s(2.0 * parameters, inner) + later_s
-    scatter = 0.0
-    if model.trainable >= 1.0:
-        scatter = gather_s(plan.gradient_bytes * parameters, inner) + later_s
+    layers = model.layers * (1.0 / plan.pp)
+    dense = _sharded(plan, device, dense_group(plan), held.dense, layers)
+    routed = _sharded(plan, device, routed_group(plan), held.routed, layers)
+    gathered_s, scattered_s = dense.gather_s + routed.gather_s, dense.scatter_s + routed.scatter_s
+    if model.trainable < 1.0:
+        scattered_s = 0.0
     count = plan.global_batch / (plan.dp * plan.micro_batch)
-    each_s = exposed_s(gather, cover.forward_s) + exposed_s(gather + scatter, cover.backward_s)
-    if shards < ranks:
-        outer = road(device, plan.tp * shards, ranks / shards, device.nic_share_dp)
-        each_s += exposed_s(all_reduce_s(plan.gradient_bytes * parameters / shards, outer), cover.backward_s) / count
-    return count * each_s, parameters / shards
+    each_s = exposed_s(gathered_s, cover.forward_s) + exposed_s(gathered_s + scattered_s, cover.backward_s)
+    return count * each_s + exposed_s(dense.sum_s + routed.sum_s, cover.backward_s)
+
+
+@inlined
+def _sharded(plan: Plan, device: Device, group: Group, parameters: float, layers: float) -> Sharded:
+    """The road of a group that shards; sums of shards go between its copies under HSDP."""
+    inner: Road = road(device, group.apart, group.shards, device.nic_share_dp)
+    later_s = (layers - 1.0) * inner.latency_s  # latency of the layers after the first
+    sum_s = 0.0
+    if group.shards < group.ranks:
+        outer = road(device, group.apart * group.shards, group.ranks / group.shards, device.nic_share_dp)
+        sum_s = all_reduce_s(plan.gradient_bytes * parameters / group.shards, outer)
+    return Sharded(
+        gather_s(element_b(plan) * parameters, inner) + later_s,
+        gather_s(plan.gradient_bytes * parameters, inner) + later_s,
+        sum_s,
+    )

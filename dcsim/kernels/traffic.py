@@ -56,15 +56,17 @@ def all_to_all_s(size_b: float, device: Device, inside: float, ranks: float) -> 
 
 
 @inlined
-def dispatch_s(token_b: float, copies: float, device: Device, ranks: float) -> float:
+def dispatch_s(token_b: float, copies: float, device: Device, ranks: float, inside: float = 1.0) -> float:
     """Tokens to `copies` experts each, on ranks picked evenly, and the same way back takes as long, s.
+
+    Neighbours are `inside` accelerators apart.
 
     A token crosses to another domain once, however many of its experts are there, and is spread by links there
     (node-limited dispatch: DeepSeek-AI 2024, arXiv 2412.19437, section 3.2.2). `token_b`: bytes of a rank's tokens.
     """
     if ranks <= 1.0:
         return 0.0
-    local = min(device.domain, ranks)
+    local = min(max(device.domain / inside, 1.0), ranks)
     domains = ranks / local
     reached = domains * (1.0 - (1.0 - 1.0 / domains) ** copies) if domains > 1.0 else 1.0
     away_b = token_b * reached * (domains - 1.0) / domains

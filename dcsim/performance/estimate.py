@@ -14,8 +14,9 @@ from dcsim.performance.ask import read
 from dcsim.performance.memory import shipped
 from dcsim.performance.network_request import NetworkRequest
 from dcsim.performance.network_run import NetworkRun
+from dcsim.performance.plan_rules import MOST_VALUES
 from dcsim.performance.planning import Assumption
-from dcsim.performance.plans import MOST_VALUES, option, written
+from dcsim.performance.plans import option, written
 from dcsim.performance.request import Options, Request, refuse
 from dcsim.performance.transformer_run import TransformerRun
 from dcsim.units import human_count, human_si, human_time

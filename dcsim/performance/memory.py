@@ -73,7 +73,7 @@ def as_kept(plan: Plan, framework: str) -> Plan:
         plan = plan._replace(recompute=FULL)
     if PLAIN.search(framework):
         plan = plan._replace(kept_factor=eager_factor())
-    elif sharded:
+    elif sharded and plan.linear_bytes <= 2.0:
         plan = plan._replace(optimizer_bytes=plan.optimizer_bytes - MASTER_B)
     if xla and plan.tp > 1.0:
         plan = plan._replace(sequence_parallel=1.0)

@@ -15,7 +15,7 @@ from dcsim.performance.waiting import Input
 from dcsim.scenario.model import Network
 from dcsim.scenario.spec import Accelerator
 
-OF_TRANSFORMERS = ("tokens", "target_loss", "law", "seq_len", "recompute", "sharding", "schedule")
+OF_TRANSFORMERS = ("tokens", "target_loss", "law", "seq_len", "recompute", "sharding", "schedule", "experts")
 DEGREES = ("tp", "pp", "vpp", "dp", "cp", "ep")
 TRAFFIC_B = {STATES_B["adam"]: network.ADAM_B, STATES_B["sgd"]: network.SGD_B}
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.kernels import facts
-from dcsim.performance.plans import RECOMPUTE, SHAPE, SHARDING, Mask, Setting, Table, kept_rules, legal_shapes
+from dcsim.performance.plan_rules import RECOMPUTE, SHAPE, SHARDING, Mask, Setting, Table
+from dcsim.performance.plans import kept_rules, legal_shapes
 
 Floats = NDArray[np.float64]
 

@@ -15,8 +15,11 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.kernels.facts import FULL, HSDP, UNSHARDED, ZERO3, Model, Plan
+from dcsim.kernels.facts import FULL, UNSHARDED, ZERO3, Model, Plan
+from dcsim.kernels.groups import Group, dense_group, element_b, expert_tensor, routed_group
 from dcsim.kernels.layer import sparse_share
+from dcsim.kernels.memory import key_value_width
+from dcsim.kernels.stage import tensor_sums
 from dcsim.kernels.synchronise import held_parameters
 from dcsim.performance.shares import CP, DP, EP, PP, TP
 
@@ -117,37 +120,37 @@ def _rings(model: Model, plan: Plan, rank: Ints) -> Iterator[tuple[int, Ints, fl
     tokens = plan.micro_batch * plan.seq_len / plan.cp
     layers = _micro_batches(plan) * model.layers / plan.pp
     again = 1.0 if plan.recompute == FULL else 0.0
-    blocks = 2.0 + model.cross_layers / model.layers
-    summed_b = 2.0 * _passed(2.0 * tokens * model.hidden, plan.tp)
+    blocks = tensor_sums(model, plan, sparse_share(model))
+    summed_b = 2.0 * _passed(element_b(plan) * tokens * model.hidden, plan.tp)
     yield TP, rank.reshape(-1, int(plan.tp)), layers * (2.0 + again) * blocks * summed_b
-    key_value_b = 4.0 * tokens * plan.cp * max(model.kv_heads / plan.tp, 1.0) * model.head_dim
-    yield CP, _strided(rank, 1, int(plan.cp)), layers * (3.0 + again) * _passed(key_value_b, plan.cp)
-    held, ranks = held_parameters(model, plan), int(plan.dp * plan.cp)
-    if plan.sharding >= ZERO3:
-        yield from _sharded(model, plan, rank, held.dense + held.routed)
-        return
-    for parameters, apart in ((held.dense, 1), (held.routed, int(plan.ep))):
+    key_value_b = element_b(plan) * tokens * plan.cp * key_value_width(model, plan)
+    yield CP, _strided(rank, plan.tp, plan.cp), layers * (3.0 + again) * _passed(key_value_b, plan.cp)
+    held = held_parameters(model, plan)
+    for parameters, group in ((held.dense, dense_group(plan)), (held.routed, routed_group(plan))):
+        if plan.sharding >= ZERO3:
+            yield from _sharded(model, plan, rank, parameters, group)
+            continue
         sent_b = plan.gradient_bytes * (2.0 if plan.sharding == UNSHARDED or plan.sum_whole > 0.0 else 1.0)
-        sent_b += 0.0 if plan.sharding == UNSHARDED else 2.0
-        size = ranks // apart
-        yield DP, _strided(rank, apart, size), _passed(sent_b * model.trainable * parameters, size)
+        sent_b += 0.0 if plan.sharding == UNSHARDED else element_b(plan)
+        passed_b = _passed(sent_b * model.trainable * parameters, group.ranks)
+        yield DP, _strided(rank, group.apart, group.ranks), passed_b
 
 
-def _sharded(model: Model, plan: Plan, rank: Ints, parameters: float) -> Iterator[tuple[int, Ints, float]]:
+def _sharded(
+    model: Model, plan: Plan, rank: Ints, parameters: float, group: Group
+) -> Iterator[tuple[int, Ints, float]]:
     """ZeRO-3, FSDP, HSDP: weights gathered twice and gradients scattered in each micro-batch; sums of shards."""
-    ranks = int(plan.dp * plan.cp)
-    shards = min(int(plan.shard_ranks), ranks) if plan.sharding == HSDP else ranks
     gradients_b = plan.gradient_bytes * parameters if model.trainable >= 1.0 else 0.0
-    each_b = _passed(4.0 * parameters + gradients_b, shards)
-    yield DP, _strided(rank, 1, shards), _micro_batches(plan) * each_b
-    copies = ranks // shards
-    yield DP, _strided(rank, shards, copies), _passed(2.0 * plan.gradient_bytes * parameters / shards, copies)
+    each_b = _passed(2.0 * element_b(plan) * parameters + gradients_b, group.shards)
+    yield DP, _strided(rank, group.apart, group.shards), _micro_batches(plan) * each_b
+    copies, sum_b = group.ranks / group.shards, 2.0 * plan.gradient_bytes * parameters / group.shards
+    yield DP, _strided(rank, group.apart * group.shards, copies), _passed(sum_b, copies)
 
 
-def _strided(rank: Ints, apart: int, size: int) -> Ints:
-    """Groups of `size` data- and context-parallel ranks, each `apart` from the next, shape (groups, size)."""
-    grid = rank.reshape(-1, size, apart * rank.shape[-1])
-    return grid.transpose(0, 2, 1).reshape(-1, size)
+def _strided(rank: Ints, apart: float, size: float) -> Ints:
+    """Groups of `size` ranks of a stage, each `apart` accelerators from the next, shape (groups, size)."""
+    grid = rank.reshape(-1, int(size), int(apart))
+    return grid.transpose(0, 2, 1).reshape(-1, int(size))
 
 
 def _around(kind: int, groups: Ints, hop_b: float) -> Piece:
@@ -159,14 +162,14 @@ def _around(kind: int, groups: Ints, hop_b: float) -> Piece:
 
 def _experts(model: Model, plan: Plan, rank: Ints) -> Iterator[Piece]:
     """Dispatch and combine: a token crosses to another domain once, however many of its experts are there (as
-    `kernels.traffic.dispatch_s`, which takes the ranks of a group to be neighbours too)."""
+    `kernels.traffic.dispatch_s`)."""
     if plan.ep <= 1.0:
         return
     sparse, again = sparse_share(model), 1.0 if plan.recompute == FULL else 0.0
     tokens = plan.micro_batch * plan.seq_len / plan.cp
-    token_b = 2.0 * tokens * model.capacity * model.hidden / plan.tp
+    token_b = element_b(plan) * tokens * model.capacity * model.hidden / plan.tp
     passes = 2.0 * (2.0 + again) * sparse * _micro_batches(plan) * model.layers / plan.pp
-    groups, times = np.unique(rank.reshape(-1, int(plan.ep)), axis=0, return_counts=True)
+    groups, times = np.unique(_strided(rank, expert_tensor(plan), plan.ep), axis=0, return_counts=True)
     for group, same in zip(groups, times.tolist(), strict=True):
         domains, members = np.unique(group, return_counts=True)
         reached = 1.0 - (1.0 - members / len(group)) ** model.top_k
@@ -192,7 +195,8 @@ def _stages(model: Model, plan: Plan, stage: Ints) -> Iterator[Piece]:
     """
     if plan.pp <= 1.0:
         return
-    sent_b = 2.0 * _micro_batches(plan) * plan.micro_batch * plan.seq_len * model.hidden / (plan.cp * plan.tp)
+    tokens = _micro_batches(plan) * plan.micro_batch * plan.seq_len / plan.cp
+    sent_b = element_b(plan) * tokens * model.hidden / plan.tp
     for here, there, chunks in ((stage[:-1], stage[1:], plan.vpp), (stage[-1:], stage[:1], plan.vpp - 1.0)):
         away = (here != there) & (chunks > 0.0)
         ends = here[away], there[away]

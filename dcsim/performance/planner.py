@@ -14,7 +14,8 @@ from dcsim.performance.answers import TRAFFIC, Proposal, Proposals
 from dcsim.performance.ask import read
 from dcsim.performance.network_request import NetworkRequest
 from dcsim.performance.network_run import NetworkRun
-from dcsim.performance.plans import DEGREES, RECOMPUTE, SHARDING, Setting, legal_shapes, option, problems, word_of
+from dcsim.performance.plan_rules import DEGREES, RECOMPUTE, SHARDING, Setting
+from dcsim.performance.plans import legal_shapes, option, problems, word_of
 from dcsim.performance.request import Options, Request, refuse
 from dcsim.performance.search import Found, Question, search
 from dcsim.performance.step_time import parts

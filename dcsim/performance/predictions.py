@@ -14,7 +14,8 @@ from dcsim.performance import rows
 from dcsim.performance.devices import DeviceRow, device_row
 from dcsim.performance.memory import available_b, needed_b
 from dcsim.performance.models import flop_per_token
-from dcsim.performance.plans import RECOMPUTE, word_of
+from dcsim.performance.plan_rules import RECOMPUTE
+from dcsim.performance.plans import word_of
 from dcsim.performance.row_cells import Row, Unusable
 from dcsim.performance.row_plans import impossible, unusual
 from dcsim.performance.search import STEP

@@ -13,18 +13,8 @@ from dcsim.kernels import facts
 from dcsim.performance import models, planning
 from dcsim.performance.devices import ELEMENT_B, DeviceRow, constants_of, device_row, scale_up_domain
 from dcsim.performance.memory import available_b
-from dcsim.performance.plans import (
-    DEGREES,
-    MOST_VALUES,
-    RECOMPUTE,
-    SCHEDULE,
-    SHAPE,
-    SHARDING,
-    Setting,
-    option,
-    problems,
-    written,
-)
+from dcsim.performance.plan_rules import DEGREES, EXPERTS, MOST_VALUES, RECOMPUTE, SCHEDULE, SHAPE, SHARDING, Setting
+from dcsim.performance.plans import option, problems, written
 from dcsim.performance.waiting import Input
 from dcsim.scenario import presets, source
 from dcsim.scenario.model import Network, Transformer
@@ -68,6 +58,8 @@ class Options(TypedDict, total=False):
     sharding: str | None
     schedule: str | None
     """Of a pipeline: `1f1b` (interleaved where vpp is above 1), `gpipe`, `zb-h1`, `zb-h2`, `dualpipe`."""
+    experts: str | None
+    """Spread by ep, `whole` (as they are unless said) or `cut` by tp besides."""
     law: str | None
     """Name of a scaling-law preset, or a TOML file of its coefficients."""
     optimizer: str | None
@@ -110,6 +102,7 @@ class Request:
     optimizer_bytes: float = 12.0
     """Bytes of optimiser states a parameter."""
     schedule: float = facts.ONE_F_ONE_B
+    cut_experts: float = 0.0
     """Of a pipeline, by its code."""
     samples: float | None = None
     input: Input = field(default_factory=Input)
@@ -130,14 +123,16 @@ class Request:
         row = models.model_row(self.model)
         server = self.accelerator.accelerators_per_server or 1
         domain = int(self.device.device.domain)
-        return Setting(row, self.global_batch, self.seq_len, accelerators, domain, server, most, least, self.schedule)
+        kinds = (self.schedule, self.cut_experts)
+        return Setting(row, self.global_batch, self.seq_len, accelerators, domain, server, most, least, *kinds)
 
     def like(self) -> facts.Plan:
         """A plan with the columns that are not searched."""
         assert self.global_batch is not None
         plan = facts.Plan(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, float(self.global_batch), float(self.seq_len))
         states_b, linear_b = self.optimizer_bytes, self.device.linear_bytes
-        return plan._replace(linear_bytes=linear_b, optimizer_bytes=states_b, schedule=self.schedule)
+        plan = plan._replace(linear_bytes=linear_b, optimizer_bytes=states_b)
+        return plan._replace(schedule=self.schedule, cut_experts=self.cut_experts)
 
 
 def refuse(found: Iterable[Problem]) -> None:
@@ -293,9 +288,10 @@ def asked(
     plain["input"] = input_of(reader, sample_b)
     schedule = reader.word("schedule", SCHEDULE)
     plain["schedule"] = facts.ONE_F_ONE_B if schedule is None else schedule
+    plain["cut_experts"] = reader.word("experts", EXPERTS) or 0.0
     if isinstance(net, Transformer):
         setting = Setting(models.model_row(net), plain["global_batch"] or 0, seq_len or 0, plain["count"])
-        setting = replace(setting, schedule=plain["schedule"])
+        setting = replace(setting, schedule=plain["schedule"], cut_experts=plain["cut_experts"])
         whole = {name: int(code) for name, code in chosen.items()}
         reader.problems += problems(fixed | whole, setting, where)
     if reader.problems or not isinstance(net, Transformer) or chip is None or precision is None or seq_len is None:

@@ -9,8 +9,9 @@ from pathlib import Path
 from dcsim.errors import Problem
 from dcsim.kernels import facts
 from dcsim.kernels.facts import Model, Plan
-from dcsim.performance.plans import RECOMPUTE, SHAPE, Setting, broken, completed, problems
-from dcsim.performance.plans import SHARDING as PLANNED
+from dcsim.performance.plan_rules import RECOMPUTE, SHAPE, Setting
+from dcsim.performance.plan_rules import SHARDING as PLANNED
+from dcsim.performance.plans import broken, completed, problems
 from dcsim.performance.row_cells import FLAGS, Row, number, word
 from dcsim.performance.row_text import accumulate_b, hides_gradients, sums_whole
 from dcsim.performance.unknown import unknown
@@ -36,7 +37,11 @@ def parameters(model: Model) -> float:
 
 
 def plan_of(row: Row, model: Model, accelerator: Accelerator, framework: str, assumed: list[str]) -> Plan:
-    """The plan of a row. What it does not say is filled, and named in `assumed`."""
+    """The plan of a row. What it does not say is filled, and named in `assumed`.
+
+    No column says whether tp cuts spread experts: it does by Megatron Core's default, and cannot where d c is no
+    multiple of x.
+    """
     count, seq_len = number(row, "n_accelerators"), number(row, "seq_len")
     sharding = word(row, "sharding", SHARDING, facts.ZERO3 if framework == "jax" else facts.ZERO1, assumed)
     tp, pp, cp = (number(row, name, 0.0) for name in ("tp", "pp", "cp"))
@@ -80,6 +85,7 @@ def plan_of(row: Row, model: Model, accelerator: Accelerator, framework: str, as
         accumulate_b=accumulate_b(framework, gradient_b) if whole else 0.0,
         overlap_dp=float(hides_gradients(text, framework, sharding > facts.UNSHARDED)),
         sum_whole=float(sums_whole(text, precision, pp)),
+        cut_experts=float(dp * cp % (number(row, "ep", 1.0) or 1.0) == 0.0),
     )
 
 

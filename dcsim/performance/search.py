@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from dcsim.kernels import facts
 from dcsim.kernels.step import steps
 from dcsim.performance.plan_rows import legal_plans, plans_of, rows_of
-from dcsim.performance.plans import DEGREES, Setting, Table, legal_shapes
+from dcsim.performance.plan_rules import DEGREES, Setting, Table
+from dcsim.performance.plans import legal_shapes
 
 Floats = NDArray[np.float64]
 

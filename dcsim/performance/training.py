@@ -29,9 +29,10 @@ from dcsim.performance.placed import (
     steady,
     together,
 )
+from dcsim.performance.plan_rules import RECOMPUTE, SHARDING
 from dcsim.performance.plan_traffic import Legs, of_network, of_transformer
 from dcsim.performance.planner import best, question
-from dcsim.performance.plans import RECOMPUTE, SHARDING, divisors, word_of
+from dcsim.performance.plans import divisors, word_of
 from dcsim.performance.request import Reader, Request, asked, refuse
 from dcsim.performance.search import search
 from dcsim.performance.shares import DP, KINDS, PP, WHOLE, Shares

@@ -11,9 +11,10 @@ from functools import cached_property
 from dcsim.errors import Problem, ScenarioError
 from dcsim.performance import models, planning, scaling_laws
 from dcsim.performance.answers import Length, Optimal, Paced, Proposal
+from dcsim.performance.plan_rules import DEGREES, MOST_VALUES, SHAPE
 from dcsim.performance.planner import best, illegal, proposal, question, too_large
 from dcsim.performance.planning import Assumption
-from dcsim.performance.plans import DEGREES, MOST_VALUES, SHAPE, option
+from dcsim.performance.plans import option
 from dcsim.performance.request import MOST_TOKENS, Request, refuse
 from dcsim.performance.search import STEP, fastest, ranks, search
 from dcsim.scenario.scaling_law import ScalingLaw

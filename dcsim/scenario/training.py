@@ -33,7 +33,7 @@ class Plan(Facts):
     cp: Whole | None = None
     """Context-parallel degree."""
     ep: Whole | None = None
-    """Expert-parallel degree, over the ranks of dp x cp."""
+    """Expert-parallel degree, over the ranks of tp x cp x dp."""
     micro_batch: Whole | None = None
     """Samples of a micro-batch."""
     recompute: Literal["none", "selective", "full"] | None = None
@@ -42,6 +42,8 @@ class Plan(Facts):
     """What data-parallel ranks divide: optimiser states, gradients too, weights too; `hsdp`: inside a domain."""
     schedule: Literal["1f1b", "gpipe", "zb-h1", "zb-h2", "dualpipe"] | None = None
     """Of the pipeline; `1f1b` unless given, interleaved where `vpp` is above 1."""
+    experts: Literal["whole", "cut"] | None = None
+    """Routed experts that `ep` spreads: `whole` unless given, or `cut` by tp besides."""
 
 
 def _plan(written: object) -> object:

@@ -2,20 +2,23 @@
 
 import pytest
 
-from dcsim.kernels.facts import FULL, Device, Model, Plan
+from dcsim.kernels.facts import FULL, NONE, SELECTIVE, Device, Model, Plan
 from dcsim.kernels.layer import (
     accumulated,
     attention_core,
+    elementwise,
+    embedding,
     experts,
     head,
     layer_parameters,
     linear,
     mlp,
     projections,
+    seen_share,
     sparse_share,
 )
 from dcsim.kernels.roofline import rates
-from dcsim.kernels.stage import one_layer, waited_s
+from dcsim.kernels.stage import launches_s, one_layer, waited_s
 
 MODEL = Model(
     layers=10.0, hidden=4096.0, heads=32.0, kv_heads=8.0, head_dim=128.0, ffn_hidden=16384.0, gated=1.0, vocab=32000.0,
@@ -73,7 +76,10 @@ def test_a_rank_adds_up_the_gradients_that_it_holds():
     whole_rank = layer_parameters(sparse, PLAN)
     shared = layer_parameters(sparse, PLAN._replace(tp=2.0, ep=4.0))
     assert whole_rank.routed == 8 * 3 * 4096 * 1024  # nothing but experts in the feed-forward part
-    assert (shared.dense, shared.routed) == (whole_rank.dense / 2, whole_rank.routed / 8)
+    assert (shared.dense, shared.routed) == (whole_rank.dense / 2, whole_rank.routed / 4)  # experts are whole
+    cut = layer_parameters(sparse, PLAN._replace(tp=2.0, ep=4.0, cut_experts=1.0))
+    assert cut.routed == whole_rank.routed / 8
+    assert layer_parameters(sparse, PLAN._replace(tp=2.0)).routed == whole_rank.routed / 2
 
 
 def test_the_head_adds_up_its_gradients_too():
@@ -91,12 +97,18 @@ def test_unfused_attention_computes_the_square_and_moves_it():
     core = attention_core(MODEL, PLAN._replace(flash=0.0), AT)
     square = 2 * 32 * 2048**2
     assert core.forward_s == pytest.approx(2 * square * 256 / 100e12 + 10 * square / 1e15)
-    assert core.memory_s == pytest.approx(20 * square / 1e15)
+    assert (core.forward_memory_s, core.input_memory_s) == pytest.approx((10 * square / 1e15,) * 2)
+    wide = attention_core(MODEL, PLAN._replace(flash=0.0, linear_bytes=4.0), AT)
+    assert wide.forward_memory_s == pytest.approx(2 * core.forward_memory_s)  # scores of 4 bytes
 
 
 def test_a_window_caps_what_a_token_sees():
+    # Tokens of 2,048 that each sees: 512, but the first 512 their place; both by whole pairs, 1/4 - 1/32 against 1/2.
     inside = attention_core(MODEL._replace(window=512.0), PLAN, AT).forward_s
-    assert inside == pytest.approx(attention_core(MODEL, PLAN, AT).forward_s / 2)  # 512 of 2048, against half
+    assert inside == pytest.approx(attention_core(MODEL, PLAN, AT).forward_s * (1 / 4 - 1 / 32) / (1 / 2))
+    for window in (2048.0, 4096.0):
+        assert seen_share(MODEL._replace(window=window), 2048.0) == 0.5
+    assert seen_share(MODEL._replace(window=512.0, causal=0.0), 2048.0) == 0.25
 
 
 def test_tensor_parallelism_divides_all_products_of_a_layer():
@@ -166,7 +178,7 @@ def test_a_slow_host_hides_computing_and_traffic_alike():
     plan = PLAN._replace(tp=4.0, micro_batch=1.0)
     layer = one_layer(MODEL, plan, slow, rates(slow, 2.0))
     busy_s = layer.forward_s + layer.input_s + layer.weight_s + layer.tp_s
-    assert busy_s + layer.launch_s == pytest.approx(68e-3, rel=0.02)
+    assert busy_s + launches_s(layer) == pytest.approx(68e-3, rel=0.02)
 
 
 def test_layers_that_attend_to_an_encoder_pay_for_a_second_attention():
@@ -177,8 +189,63 @@ def test_layers_that_attend_to_an_encoder_pay_for_a_second_attention():
     assert crossed.tp_s == pytest.approx(1.5 * plain.tp_s)
 
 
-def test_spread_experts_are_cut_by_tensor_parallelism_too():
+def test_tensor_parallel_ranks_share_the_work_of_experts_whole_or_cut():
     sparse = MODEL._replace(experts=8.0, top_k=2.0, expert_hidden=4096.0)
-    whole_s, cut_s = (experts(sparse, PLAN._replace(tp=tp, ep=8.0), TOKENS, AT).forward_s for tp in (1.0, 4.0))
-    router_s = 2 * TOKENS * 4096 * 8 / 100e12
-    assert cut_s - router_s == pytest.approx((whole_s - router_s) / 4, rel=0.01)
+    plan = PLAN._replace(tp=4.0)
+    alone_s = experts(sparse, PLAN, TOKENS, AT).forward_s
+    products_s = 3 * 2 * (2 * TOKENS) * 4096 * 4096 / 100e12
+    for ep, cut in ((1.0, 0.0), (8.0, 1.0)):  # a fourth of each of 8 or 1 experts, for all tokens
+        found = experts(sparse, plan._replace(ep=ep, cut_experts=cut), TOKENS, AT)
+        assert products_s / 4 < found.forward_s < 0.3 * alone_s
+    whole = experts(sparse, plan._replace(ep=8.0), TOKENS, AT)  # a whole expert, for a fourth of the tokens
+    assert products_s / 4 < whole.forward_s < 0.3 * alone_s
+
+
+def test_all_experts_of_a_rank_pass_through_memory():
+    # 64 wide experts, and half a tile of rows for each: weights are read forward and backward, gradients written.
+    sparse = MODEL._replace(experts=64.0, top_k=2.0, expert_hidden=65536.0)
+    slow = rates(DEVICE._replace(memory_b_per_s=1e12, expert_factor=1.0, elementwise_factor=0.0), 2.0)
+    found = experts(sparse, PLAN, 1.0, slow)
+    rows_b = 2 * 64 * 64 * (4096 + 2 * 65536 + 65536 + 4096)  # into and out of both products
+    weights_b = 2 * 64 * 3 * 4096 * 65536 + rows_b
+    assert found.forward_memory_s == pytest.approx(weights_b / 1e12, rel=0.02)
+    assert found.input_memory_s == pytest.approx(weights_b / 1e12, rel=0.02)
+    assert found.weight_memory_s == pytest.approx(weights_b / 1e12, rel=0.02)
+    slower = rates(DEVICE._replace(memory_b_per_s=5e11, expert_factor=1.0, elementwise_factor=0.0), 2.0)
+    assert whole(experts(sparse, PLAN, 1.0, slower)) == pytest.approx(2 * whole(found))
+
+
+def test_one_matrix_for_all_rows_is_a_plain_linear_layer():
+    grouped, plain = linear(512.0, 1024.0, 256.0, 2.0, AT, 4.0), linear(512.0, 1024.0, 256.0, 2.0, AT)
+    assert grouped.forward_s == plain.forward_s  # bound by computing here: only bytes grow
+    slow = rates(DEVICE._replace(memory_b_per_s=1e11), 2.0)
+    more_s = linear(512.0, 1024.0, 256.0, 2.0, slow, 4.0).forward_s - linear(512.0, 1024.0, 256.0, 2.0, slow).forward_s
+    assert more_s == pytest.approx(3 * 256 * 1024 * 2 / 1e11)
+
+
+def test_the_embedding_moves_rows_and_their_gradients():
+    found = embedding(MODEL, PLAN, AT)
+    assert (found.forward_s, found.input_s, found.weight_s) == pytest.approx(
+        (4 * TOKENS * 4096 / 1e15, (2 + 2 * 4) * TOKENS * 4096 / 1e15, 0.0)
+    )
+    fast = rates(DEVICE._replace(memory_b_per_s=2e15), 2.0)
+    assert embedding(MODEL, PLAN, fast).forward_s == pytest.approx(found.forward_s / 2)
+    assert embedding(MODEL, PLAN._replace(cp=4.0), AT).input_s == pytest.approx(found.input_s / 4)
+
+
+def test_recomputing_counts_what_memory_bounds_again():
+    plan = PLAN._replace(flash=0.0)
+    none, selective, full = (
+        one_layer(MODEL, plan._replace(recompute=kind), DEVICE, AT).memory_s for kind in (NONE, SELECTIVE, FULL)
+    )
+    core = attention_core(MODEL, plan, AT)
+    assert selective - none == pytest.approx(core.forward_memory_s)
+    moved_s = core.forward_memory_s + elementwise(MODEL, plan, TOKENS, AT).forward_s
+    assert full - none == pytest.approx(moved_s + mlp(MODEL, plan, TOKENS, 16384.0, AT).forward_memory_s)
+
+
+def test_frozen_weights_bound_nothing():
+    thin = PLAN._replace(micro_batch=1.0, seq_len=8.0)  # products of few rows wait for memory
+    tuned, frozen = (one_layer(MODEL._replace(trainable=share), thin, DEVICE, AT) for share in (1.0, 0.0))
+    products = [linear(8.0, n, k, 2.0, AT) for n, k in ((4096, 4096), (6144, 4096), (32768, 4096), (4096, 16384))]
+    assert tuned.memory_s - frozen.memory_s == pytest.approx(sum(one.weight_memory_s for one in products))

@@ -101,6 +101,38 @@ def test_experts_are_divided_by_expert_ranks_and_their_states_by_the_rest() -> N
     assert found.optimizer_b == pytest.approx(12.0 * (dense / 8.0 + experts / 2.0))
 
 
+def test_a_domain_of_hsdp_holds_all_experts_whatever_spreads_them() -> None:
+    plan = ONE._replace(dp=16.0, global_batch=16.0 * B, sharding=facts.HSDP, shard_ranks=8.0)
+    routed = 4.0 * 3.0 * 64.0 * 32.0 * 8.0
+    each = [parts(MOE, plan._replace(ep=ep)).optimizer_b for ep in (1.0, 2.0, 4.0, 8.0)]
+    assert each == pytest.approx([each[0]] * 4)  # an eighth on every rank of eight
+    assert parts(MOE, plan._replace(ep=16.0)).optimizer_b == pytest.approx(each[0] - 12.0 * routed / 16.0)
+
+
+def test_whole_experts_are_divided_by_ep_and_cut_ones_by_tp_too() -> None:
+    plan = ONE._replace(tp=4.0, dp=8.0, ep=8.0, global_batch=8.0 * B)
+    routed = 4.0 * 3.0 * 64.0 * 32.0 * 8.0
+    whole, cut = (parts(MOE, plan._replace(cut_experts=cut)).weights_b for cut in (0.0, 1.0))
+    assert whole - cut == pytest.approx(2.0 * routed * (1.0 / 8.0 - 1.0 / 32.0))
+    # Dispatched copies, in and out of two experts: of all tokens where tp cuts experts, of a fourth where it does not.
+    whole, cut = (parts(MOE, plan._replace(cut_experts=cut)).activations_b for cut in (0.0, 1.0))
+    assert cut - whole == pytest.approx(4.0 * B * S * 2.0 * 2.0 * 2.0 * 64.0 * (1.0 - 1.0 / 4.0))
+
+
+def test_weights_of_four_bytes_need_no_master_copy() -> None:
+    found = parts(GPT, ONE._replace(linear_bytes=4.0))
+    assert found.optimizer_b == 2.0 * found.weights_b  # two moments
+
+
+def test_unfused_scores_are_kept_whole_whatever_the_window() -> None:
+    assert activations(ONE, GPT._replace(window=64.0)) == activations(ONE)
+
+
+def test_one_stage_keeps_one_micro_batch_whatever_its_schedule() -> None:
+    for schedule in (facts.GPIPE, facts.ZB_H1, facts.ZB_H2, facts.DUALPIPE):
+        assert in_flight(ONE._replace(schedule=schedule), 0.0, 32.0) == 1.0
+
+
 def test_behind_dense_first_layers_the_second_stage_can_be_the_worst() -> None:
     """It holds 64 experts of 32, their router, attention and norms, and no table; the first one an MLP of 256."""
     plan = ONE._replace(pp=4.0, micro_batch=1.0, global_batch=8.0, seq_len=8.0)

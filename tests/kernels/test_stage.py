@@ -3,7 +3,7 @@
 import pytest
 
 from dcsim.kernels.facts import Device, Model, Plan
-from dcsim.kernels.layer import elementwise, head, moved, projections
+from dcsim.kernels.layer import attention_core, elementwise, head, memory_bound_s, moved, projections, whole_s
 from dcsim.kernels.roofline import rates
 from dcsim.kernels.stage import one_layer
 
@@ -61,7 +61,7 @@ def test_elementwise_work_takes_its_bytes():
     work = elementwise(MODEL, PLAN, TOKENS, AT)
     assert (work.forward_s, work.input_s) == pytest.approx((passed / 1e12, 1.5 * passed / 1e12))
     assert work.weight_s == 0.0
-    assert work.memory_s == work.forward_s + work.input_s
+    assert memory_bound_s(work) == work.forward_s + work.input_s
     fast = elementwise(MODEL, PLAN, TOKENS, rates(DEVICE._replace(memory_b_per_s=2e12), 2.0))
     assert fast.forward_s == pytest.approx(work.forward_s / 2)
 
@@ -84,9 +84,30 @@ def test_latent_projections_are_those_of_deepseek():
 def test_twice_the_bandwidth_halves_a_head_of_few_tokens():
     few = PLAN._replace(micro_batch=1.0, seq_len=8.0)
     slow, fast = (head(MODEL, few, rates(DEVICE._replace(memory_b_per_s=b), 2.0)) for b in (1e9, 2e9))
-    assert slow.memory_s == pytest.approx(slow.forward_s + slow.input_s + slow.weight_s)
+    assert memory_bound_s(slow) == pytest.approx(whole_s(slow))
     assert fast.forward_s == pytest.approx(slow.forward_s / 2)
 
 
 def test_nothing_moved_takes_no_time():
-    assert moved(0.0, 0.0, AT) == (0.0, 0.0, 0.0, 0.0)
+    assert moved(0.0, 0.0, AT) == (0.0,) * 6
+
+
+def test_data_parallel_traffic_hides_behind_computing_and_waiting_as_far_as_it_overlaps():
+    half = DEVICE._replace(overlap=0.5, launch_s=1e-3)
+    found = layer(device=half)
+    assert found.cover_forward_s == pytest.approx(0.5 * (found.forward_s + found.wait_forward_s))
+    busy_s = found.input_s + found.weight_s + found.wait_backward_s
+    assert found.cover_backward_s == pytest.approx(0.5 * busy_s)
+    assert layer(plan=PLAN._replace(overlap_dp=0.0), device=half).cover_backward_s == 0.0
+
+
+def test_a_ring_on_the_same_links_leaves_less_to_hide_behind_and_one_on_others_more():
+    slow = DEVICE._replace(overlap=1.0, link_b_per_s=1e8)
+    ring_s = 3 / 4 * TOKENS * 2 * 8 * 128 * 2 / 1e8
+    # Four context ranks and two data ranks in a domain of eight: one kind after the other on its links.
+    same = layer(plan=PLAN._replace(cp=4.0, dp=2.0), device=slow)
+    hidden_s = attention_core(MODEL, PLAN._replace(cp=4.0), AT).forward_s
+    assert same.cover_forward_s == pytest.approx(same.forward_s - hidden_s)
+    # Of more data ranks NICs carry the traffic, while the ring is waited for.
+    other = layer(plan=PLAN._replace(cp=4.0, dp=8.0), device=slow)
+    assert other.cover_forward_s == pytest.approx(other.forward_s + ring_s - hidden_s)

@@ -65,6 +65,39 @@ def test_hsdp_shards_inside_and_sums_outside_of_its_group():
     assert exposed_s(plan) == pytest.approx(inside + 2 * 1 / 2 * 4 * WEIGHTS / 8 / 25e9)
 
 
+EXPERTS = MODEL._replace(experts=8.0, top_k=2.0, expert_hidden=500.0)
+ROUTED = 10 * 8 * 2 * 1000 * 500  # of all experts
+DENSE = 10 * 4e6 + 5e6
+
+
+def test_sharded_experts_are_gathered_among_those_that_hold_the_same():
+    # 16 ranks on two servers, all eight experts on the ranks of a server: pairs across servers hold the same ones, each
+    # pair has a NIC a rank; all 16 hold the rest, and have eight NICs.
+    plan = BARE._replace(sharding=ZERO3, dp=16.0, ep=8.0, global_batch=16.0)
+    moved_b = 2 + 2 + 4
+    dense_s, routed_s = 15 / 16 * moved_b * DENSE / 100e9, 1 / 2 * moved_b * (ROUTED / 8) / 25e9
+    found = data_parallel(EXPERTS, plan, DEVICE, 0.0, 0.0)
+    assert found.traffic_s == pytest.approx(dense_s + routed_s)
+    assert found.optimizer_s == pytest.approx(30 * (DENSE / 16 + ROUTED / 8 / 2) / 1e12)
+    alone = data_parallel(EXPERTS, plan._replace(ep=16.0), DEVICE, 0.0, 0.0)  # nobody holds the same experts
+    assert alone.traffic_s == pytest.approx(dense_s)
+
+
+def test_experts_of_a_domain_that_all_differ_are_summed_across_domains_under_hsdp():
+    plan = BARE._replace(sharding=HSDP, dp=16.0, ep=8.0, global_batch=16.0, shard_ranks=8.0)
+    inside_s = 7 / 8 * (2 + 2 + 4) * DENSE / 100e9
+    across_s = 2 * 1 / 2 * 4 * (DENSE / 8 + ROUTED / 8) / 25e9
+    assert data_parallel(EXPERTS, plan, DEVICE, 0.0, 0.0).traffic_s == pytest.approx(inside_s + across_s)
+
+
+def test_weights_of_four_bytes_are_read_and_written_once():
+    wide = data_parallel(MODEL, BARE._replace(linear_bytes=4.0), DEVICE, 0.0, 0.0)
+    assert wide.optimizer_s == pytest.approx((2 * 8 + 4 + 8) * WEIGHTS / 1e12)  # two moments, gradient, weight
+    assert exposed_s(BARE._replace(sharding=ZERO3, linear_bytes=4.0)) == pytest.approx(
+        7 / 8 * (4 + 4 + 4) * WEIGHTS / 100e9
+    )
+
+
 def test_twice_the_links_halve_the_traffic():
     fast = DEVICE._replace(link_b_per_s=200e9)
     for sharding in (UNSHARDED, ZERO1, ZERO3):
@@ -72,12 +105,11 @@ def test_twice_the_links_halve_the_traffic():
         assert exposed_s(plan, fast) == pytest.approx(exposed_s(plan) / 2)
 
 
-def test_traffic_hides_behind_computing_that_overlaps():
-    plan = BARE._replace(overlap_dp=1.0)
+def test_traffic_hides_behind_what_covers_it():
     all_of_it = exposed_s(BARE)
-    half = DEVICE._replace(overlap=0.5)
-    assert exposed_s(plan, half, backward_s=all_of_it) == pytest.approx(all_of_it / 2)
-    assert exposed_s(plan, half, backward_s=3 * all_of_it) == 0.0
+    assert exposed_s(BARE, backward_s=all_of_it / 4) == pytest.approx(all_of_it * 3 / 4)
+    assert exposed_s(BARE, backward_s=2 * all_of_it) == 0.0
+    assert exposed_s(BARE, forward_s=2 * all_of_it) == all_of_it
 
 
 def test_one_rank_sends_nothing():

@@ -12,7 +12,16 @@ from itertools import count
 from typing import NamedTuple
 
 from dcsim.kernels.facts import Device, Model, Plan
-from dcsim.kernels.layer import accumulated, attention_core, elementwise, head, layer_parameters, mlp, projections
+from dcsim.kernels.layer import (
+    accumulated,
+    attention_core,
+    elementwise,
+    embedding,
+    head,
+    layer_parameters,
+    mlp,
+    projections,
+)
 from dcsim.kernels.roofline import rates
 from dcsim.kernels.stage import launches_of, waited_s
 from dcsim.kernels.traffic import all_reduce_s, gather_s, road, send_s
@@ -171,7 +180,7 @@ def step_s(model: Model, plan: Plan, device: Device, order: Order = one_f_one_b)
     tokens = plan.micro_batch * plan.seq_len
     attention, core = projections(model, plan, tokens, at), attention_core(model, plan, at)
     norms, dense = elementwise(model, plan, tokens, at), mlp(model, plan, tokens, model.ffn_hidden / plan.tp, at)
-    last = head(model, plan, at)
+    first, last = embedding(model, plan, at), head(model, plan, at)
     held = layer_parameters(model, plan)
     summed = accumulated(held.dense, plan, at)
     size_b, links = 2.0 * tokens * model.hidden, road(device, 1.0, plan.tp)
@@ -187,12 +196,13 @@ def step_s(model: Model, plan: Plan, device: Device, order: Order = one_f_one_b)
     ]
 
     def pieces(stage: int, task: Task) -> list[float]:
-        ends = stage == plan.pp - 1 and task.chunk == plan.vpp - 1
+        opens, ends = stage == task.chunk == 0, stage == plan.pp - 1 and task.chunk == plan.vpp - 1
         if task.kind == FORWARD:
             layer = [part.forward_s for part in parts] + [reduce_s, reduce_s, waits_s[0]]
-            return layer * layers + ([last.forward_s] if ends else [])
+            return ([first.forward_s] if opens else []) + layer * layers + ([last.forward_s] if ends else [])
         layer = [part.input_s for part in parts] + [part.weight_s for part in parts] + [reduce_s, reduce_s, waits_s[1]]
-        return ([last.input_s, last.weight_s] if ends else []) + layer * layers
+        head_s = [last.input_s, last.weight_s] if ends else []
+        return head_s + layer * layers + ([first.input_s] if opens else [])
 
     hop_s = send_s(size_b / plan.tp, device, plan.tp) if plan.pp > 1.0 else 0.0
     if plan.tp > 1.0 and plan.pp > 1.0 and not plan.sequence_parallel:

@@ -9,7 +9,8 @@ import pytest
 
 from dcsim.kernels import facts
 from dcsim.performance.plan_rows import legal_plans
-from dcsim.performance.plans import DEGREES, SHAPE, Setting, broken, divisors, legal_shapes, problems
+from dcsim.performance.plan_rules import DEGREES, SHAPE, Setting
+from dcsim.performance.plans import broken, divisors, legal_shapes, problems
 
 SMALL = facts.Model(layers=6, hidden=96, heads=6, kv_heads=2, head_dim=16, ffn_hidden=384, gated=0, vocab=1000, tied=1)
 EXPERTS = SMALL._replace(experts=4.0, top_k=2.0, expert_hidden=192.0)
@@ -29,7 +30,7 @@ def legal(plan: dict[str, int], at: Setting) -> bool:
     pieces = cp == 1 or at.seq_len % (2 * cp) == 0
     batch = at.global_batch % (dp * micro) == 0
     rounds = batch and (vpp == 1 or at.global_batch // (dp * micro) % pp == 0)
-    experts = max(m.experts, 1) % ep == 0 and (dp * cp) % ep == 0 and (ep > 1 or m.expert_hidden % tp == 0)
+    experts = max(m.experts, 1) % ep == 0 and (tp * dp * cp) % ep == 0 and (ep > 1 or m.expert_hidden % tp == 0)
     uncut = (at.accelerators or 0) <= 8 or 8 % tp == 0 or tp % 8 == 0  # groups, by the borders of domains of 8
     return all((tp * pp * cp * dp == at.accelerators, heads, stages, chunks, pieces, batch, rounds, experts, uncut))
 

@@ -10,7 +10,7 @@ import pytest
 from dcsim.kernels import facts
 from dcsim.kernels.step import steps
 from dcsim.performance.plan_rows import legal_plans
-from dcsim.performance.plans import Setting
+from dcsim.performance.plan_rules import Setting
 from dcsim.performance.search import PLAN, STEP, Question, fastest, ranks, search
 
 MODEL = facts.Model(
