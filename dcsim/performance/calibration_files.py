@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dcsim.performance.calibrate import Fitted
+import numpy as np
+
+from dcsim.performance.calibrate import Bench, Fitted
 from dcsim.performance.constants import Constant
 from dcsim.performance.devices import families
 
@@ -18,6 +20,7 @@ class Entry:
     rows: int
     sources: int
     error: float
+    devices: tuple[str, ...] = ()  # accelerators of the rows
 
     @property
     def grade(self) -> str:
@@ -45,8 +48,19 @@ class Entry:
 
 def entries(fitted: Fitted) -> list[Entry]:
     """All constants of a fit."""
-    columns = (fitted.bench.constants, fitted.values, fitted.rows, fitted.sources, fitted.errors)
-    return [Entry(c, float(v), int(n), int(s), float(e)) for c, v, n, s, e in zip(*columns, strict=True)]
+    devices = _devices(fitted.bench)
+    columns = (fitted.bench.constants, fitted.values, fitted.rows, fitted.sources, fitted.errors, devices)
+    return [Entry(c, float(v), int(n), int(s), float(e), d) for c, v, n, s, e, d in zip(*columns, strict=True)]
+
+
+def _devices(bench: Bench) -> list[tuple[str, ...]]:
+    """Accelerators of the rows that use each constant."""
+    names = np.array([row.accelerator.name for row in bench.rows])
+    used: list[set[str]] = [set() for _ in bench.constants]
+    for _, rows, numbers in bench.cells:
+        for name, number in zip(names[rows].tolist(), numbers.tolist(), strict=True):
+            used[number].add(name)
+    return [tuple(sorted(devices)) for devices in used]
 
 
 def preset_texts(found: list[Entry]) -> dict[str, str]:
@@ -54,19 +68,26 @@ def preset_texts(found: list[Entry]) -> dict[str, str]:
     texts = {}
     for scope in dict.fromkeys(entry.constant.scope for entry in found):
         blocks = [f"# Constants of the step-time model for '{scope}'; written by `python -m dcsim calibrate`."]
-        blocks += [_header(scope)] if _header(scope) else []
-        blocks += [_block(entry) for entry in found if entry.constant.scope == scope]
+        of_scope = [entry for entry in found if entry.constant.scope == scope]
+        header = _header(scope, sorted({name for entry in of_scope for name in entry.devices}))
+        blocks += [header] if header else []
+        blocks += [_block(entry) for entry in of_scope]
         texts[f"{scope}.toml"] = "\n\n".join(blocks) + "\n"
     return texts
 
 
-def _header(scope: str) -> str:
+def _header(scope: str, devices: list[str]) -> str:
     family = next((f for f in families() if f.name == scope), None)
     if family is None:
         return ""
-    names = ", ".join(f'"{prefix}"' for prefix in family.prefixes)
+    lists = {"accelerators": family.prefixes, "fitted_to": tuple(devices)}
+    lines = [f"{key} = [{_quoted(names)}]" for key, names in lists.items()]
     counts = "\n".join(f'"{name}" = {count:g}' for name, count in family.multiprocessors.items())
-    return f"accelerators = [{names}]" + (f"\n\n[multiprocessors]\n{counts}" if counts else "")
+    return "\n".join(lines) + (f"\n\n[multiprocessors]\n{counts}" if counts else "")
+
+
+def _quoted(names: tuple[str, ...]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
 
 
 def _block(entry: Entry) -> str:

@@ -33,9 +33,6 @@ NAMES = {
 }
 """Collectives by other names, by their beginnings; DeepEP's are all-to-alls whose size is what a rank sends."""
 
-VARIANTS = {"A800": ("A100-SXM4-80GB", 200e9), "H800": ("H100-SXM", 200e9)}
-"""Devices without a preset: the one they are made of, and their NVLink, B/s one direction (NVIDIA: 400 GB/s both)."""
-
 PCIE_5_B_PER_S = 63e9
 BRIDGE_B_PER_S = 300e9
 """NVLink bridge between two PCIe cards, one direction (NVIDIA: 600 GB/s both)."""
@@ -139,10 +136,6 @@ def _ranks_and_nodes(row: Row) -> tuple[int, int]:
 
 def _accelerator(text: str) -> tuple[str, Accelerator]:
     """Name for the generation, and what is known of the device; of an unknown one nothing is."""
-    if text in VARIANTS:
-        base, link = VARIANTS[text]
-        known = presets.accelerator(base)
-        return text, known.model_copy(update={"link_bandwidth": link, "link_bandwidth_pair": link})
     preset = accelerator_preset(text)
     return (preset, presets.accelerator(preset)) if preset else (text, Accelerator(name=text or "unknown"))
 

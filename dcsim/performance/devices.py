@@ -1,7 +1,8 @@
 """From an accelerator's datasheet and the calibration presets to what the kernels are told of it.
 
 A calibrated constant is looked up in the scopes that fit, narrowest first: the framework, the accelerator's family,
-its class, all. A family without constants of its own takes those of its class, and `DeviceRow.notes` says so.
+its class, all. A family without constants of its own takes those of its class, and `DeviceRow.notes` says so; it also
+says where constants of a family serve an accelerator whose steps nobody measured.
 """
 
 from __future__ import annotations
@@ -55,11 +56,15 @@ class DeviceRow:
 
 @dataclass(frozen=True)
 class Family:
-    """Accelerators of one architecture: names begin with one of `prefixes`; multiprocessors where published."""
+    """Accelerators of one architecture: names begin with one of `prefixes`; multiprocessors where published.
+
+    `fitted_to`: those whose measured rows the constants that ship were fitted to.
+    """
 
     name: str
     prefixes: tuple[str, ...]
     multiprocessors: Mapping[str, float]
+    fitted_to: tuple[str, ...] = ()
 
 
 @cache
@@ -67,7 +72,7 @@ def families() -> tuple[Family, ...]:
     """The families of `presets/calibration/`, those files that list accelerators."""
     tables = ((name, presets.table("calibration", name)) for name in presets.names("calibration"))
     return tuple(
-        Family(name, tuple(table["accelerators"]), table.get("multiprocessors", {}))
+        Family(name, tuple(table["accelerators"]), table.get("multiprocessors", {}), tuple(table.get("fitted_to", ())))
         for name, table in tables
         if "accelerators" in table
     )
@@ -153,6 +158,11 @@ def device_row(
         constants |= _at_most_measured(accelerator, constants)
         notes.append(
             f"no constants of {accelerator.name}'s family: those of class '{accelerator.device_class}' and of all serve"
+        )
+    elif calibration is None and accelerator.name not in family.fitted_to:
+        notes.append(
+            f"no measured steps of {accelerator.name}: constants of family '{family.name}' serve, fitted to those of "
+            f"{' and '.join(family.fitted_to)}"
         )
     return DeviceRow(Device(*sheet, **constants), ELEMENT_B[precision], tuple(notes))
 

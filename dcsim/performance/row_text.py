@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from itertools import dropwhile
 
 from dcsim.scenario import presets
 
@@ -132,21 +133,33 @@ def _number(text: str) -> float:
     return float(text.replace(",", ""))
 
 
+_MAKER = re.compile("nvidia|geforce|quadro|tesla|rtx|amd|instinct|intel|habana|google|cloud|amazon|aws|huawei")
+EDITIONS = frozenset(("ada", "d", "ti", "super", "laptop", "mobile"))
+"""Words that make another device of the same number."""
+
+
 def _words(name: str) -> list[str]:
-    return [word for word in re.split(r"[\s\-_/]+", name.lower()) if word]
+    """The words of a name in lower case from the first that is no maker or brand, "TPUv3" as two."""
+    words = re.split(r"[\s\-_/]+|(?<=tpu)(?=v\d)", name.lower())
+    return list(dropwhile(_MAKER.fullmatch, filter(None, words)))
+
+
+def _may_mean(mine: list[str], theirs: list[str]) -> bool:
+    """Whether a name may mean a preset: the first word and that with the model's number agree, and the edition."""
+    model = next((word for word in theirs if any(letter.isdigit() for letter in word)), theirs[0])
+    return mine[:1] == theirs[:1] and model in mine and EDITIONS & {*mine} == EDITIONS & {*theirs}
 
 
 @cache
 def accelerator_preset(name: str) -> str | None:
-    """The preset that a row's accelerator means: same leading words, then most words in common; None if none fits."""
+    """The preset that a row's accelerator means: one that it may mean, with most words in common; None if none fits."""
     if name in presets.names("accelerators"):
         return name
     words = _words(name)
     best: tuple[int, int, str] | None = None
     for known in presets.names("accelerators"):
         theirs = _words(known)
-        lead = 2 if words[:1] == ["tpu"] else 1
-        if not words or theirs[:lead] != words[:lead]:
+        if not _may_mean(words, theirs):
             continue
         common = sum(any(mine.startswith(word) or word.startswith(mine) for mine in words) for word in theirs)
         score = (common, int("sxm" in known.lower()) - len(theirs), known)

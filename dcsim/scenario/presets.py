@@ -42,7 +42,7 @@ def digest(kind: str) -> str:
 
 
 def nearest_names(kind: str, name: str) -> str:
-    """A hint that lists the three presets whose names, or their beginnings, are nearest."""
+    """A hint that lists the three presets whose names, or their beginnings, are nearest; of those alike the shorter."""
     words = [w for w in (name[:MOST_SHOWN].lower(), *name[:MOST_SHOWN].lower().split()) if w]
 
     def likeness(known: str) -> float:
@@ -51,7 +51,7 @@ def nearest_names(kind: str, name: str) -> str:
         pairs = [(word, text) for word in words for text in (whole, whole[: len(word)])]
         return max((SequenceMatcher(None, *pair).ratio() for pair in pairs), default=0.0)
 
-    near = sorted(names(kind), key=lambda known: (-likeness(known), known))[:3]
+    near = sorted(names(kind), key=lambda known: (-likeness(known), len(known), known))[:3]
     return "nearest: " + ", ".join(f"'{n}'" for n in near)
 
 

@@ -9,7 +9,7 @@ from dcsim.__main__ import main
 from dcsim.performance.calibrate import bench, calibrate, cross_validate, fit, predict, weights
 from dcsim.performance.calibration_files import entries, preset_texts
 from dcsim.performance.constants import CONSTANTS
-from dcsim.performance.devices import device_row, shipped
+from dcsim.performance.devices import device_row, families, family_of, shipped
 from dcsim.performance.rows import Configurations, configurations, read
 from dcsim.performance.scores import score
 from dcsim.scenario import presets
@@ -80,6 +80,7 @@ def test_written_presets_say_what_they_rest_on():
     texts = preset_texts(entries(calibrate(made(), FEW)))
     ampere = tomllib.loads(texts["ampere.toml"])
     assert "A100" in ampere["accelerators"]
+    assert ampere["fitted_to"] == ["A100-SXM4-80GB"]
     assert ampere["product_efficiency"]["grade"] == "measured"
     assert (ampere["product_efficiency"]["rows"], ampere["product_efficiency"]["sources"]) == (18, 3)
 
@@ -102,6 +103,29 @@ def test_a_family_without_rows_falls_back_on_its_class_and_says_so():
     assert row.device.product_efficiency == min(shipped()["all", "product_efficiency"], best)
     assert any("class 'gpu'" in note for note in row.notes)
     assert device_row(presets.accelerator("H100-SXM")).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "note"),
+    [
+        ("H800-SXM", "no measured steps of H800-SXM: constants of family 'hopper' serve, fitted to those of H100-SXM"),
+        ("A30", "no measured steps of A30: constants of family 'ampere' serve, fitted to those of A100-SXM4-40GB"),
+        ("V100-PCIe-32GB", "constants of family 'volta' serve, fitted to those of V100-SXM2-32GB"),
+        ("RTX-4090", "no constants of RTX-4090's family: those of class 'gpu' and of all serve"),
+        ("TPU-v2", "no constants of TPU-v2's family: those of class 'tpu' and of all serve"),
+        ("Ascend-910C", "no constants of Ascend-910C's family: those of class 'asic' and of all serve"),
+    ],
+)
+def test_a_device_whose_steps_nobody_measured_says_whose_constants_serve(name, note):
+    assert any(note in said for said in device_row(presets.accelerator(name)).notes)
+
+
+def test_a_family_names_the_devices_of_the_rows_behind_its_constants(shared):
+    rows = configurations(read(shared / "training_measured.csv")).rows
+    for family in families():
+        measured = {row.accelerator.name for row in rows if family_of(row.accelerator) == family}
+        own = (family.name, "product_efficiency") in shipped()
+        assert set(family.fitted_to) == (measured if own else set()), family.name
 
 
 def test_shipped_constants_predict_published_rows(shared):

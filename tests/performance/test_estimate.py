@@ -48,6 +48,32 @@ def test_mfu_is_flop_over_what_the_peak_would_do_in_that_time(on_1024: Estimate)
     assert 0.2 < on_1024.plan.mfu < 0.7
 
 
+@pytest.mark.parametrize(
+    ("accelerator", "serving"),
+    [
+        ("H800-SXM", "constants of family 'hopper' serve, fitted to those of H100-SXM and H200-SXM"),
+        ("H20", "constants of family 'hopper' serve, fitted to those of H100-SXM and H200-SXM"),
+        ("A800-SXM4-80GB", "constants of family 'ampere' serve, fitted to those of A100-SXM4-40GB and A100-SXM4-80GB"),
+        ("RTX-4090", "no constants of RTX-4090's family: those of class 'gpu' and of all serve"),
+        ("MI250", "no constants of MI250's family: those of class 'gpu' and of all serve"),
+    ],
+)
+def test_an_accelerator_without_rows_is_estimated_by_its_family_or_class_which_is_said(accelerator, serving):
+    found = estimate("llama-3-8b", accelerator, tokens=1e11, count=64, global_batch=512)
+    chip = presets.accelerator(accelerator)
+    flop = 512 * 8192 * models.flop_per_token(models.model_row(presets.model("llama-3-8b")), 8192)
+    assert found.plan.step_time_s > flop / (64 * chip.bf16)  # no faster than the peak
+    assert 0.2 < found.plan.mfu < 0.75
+    (said,) = (a for a in found.assumptions if serving in a.what)
+    assert said.grade == "assumed"
+
+
+def test_fewer_links_make_narrower_tensor_parallel_groups_and_longer_steps():
+    cut, whole = gpt_3("A800-SXM4-80GB", count=1024), gpt_3("A100-SXM4-80GB", count=1024)
+    assert cut.plan.tp < whole.plan.tp
+    assert 1.0 < cut.plan.step_time_s / whole.plan.step_time_s < 1.05  # most of it is computing
+
+
 @pytest.mark.parametrize(("precision", "accelerator"), [("fp32", "V100-SXM2-32GB"), ("tf32", "A100-SXM4-80GB")])
 def test_a_transformer_wider_than_16_bits_stays_below_the_peak_of_its_precision(precision: str, accelerator: str):
     wide = estimate("gpt-2", accelerator, tokens=1e9, count=8, global_batch=256, precision=precision)

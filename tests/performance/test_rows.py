@@ -8,6 +8,7 @@ from dcsim.errors import ScenarioError
 from dcsim.kernels import facts
 from dcsim.performance.row_text import accelerator_preset, framework_family, nic_b_per_s, precision_of
 from dcsim.performance.rows import configuration, configurations, read
+from dcsim.scenario import presets
 
 ROW = {
     "id": "one", "source_group": "s", "primary": "1", "model": "GPT", "layers": "24", "hidden": "1024", "heads": "16",
@@ -58,12 +59,55 @@ def test_ranks_of_latent_attention_come_from_the_model_s_preset():
     assert configuration(ROW).model.kv_rank == 0
 
 
-def test_names_mean_the_nearest_preset():
-    assert accelerator_preset("H100-80GB-SXM") == "H100-SXM"
-    assert accelerator_preset("TPU v5p") == "TPU-v5p"
-    assert accelerator_preset("A100-40GB-SXM") == "A100-SXM4-40GB"
-    assert accelerator_preset("MI300X") == "MI300X"
-    assert accelerator_preset("Abacus 3000") is None
+@pytest.mark.parametrize(
+    ("name", "preset"),
+    [
+        ("H100-80GB-SXM", "H100-SXM"),
+        ("NVIDIA H100 80GB HBM3", "H100-SXM"),
+        ("NVIDIA H100 NVL", "H100-NVL"),
+        ("H200", "H200-SXM"),
+        ("NVIDIA H20 96GB", "H20"),
+        ("H800-80GB-SXM", "H800-SXM"),
+        ("A800-80GB-SXM", "A800-SXM4-80GB"),
+        ("A100-40GB-SXM", "A100-SXM4-40GB"),
+        ("Tesla V100-PCIE-16GB", "V100-PCIe-16GB"),
+        ("V100-32GB", "V100-SXM2-32GB"),
+        ("Tesla P100-PCIE-16GB", "P100-PCIe-16GB"),
+        ("NVIDIA GeForce RTX 4090", "RTX-4090"),
+        ("4090", "RTX-4090"),
+        ("NVIDIA RTX A6000", "RTX-A6000"),
+        ("A6000", "RTX-A6000"),
+        ("NVIDIA RTX 6000 Ada Generation", "RTX-6000-Ada"),
+        ("L40", "L40"),
+        ("NVIDIA L40S", "L40S"),
+        ("MI300X", "MI300X"),
+        ("AMD MI250", "MI250"),
+        ("AMD Instinct MI250X", "MI250X"),
+        ("TPU v5p", "TPU-v5p"),
+        ("TPUv2", "TPU-v2"),
+        ("Google TPU v3-8", "TPU-v3"),
+        ("AWS Trainium2", "Trainium2"),
+        ("Xeon Platinum 8480C", "Xeon-8480C"),
+    ],
+)
+def test_names_mean_the_nearest_preset(name, preset):
+    assert accelerator_preset(name) == preset
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", "Abacus 3000", "TPU", "NVIDIA", "MI300", "Ascend 310", "EPYC 7742", "Alveo U250"),
+        *("Quadro RTX 6000", "RTX 3090 Ti", "RTX 4090 D", "GeForce RTX 4090 Laptop GPU"),
+    ],
+)
+def test_names_of_other_devices_mean_no_preset(name):
+    assert accelerator_preset(name) is None
+
+
+def test_every_preset_is_found_by_its_name_in_other_letters():
+    for name in presets.names("accelerators"):
+        assert accelerator_preset(name.lower().replace("-", " ")) == name
 
 
 def test_frameworks_and_precisions_have_families():
