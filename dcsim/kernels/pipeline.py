@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 from dcsim.kernels.facts import DUALPIPE, GPIPE, ONE_F_ONE_B, ZB_H1, ZB_H2
 from dcsim.kernels.inlined import inlined
 
 
+class Pipeline(NamedTuple):
+    """How a step passes through the stages."""
+
+    schedule: float  # a code of facts.py
+    stages: float
+    chunks: float  # a stage, 1: not interleaved
+    batches: float  # micro-batches
+
+
 @inlined
-def bubble_s(
-    schedule: float, stages: float, chunks: float, batches: float, forward_s: float, input_s: float, weight_s: float
-) -> float:
-    """Idle time of a stage in a step of `batches` micro-batches, s; the times are those of one on one stage.
+def bubble_s(pipe: Pipeline, forward_s: float, input_s: float, weight_s: float) -> float:
+    """Idle time of a stage in a step, s; the times are those of one micro-batch on one stage.
 
     `input_s` and `weight_s` are the two halves of backward (gradients of activations and of weights). GPipe and
     1F1B: (p - 1)(F + B + W); interleaved: that over the chunks (Narayanan 2021, arXiv 2104.04473); ZB-H1 and ZB-H2:
@@ -22,6 +30,7 @@ def bubble_s(
     before and of input gradients behind it, and one weight gradient: (m + p - 1)(F + B) + W, half of the m from each
     end in DualPipe. Never below zero.
     """
+    schedule, stages, chunks, batches = pipe
     if stages <= 1.0:
         return 0.0
     whole_s = forward_s + input_s + weight_s
@@ -37,10 +46,8 @@ def bubble_s(
 
 
 @inlined
-def exposed_sends_s(
-    schedule: float, stages: float, chunks: float, batches: float, send_s: float, slack_s: float
-) -> float:
-    """Sends between neighbours that nothing hides in a step of `batches` micro-batches, s.
+def exposed_sends_s(pipe: Pipeline, send_s: float, slack_s: float) -> float:
+    """Sends between neighbours that nothing hides in a step, s.
 
     send_s: one send; slack_s: what the average stage waits for the slowest, a micro-batch. Filling and draining
     expose one send each way and boundary: 2 (p - 1), or 2 (p v - 1) with v chunks; GPipe, ZB-H2 and DualPipe, which
@@ -49,6 +56,7 @@ def exposed_sends_s(
     gradients fill that wait after the first round. Exact where stages are alike; interleaving, for sends that take
     no longer than the forward pass of a chunk.
     """
+    schedule, stages, chunks, batches = pipe
     if stages <= 1.0:
         return 0.0
     once_s = 2.0 * (stages * chunks - 1.0) * send_s

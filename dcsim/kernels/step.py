@@ -14,7 +14,7 @@ from dcsim.kernels.groups import element_b
 from dcsim.kernels.inlined import inlined
 from dcsim.kernels.layer import add, embedding, head, memory_bound_s, scaled, sparse_share, whole_s
 from dcsim.kernels.memory import attention_parameters, worst_stage_bytes
-from dcsim.kernels.pipeline import bubble_s, exposed_sends_s, stage_layers
+from dcsim.kernels.pipeline import Pipeline, bubble_s, exposed_sends_s, stage_layers
 from dcsim.kernels.roofline import rates
 from dcsim.kernels.stage import busy_s, launches_s, one_layer, traffic_s
 from dcsim.kernels.synchronise import data_parallel
@@ -63,13 +63,10 @@ def one_step(model: Model, plan: Plan, device: Device) -> Step:
     count = float(math.ceil(plan.global_batch / (plan.dp * plan.micro_batch)))
     one_s, head_s, table_s = busy_s(layer) + traffic_s(layer), whole_s(last), whole_s(first)
     fullest, layers = stage_layers(model.layers, plan.pp, plan.vpp)
-    ends = last
-    if plan.pp <= 1.0:
-        ends = add(first, last)
-    else:  # a stage without the head is the slowest: the first, or one without the embedding too if layers are uneven
-        opening = scaled(first, 1.0 if fullest == layers else 0.0)
-        if layers * one_s + head_s < fullest * one_s + whole_s(opening):
-            layers, ends = fullest, opening
+    opening = scaled(first, 1.0 if fullest == layers else 0.0)  # the first stage, or a fuller one without the table
+    ends = add(first, last) if plan.pp <= 1.0 else last
+    if plan.pp > 1.0 and layers * one_s + head_s < fullest * one_s + whole_s(opening):
+        layers, ends = fullest, opening
     idle_s = _idle_s(model, plan, layer, count)
     compute_s = count * (layers * busy_s(layer) + whole_s(ends)) + device.step_latency_s
     mean_s = (model.layers * one_s + head_s + table_s) * (1.0 / plan.pp)
@@ -123,14 +120,9 @@ def _idle_s(model: Model, plan: Plan, layer, count: float) -> float:  # type: ig
     """The bubble: traffic and launches stand still a third forward, two thirds backward."""
     mean = model.layers * (1.0 / plan.pp)
     rest_s = (traffic_s(layer) + launches_s(layer)) * (1.0 / 3.0)
+    pipe = Pipeline(plan.schedule, plan.pp, plan.vpp, count)
     return bubble_s(
-        plan.schedule,
-        plan.pp,
-        plan.vpp,
-        count,
-        mean * (layer.forward_s + rest_s),
-        mean * (layer.input_s + 2.0 * rest_s),
-        mean * layer.weight_s,
+        pipe, mean * (layer.forward_s + rest_s), mean * (layer.input_s + 2.0 * rest_s), mean * layer.weight_s
     )
 
 
@@ -152,7 +144,7 @@ def _sends_s(model: Model, plan: Plan, device: Device, count: float, slack_s: fl
         one_s += crossed * (send_s(size_b * (1.0 / plan.tp), device, device.domain) - one_s)
     if plan.tp > 1.0 and plan.sequence_parallel <= 0.0:
         one_s += gather_s(size_b, road(device, 1.0, plan.tp, device.nic_share_tp))
-    return exposed_sends_s(plan.schedule, plan.pp, plan.vpp, count, one_s, slack_s)
+    return exposed_sends_s(Pipeline(plan.schedule, plan.pp, plan.vpp, count), one_s, slack_s)
 
 
 @inlined

@@ -7,7 +7,7 @@ import pytest
 
 from dcsim.kernels import facts
 from dcsim.kernels.facts import Device, Model, Plan, Step
-from dcsim.kernels.pipeline import bubble_s, exposed_sends_s
+from dcsim.kernels.pipeline import Pipeline, bubble_s, exposed_sends_s
 from dcsim.kernels.step import steps
 from tests.performance.step_oracle import (
     BACKWARD,
@@ -43,21 +43,21 @@ def length(order: Order, stages: int, micros: int, times=(F, B, W), chunks: int 
 @pytest.mark.parametrize("micros", [1, 3, 8, 32])
 @pytest.mark.parametrize(("schedule", "order"), [(facts.GPIPE, gpipe), (facts.ONE_F_ONE_B, one_f_one_b)])
 def test_the_bubble_of_gpipe_and_1f1b_is_exact(schedule: float, order: Order, stages: int, micros: int) -> None:
-    expected = micros * (F + B + W) + bubble_s(schedule, stages, 1.0, micros, F, B, W)
+    expected = micros * (F + B + W) + bubble_s(Pipeline(schedule, stages, 1.0, micros), F, B, W)
     assert length(order, stages, micros) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("chunks", [2, 4])
 @pytest.mark.parametrize(("stages", "micros"), [(2, 4), (4, 4), (4, 16), (8, 32)])
 def test_the_bubble_of_interleaving_is_exact(stages: int, micros: int, chunks: int) -> None:
-    expected = micros * (F + B + W) + bubble_s(facts.ONE_F_ONE_B, stages, chunks, micros, F, B, W)
+    expected = micros * (F + B + W) + bubble_s(Pipeline(facts.ONE_F_ONE_B, stages, chunks, micros), F, B, W)
     assert length(interleaved(chunks), stages, micros, chunks=chunks) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(("stages", "micros"), [(2, 4), (4, 8), (4, 16), (8, 32), (8, 8), (8, 4), (8, 1), (4, 3)])
 def test_the_bubble_of_zb_h1_is_that_of_the_paper(stages: int, micros: int) -> None:
     """arXiv 2401.10241, table 1, for passes of equal length, which the schedule was drawn for."""
-    expected = micros * 3.0 + bubble_s(facts.ZB_H1, stages, 1.0, micros, 1.0, 1.0, 1.0)
+    expected = micros * 3.0 + bubble_s(Pipeline(facts.ZB_H1, stages, 1.0, micros), 1.0, 1.0, 1.0)
     assert length(zero_bubble_1, stages, micros, (1.0, 1.0, 1.0)) == pytest.approx(expected)
 
 
@@ -65,7 +65,7 @@ def test_the_bubble_of_zb_h1_is_that_of_the_paper(stages: int, micros: int) -> N
 def test_zb_h2_leaves_no_stage_idle(stages: int, micros: int) -> None:
     """No bubble for passes of equal length; stages begin and end one after the other (figure 3)."""
     began, ended = Oracle(stages, micros, zero_bubble_2, durations(1.0, 1.0, 1.0)).run()
-    assert bubble_s(facts.ZB_H2, stages, 1.0, micros, 1.0, 1.0, 1.0) == 0.0
+    assert bubble_s(Pipeline(facts.ZB_H2, stages, 1.0, micros), 1.0, 1.0, 1.0) == 0.0
     assert [ended[s] - began[s] for s in range(stages)] == pytest.approx([3.0 * micros] * stages)
 
 
@@ -74,7 +74,7 @@ def test_too_few_micro_batches_for_zb_h2_take_what_the_longest_way_takes(micros:
     """No schedule is faster than 8 stages forward and back, the last of which does all micro-batches; the order of the
     paper, which was drawn for 2 p - 1 and more, comes within a tenth of that."""
     least = (micros + 7.0) * 2.0 + 1.0
-    expected = micros * 3.0 + bubble_s(facts.ZB_H2, 8, 1.0, micros, 1.0, 1.0, 1.0)
+    expected = micros * 3.0 + bubble_s(Pipeline(facts.ZB_H2, 8, 1.0, micros), 1.0, 1.0, 1.0)
     assert expected == least
     began, ended = Oracle(8, micros, zero_bubble_2, durations(1.0, 1.0, 1.0)).run()
     assert least <= ended[0] - began[0] <= 1.1 * least
@@ -87,7 +87,9 @@ def test_the_slowest_stage_sets_the_pace() -> None:
         return [F + (stage == 3)] if task.kind == FORWARD else [B, W]
 
     _, ended = Oracle(4, 16, one_f_one_b, pieces).run()
-    assert max(ended.values()) == pytest.approx(16 * (F + B + W + 1.0) + bubble_s(facts.ONE_F_ONE_B, 4, 1, 16, F, B, W))
+    assert max(ended.values()) == pytest.approx(
+        16 * (F + B + W + 1.0) + bubble_s(Pipeline(facts.ONE_F_ONE_B, 4, 1, 16), F, B, W)
+    )
 
 
 @pytest.mark.parametrize(
@@ -115,7 +117,7 @@ def test_a_whole_step_agrees_within_one_percent(changes: dict[str, float], order
 @pytest.mark.parametrize(("schedule", "order"), [(facts.GPIPE, gpipe), (facts.ONE_F_ONE_B, one_f_one_b)])
 def test_sends_of_any_length_are_exact(schedule: float, order: Order, micros: int, stages: int, send_s: float) -> None:
     _, ended = Oracle(stages, micros, order, durations(F, B, W), send_s).run()
-    sends_s = exposed_sends_s(schedule, stages, 1.0, micros, send_s, 0.0)
+    sends_s = exposed_sends_s(Pipeline(schedule, stages, 1.0, micros), send_s, 0.0)
     assert max(ended.values()) == pytest.approx(length(order, stages, micros) + sends_s)
 
 
@@ -124,7 +126,7 @@ def test_sends_of_any_length_are_exact(schedule: float, order: Order, micros: in
 def test_interleaving_hides_sends_as_long_as_the_forward_pass_of_a_chunk(stages: int, micros: int, chunks: int) -> None:
     send_s = F / chunks
     _, ended = Oracle(stages, micros, interleaved(chunks), durations(F, B, W, chunks), send_s, chunks).run()
-    sends_s = exposed_sends_s(facts.ONE_F_ONE_B, stages, chunks, micros, send_s, 0.0)
+    sends_s = exposed_sends_s(Pipeline(facts.ONE_F_ONE_B, stages, chunks, micros), send_s, 0.0)
     expected = length(interleaved(chunks), stages, micros, chunks=chunks) + sends_s
     assert max(ended.values()) == pytest.approx(expected)
 
@@ -134,7 +136,7 @@ def test_zero_bubbles_hide_short_sends(stages: int, micros: int) -> None:
     """ZB-H1 exactly; ZB-H2 keeps one more micro-batch than it needs and hides half of what is counted."""
     for schedule, order, share in ((facts.ZB_H1, zero_bubble_1, 1.0), (facts.ZB_H2, zero_bubble_2, 0.5)):
         _, ended = Oracle(stages, micros, order, durations(1.0, 1.0, 1.0), 0.1).run()
-        sends_s = share * exposed_sends_s(schedule, stages, 1.0, micros, 0.1, 0.0)
+        sends_s = share * exposed_sends_s(Pipeline(schedule, stages, 1.0, micros), 0.1, 0.0)
         assert max(ended.values()) == pytest.approx(length(order, stages, micros, (1.0, 1.0, 1.0)) + sends_s)
 
 

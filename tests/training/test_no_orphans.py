@@ -44,6 +44,10 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "plan.recompute": (LLAMA, {"plan": '{ recompute = "full" }'}),
     "plan.sharding": (LLAMA | {"plan": '{ sharding = "zero1" }'}, {"plan": '{ sharding = "zero3" }'}),
     "plan.schedule": (LLAMA | {"plan": "{ pp = 4, vpp = 1 }"}, {"plan": '{ pp = 4, vpp = 1, schedule = "zb-h1" }'}),
+    "plan.experts": (
+        LLAMA | {"model": '"mixtral-8x7b"', "plan": "{ tp = 2, ep = 8, dp = 8 }"},
+        {"plan": '{ tp = 2, ep = 8, dp = 8, experts = "cut" }'},
+    ),
     "accelerators": ({"global_batch": 8}, {"accelerators": 2}),
     "min_accelerators": (ELASTIC, {"min_accelerators": 16}),
     "max_accelerators": (ELASTIC, {"max_accelerators": 8}),
