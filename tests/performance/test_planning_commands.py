@@ -53,7 +53,10 @@ def refused(capsys: pytest.CaptureFixture[str], words: list[str]) -> list[str]:
         (["--top", "0"], "--top: must be > 0 (got '0'"),
         (["--recompute", "half"], "--recompute: is unknown (got 'half', expected one of none, selective, full)"),
         (["--sharding", "zero9"], "--sharding: is unknown (got 'zero9'"),
-        (["--sharding", "hsdp", "--tp", "1", "--pp", "1", "--count", "12"], "--sharding: hsdp shards among the ranks of"),
+        (
+            ["--sharding", "hsdp", "--tp", "1", "--pp", "1", "--count", "12"],
+            "--sharding: hsdp shards among the ranks of",
+        ),
         (["--count", "509"], "--count: no legal plan for gpt-3-175b with a batch of 1536 (got 509); numbers that have"),
     ],
 )

@@ -74,6 +74,7 @@ TEXTS = {
 
 SOURCED_ELSEWHERE = {
     "EPYC-9654": {"fp64", "fp32", "cache", "memory_bandwidth", "memory_type"},
+    "TPU-v7x": {"memory", "memory_type", "memory_bandwidth", "nic_bandwidth_server"},
     "Alveo-U280": {"int8", "memory", "memory_type", "memory_bandwidth"},
 }
 """Values that the table does not have; their provenance names the source in full."""
