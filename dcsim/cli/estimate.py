@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from dcsim.cli.plan import LEAST, percent
 from dcsim.cli.question import WHERE, add_question, options_of
 from dcsim.cli.rows import print_rows
-from dcsim.cli.tables import columns, fitted, hanging, wrapped
+from dcsim.cli.tables import WIDE, columns, fitted, hanging, wrapped
 from dcsim.errors import Problem, ScenarioError
 from dcsim.units import ENERGY, human_count, human_large, human_si, human_step, human_time
 
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     request = read(arguments.model, arguments.accelerator, _options(arguments), WHERE)
     found = answer(request)
-    print(json.dumps(asdict(found)) if arguments.json else "\n".join(_screen(found, columns())))
+    print(json.dumps(asdict(found)) if arguments.json else "\n".join(_screen(found, columns(WIDE))))
     return 0
 
 
@@ -102,7 +102,8 @@ def _amount(e: Estimate) -> str:
 
 def _run(e: Estimate) -> Iterator[tuple[str, str]]:
     """How long, how fast, bound by what."""
-    yield "accelerators", _fewest(e)
+    if not e.open:
+        yield "accelerators", _fewest(e)
     steps = f"{human_count(e.steps)} steps of {human_step(e.plan.step_time_s)}, {_batch(e)} each"
     yield "time", f"{steps}: {_speed(e)}"
     yield "work", f"{e.flop:.3g} FLOP, MFU {percent(e.plan.mfu)} of {human_si(e.peak_flop_per_s, 'FLOP/s')}"
@@ -170,8 +171,8 @@ def _fewest(e: Estimate) -> str:
     if e.deadline_s is not None:
         fewest = "none" if e.fewest_for_deadline is None else human_count(e.fewest_for_deadline)
         told.append(f"fewest for {human_time(e.deadline_s)}: {fewest}")
-    if e.fewest_round_for_deadline is not None:
-        told.append(f"of 2^n or 3 x 2^n servers: {human_count(e.fewest_round_for_deadline)}")
+    if e.fewest_round_for_deadline not in (None, e.fewest_for_deadline):
+        told.append(f"of 2^n or 3 x 2^n servers: {human_count(e.fewest_round_for_deadline or 0)}")
     return "; ".join(told)
 
 

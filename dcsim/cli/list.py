@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from dcsim.cli.options import add_plugins
-from dcsim.cli.tables import NARROWEST, aligned, columns, fitted, hanging
+from dcsim.cli.tables import NARROWEST, WHOLE, aligned, columns, fitted, hanging
 from dcsim.units import human_large
 
 PLUGINS = {
@@ -56,7 +56,7 @@ def _plugins(kind: str, folders: tuple[Path, ...]) -> list[str]:
     from dcsim.scenario.keys import summary
 
     names = plugins.names(kind, folders)
-    return hanging([(name, summary(plugins.find(kind, name, folders))) for name in names], columns())
+    return hanging([(name, summary(plugins.find(kind, name, folders))) for name in names], columns(WHOLE))
 
 
 def _workload_presets() -> list[str]:
@@ -64,7 +64,7 @@ def _workload_presets() -> list[str]:
 
     names = presets.names("workloads")
     rows = [(name, presets.table("workloads", name)["notes"].split(": ")[0]) for name in names]
-    return hanging(rows, columns())
+    return hanging(rows, columns(WHOLE))
 
 
 def _accelerators() -> list[str]:
@@ -87,7 +87,7 @@ def _accelerators() -> list[str]:
     for device in map(presets.accelerator, presets.names("accelerators")):
         cells = [_number(value(device), unit) for value, unit in facts.values()]
         rows.append([device.name, device.vendor, str(device.launch_year or "-"), *cells])
-    return fitted(rows, 1, columns(), sides="<<").lines
+    return fitted(rows, 1, columns(WHOLE), sides="<<").lines
 
 
 def _models() -> list[str]:
@@ -103,10 +103,10 @@ def _models() -> list[str]:
         else:
             rows.append([*cells, "-", "-", "-", model.sample])
     shapes = [row[:-1] for row in rows]
-    if max(map(len, aligned(shapes))) + NARROWEST <= columns():
-        return hanging(rows, columns(), "<<>>>>><")
+    if max(map(len, aligned(shapes))) + NARROWEST <= columns(WHOLE):
+        return hanging(rows, columns(WHOLE), "<<>>>>><")
     samples = [(row[0], row[-1]) for row in rows]
-    return [*fitted(shapes, 1, columns(), sides="<<").lines, "", *hanging(samples, columns())]
+    return [*fitted(shapes, 1, columns(WHOLE), sides="<<").lines, "", *hanging(samples, columns(WHOLE))]
 
 
 def _scaling_laws() -> list[str]:
@@ -138,7 +138,7 @@ def _values_of_grade(grade: str) -> list[str]:
             for key, origin in table["provenance"].items():
                 if origin["grade"] == grade:
                     rows.append((name, key, _shown(table.get(key, "-")), origin["source"]))
-    return hanging(rows, columns()) if len(rows) > 1 else [f"no preset value is graded '{grade}'"]
+    return hanging(rows, columns(WHOLE)) if len(rows) > 1 else [f"no preset value is graded '{grade}'"]
 
 
 def _shown(value: object) -> str:

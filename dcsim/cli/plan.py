@@ -10,13 +10,15 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from dcsim.cli.question import WHERE, add_question, options_of
-from dcsim.cli.tables import aligned, columns, fitted, wrapped
+from dcsim.cli.tables import WIDE, aligned, columns, fitted, wrapped
 from dcsim.units import human_count, human_si, human_step
 
 if TYPE_CHECKING:
     from dcsim.performance.answers import Proposal, Proposals
 
 PLAN = ("tp", "pp", "vpp", "cp", "dp", "ep", "micro", "recompute", "sharding")
+SPECIAL = ("vpp", "cp", "ep")  # degrees that are told where they are above 1
+LAST = "bound by, then"
 LEAST = 0.001  # share of a step that is told
 BOUNDS = {
     "compute": ("compute", "memory bandwidth", "host time"),
@@ -57,13 +59,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _screen(found: Proposals, wall_s: float) -> Iterator[str]:
     """A head, a row a plan, and what the columns mean."""
-    width = columns()
+    width = columns(WIDE)
     head = f"{found.model} on {human_count(found.accelerators)} x {found.accelerator}, {found.precision}, "
     yield from wrapped(head + _batch(found), width)
     yield from wrapped(f"{_searched(found)}; searched in {wall_s:.2f} s; {_shown(found)}:", width)
-    names = PLAN if found.seq_len else ("dp", "micro")
+    names = _told(found.plans) if found.seq_len else ("dp", "micro")
     speed = "tokens/s" if found.seq_len else "samples/s"
-    heads = [*names, "step", speed, "MFU", "memory", "bubble", "exposed", "bound by"]
+    heads = [*names, "step", speed, "MFU", "memory", "bubble", "exposed", LAST]
     rows = [heads, *(_row(plan, names) for plan in found.plans)]
     yield from ("", *_table(rows, _sides(heads), width))
     yield ""
@@ -72,6 +74,11 @@ def _screen(found: Proposals, wall_s: float) -> Iterator[str]:
     yield from wrapped(f"{told}{halved}; exposed: traffic that is waited for", width)
     for note in found.notes:
         yield from wrapped(f"note: {note}", width, "  ")
+
+
+def _told(plans: Sequence[Proposal]) -> tuple[str, ...]:
+    """The columns of plans of a transformer, without the special degrees that none of them has."""
+    return tuple(name for name in PLAN if name not in SPECIAL or any(getattr(plan, name) > 1 for plan in plans))
 
 
 def _table(rows: Sequence[Sequence[str]], sides: str, width: int) -> list[str]:
@@ -106,7 +113,7 @@ def _batch(found: Proposals) -> str:
 
 
 def _sides(head: Sequence[str]) -> str:
-    return "".join("<" if name in ("recompute", "sharding", "bound by") else ">" for name in head)
+    return "".join("<" if name in ("recompute", "sharding", LAST) else ">" for name in head)
 
 
 def _row(plan: Proposal, columns: Sequence[str]) -> list[str]:
@@ -133,4 +140,4 @@ def bound(plan: Proposal) -> str:
     """What a plan is bound by, and what takes most of the rest of the step, if it is a thousandth of it."""
     rest = {name: share for name, share in plan.shares.items() if plan.bound not in BOUNDS[name]}
     name, share = max(rest.items(), key=lambda item: item[1])
-    return plan.bound if share < LEAST else f"{plan.bound}, then {name} {percent(share)}"
+    return plan.bound if share < LEAST else f"{plan.bound}, {name} {percent(share)}"

@@ -14,14 +14,16 @@ from dcsim.sweep.columns import differing
 GAP = 2  # blanks between columns
 LEAST = 6  # letters of a name that is cut
 USUAL = 80  # letters of a line where there is no terminal
-NARROWEST = 24  # letters of a text that is wrapped, however narrow the terminal
+WIDE = 120  # the same for answers that are read at leisure
+WHOLE = 10_000  # the same for lists that are searched line by line
+NARROWEST = 20  # letters of a text that is wrapped, however narrow the terminal
 TIED = re.compile(r"(?<=\d) (?=[^\W\d]|%)")  # the blank between a number and its unit
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
-def columns() -> int:
-    """Letters of a line: of the terminal, or 80 where the output is none."""
-    return shutil.get_terminal_size((USUAL, 24)).columns
+def columns(usual: int = USUAL) -> int:
+    """Letters of a line: of the terminal, or as many as usual where the output is none."""
+    return shutil.get_terminal_size((usual, 24)).columns
 
 
 def aligned(rows: Sequence[Sequence[str]], sides: str = "") -> list[str]:

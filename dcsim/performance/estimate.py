@@ -203,7 +203,7 @@ def _told(run: Run, beside: _Beside) -> Estimate:
         assumptions=(
             *run.assumptions(),
             *_memory(run),
-            *_fixed_batch(run),
+            Assumption("the same batches on any number of accelerators", "definition", "assumed", "training"),
             *_waiting(run),
             *planning.run_assumptions(chip, run.saved),
         ),
@@ -228,12 +228,6 @@ def _memory(run: Run) -> list[Assumption]:
     measured = chip.memory is not None and chip.vendor == MEASURED_ON
     source = "presets/calibration/memory.toml"
     return [Assumption(words, source, "measured" if measured else "assumed", "memory")]
-
-
-def _fixed_batch(run: Run) -> list[Assumption]:
-    """What comparing numbers of accelerators takes for granted."""
-    words = f"the same batches of {human_count(run.request.global_batch or 0)} on any number of accelerators"
-    return [Assumption(words, "definition", "assumed", "training")]
 
 
 def _waiting(run: Run) -> list[Assumption]:

@@ -124,8 +124,11 @@ class TransformerRun:
     def assumptions(self) -> Sequence[Assumption]:
         """What is taken for granted."""
         r, found = self.request, []
-        if not self.given_batch:
-            words = f"{human_count(r.global_batch or 0)} sequences a step, usual for {self.length.flop:.3g} FLOP"
+        sequences = f"sequences of {human_count(r.seq_len)} tokens"
+        if self.given_batch:
+            found.append(Assumption(sequences, "the question, or usual", "assumed", "training"))
+        else:
+            words = f"{human_count(r.global_batch or 0)} {sequences} a step, usual for {self.length.flop:.3g} FLOP"
             key = option(r.where, "global_batch")
             found.append(planning.usual().assumption("batch_tokens", f"{words} ({key})", "training"))
         if not set(SHAPE) <= set(r.fixed):
@@ -134,9 +137,6 @@ class TransformerRun:
             found.append(planning.usual().assumption("published_over_best_plan", words, "speed"))
         return [
             *found,
-            Assumption(
-                f"sequences of {human_count(r.seq_len)} tokens", "the question, or usual", "assumed", "training"
-            ),
             self._law(),
             Assumption(
                 f"{human_si(r.input.sample_b / r.seq_len, 'B')} of data a token",
@@ -183,8 +183,8 @@ class TransformerRun:
             return Assumption(f"no loss: outside of what the law '{law.name}' was fitted to, {least}", *_origin(law))
         words = f"loss by the law '{law.name}'"
         if scaling_laws.extrapolated(law, counted, tokens):
-            words += f", outside of what it was fitted to: up to {_si(law.most_parameters)} parameters"
-            words += f", {_si(law.most_tokens)} tokens"
+            words += f", outside of what it was fitted to: at most {_si(law.most_parameters)} parameters"
+            words += f" and {_si(law.most_tokens)} tokens"
         if model.experts:
             words += ", with the parameters that work for a token"
         if not law.embeddings:

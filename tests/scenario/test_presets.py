@@ -140,7 +140,7 @@ def test_an_unknown_preset_has_three_nearest_names() -> None:
     (line,) = caught.value.lines()
     assert line.startswith("a100: no accelerator preset of that name; nearest: 'A100-")
     assert line.count("'") == 6
-    for name in ("../accelerators/T4", "t4", ""):
+    for name in ("../accelerators/T4", "t 4", ""):
         with pytest.raises(ScenarioError):
             presets.accelerator(name)
 
