@@ -85,6 +85,10 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+def __dir__() -> list[str]:
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
+
+
 class _Face(ModuleType):
     """This module. Importing the file `run.py` would make its module the attribute `run`: public names go first."""
 

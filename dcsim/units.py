@@ -201,3 +201,8 @@ def human_si(value: float, symbol: str) -> str:
     rounded = abs(float(f"{value:.3g}"))  # 999,900 is 1 M, not 1,000 k
     prefix, factor = next(((p, f) for p, f in reversed(_PREFIX.items()) if rounded >= f), ("", 1.0))
     return f"{value / factor:.3g} {prefix}{symbol}"
+
+
+def human_large(value: float) -> str:
+    """A large count with the letters of the field: `124 M`, `70.6 B`, `15 T`."""
+    return human_si(value, "").strip().replace("G", "B")

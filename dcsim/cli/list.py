@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from dcsim.cli.options import add_plugins
-from dcsim.cli.tables import aligned
+from dcsim.cli.tables import NARROWEST, WHOLE, aligned, columns, fitted, hanging
+from dcsim.units import human_large
 
 PLUGINS = {
     "workloads": "workload",
@@ -55,14 +56,15 @@ def _plugins(kind: str, folders: tuple[Path, ...]) -> list[str]:
     from dcsim.scenario.keys import summary
 
     names = plugins.names(kind, folders)
-    return aligned([(name, summary(plugins.find(kind, name, folders))) for name in names])
+    return hanging([(name, summary(plugins.find(kind, name, folders))) for name in names], columns(WHOLE))
 
 
 def _workload_presets() -> list[str]:
     from dcsim.scenario import presets
 
     names = presets.names("workloads")
-    return aligned([(name, presets.table("workloads", name)["notes"].split(": ")[0]) for name in names])
+    rows = [(name, presets.table("workloads", name)["notes"].split(": ")[0]) for name in names]
+    return hanging(rows, columns(WHOLE))
 
 
 def _accelerators() -> list[str]:
@@ -71,7 +73,7 @@ def _accelerators() -> list[str]:
     from dcsim.scenario import presets
     from dcsim.scenario.spec import Accelerator
 
-    columns: dict[str, tuple[Callable[[Accelerator], float | None], float]] = {
+    facts: dict[str, tuple[Callable[[Accelerator], float | None], float]] = {
         "memory GB": (lambda d: d.memory, units.SIZE.factor("GB")),
         "GB/s": (lambda d: d.memory_bandwidth, units.BANDWIDTH.factor("GB/s")),
         "16-bit TFLOP/s": (lambda d: d.bf16 or d.fp16, units.COMPUTE.factor("TFLOP/s")),
@@ -81,26 +83,30 @@ def _accelerators() -> list[str]:
         "idle W": (lambda d: d.idle_power, units.POWER.factor("W")),
         "rent USD/h": (lambda d: d.rent, units.PRICE_RATE.factor("USD/h")),
     }
-    rows = [["name", "vendor", "year", *columns]]
+    rows = [["name", "vendor", "year", *facts]]
     for device in map(presets.accelerator, presets.names("accelerators")):
-        cells = [_number(value(device), unit) for value, unit in columns.values()]
+        cells = [_number(value(device), unit) for value, unit in facts.values()]
         rows.append([device.name, device.vendor, str(device.launch_year or "-"), *cells])
-    return aligned(rows, "<<" + ">" * (1 + len(columns)))
+    return fitted(rows, 1, columns(WHOLE), sides="<<").lines
 
 
 def _models() -> list[str]:
     """One row a preset: parameters as published, or a dash; shape of a transformer, or what a network's sample is."""
     from dcsim.scenario import presets
 
-    rows = [["name", "by", "year", "parameters 1e9", "active 1e9", "layers", "hidden", "one sample"]]
+    rows = [["name", "by", "year", "parameters", "active", "layers", "hidden", "one sample"]]
     for model in map(presets.model, presets.names("models")):
-        cells = [model.name, model.by, str(model.year or "-"), _number(model.parameters, 1e9)]
+        cells = [model.name, model.by, str(model.year or "-"), _counted(model.parameters)]
         if model.kind == "transformer":
-            shape = [_number(model.active_parameters, 1e9), str(model.layers), str(model.hidden)]
+            shape = [_counted(model.active_parameters), str(model.layers), str(model.hidden)]
             rows.append([*cells, *shape, f"{model.max_sequence} tokens" if model.max_sequence else "tokens"])
         else:
             rows.append([*cells, "-", "-", "-", model.sample])
-    return aligned(rows, "<<>>>>><")
+    shapes = [row[:-1] for row in rows]
+    if max(map(len, aligned(shapes))) + NARROWEST <= columns(WHOLE):
+        return hanging(rows, columns(WHOLE), "<<>>>>><")
+    samples = [(row[0], row[-1]) for row in rows]
+    return [*fitted(shapes, 1, columns(WHOLE), sides="<<").lines, "", *hanging(samples, columns(WHOLE))]
 
 
 def _scaling_laws() -> list[str]:
@@ -111,6 +117,10 @@ def _scaling_laws() -> list[str]:
     laws = map(presets.scaling_law, presets.names("scaling_laws"))
     rows = [[law.name, *(f"{getattr(law, key):.6g}" for key in keys)] for law in laws]
     return aligned([["name", *keys], *rows], "<" + ">" * len(keys))
+
+
+def _counted(value: float | None) -> str:
+    return "-" if value is None else human_large(value)
 
 
 def _number(value: float | None, unit: float) -> str:
@@ -128,7 +138,7 @@ def _values_of_grade(grade: str) -> list[str]:
             for key, origin in table["provenance"].items():
                 if origin["grade"] == grade:
                     rows.append((name, key, _shown(table.get(key, "-")), origin["source"]))
-    return aligned(rows) if len(rows) > 1 else [f"no preset value is graded '{grade}'"]
+    return hanging(rows, columns(WHOLE)) if len(rows) > 1 else [f"no preset value is graded '{grade}'"]
 
 
 def _shown(value: object) -> str:

@@ -10,13 +10,29 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from dcsim.cli.question import WHERE, add_question, options_of
-from dcsim.cli.tables import aligned
+from dcsim.cli.tables import WIDE, aligned, columns, fitted, wrapped
 from dcsim.units import human_count, human_si, human_step
 
 if TYPE_CHECKING:
     from dcsim.performance.answers import Proposal, Proposals
 
-COLUMNS = ("tp", "pp", "vpp", "cp", "dp", "ep", "micro", "recompute", "sharding")
+PLAN = ("tp", "pp", "vpp", "cp", "dp", "ep", "micro", "recompute", "sharding")
+SPECIAL = ("vpp", "cp", "ep")  # degrees that are told where they are above 1
+LAST = "bound by, then"
+LEAST = 0.001  # share of a step that is told
+BOUNDS = {
+    "compute": ("compute", "memory bandwidth", "host time"),
+    "tp": ("tensor-parallel traffic",),
+    "pp": ("pipeline traffic",),
+    "dp": ("data-parallel traffic",),
+    "cp": ("context-parallel traffic",),
+    "ep": ("expert traffic",),
+    "bubble": ("pipeline bubble",),
+    "optimizer": ("optimizer",),
+    "stragglers": ("stragglers",),
+    "loading": ("data loading",),
+}
+"""What a step may be bound by, by the part of it that has it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,25 +59,48 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _screen(found: Proposals, wall_s: float) -> Iterator[str]:
     """A head, a row a plan, and what the columns mean."""
-    yield (
-        f"{found.model} on {human_count(found.accelerators)} x {found.accelerator}, {found.precision}, {_batch(found)}"
-    )
-    shown = "the best of each tp, pp, ep" if found.seq_len else "by micro-batch"
-    yield (
-        f"{human_count(found.evaluated)} legal plans, {human_count(found.fitting)} fit into "
-        f"{human_si(found.memory_available_b, 'B')} a device; searched in {wall_s:.2f} s; {shown}:"
-    )
-    yield ""
-    columns = COLUMNS if found.seq_len else ("dp", "micro")
+    width = columns(WIDE)
+    head = f"{found.model} on {human_count(found.accelerators)} x {found.accelerator}, {found.precision}, "
+    yield from wrapped(head + _batch(found), width)
+    yield from wrapped(f"{_searched(found)}; searched in {wall_s:.2f} s; {_shown(found)}:", width)
+    names = _told(found.plans) if found.seq_len else ("dp", "micro")
     speed = "tokens/s" if found.seq_len else "samples/s"
-    head = [*columns, "step", speed, "MFU", "memory", "bubble", "exposed", "bound by"]
-    yield from aligned([head, *(_row(plan, columns) for plan in found.plans)], _sides(head))
+    heads = [*names, "step", speed, "MFU", "memory", "bubble", "exposed", LAST]
+    rows = [heads, *(_row(plan, names) for plan in found.plans)]
+    yield from ("", *_table(rows, _sides(heads), width))
     yield ""
-    yield (
-        f"{speed} of one accelerator; MFU of {human_si(found.peak_flop_per_s, 'FLOP/s')}"
-        f"{', attention not halved' if found.seq_len else ''}; exposed: traffic that is waited for"
-    )
-    yield from (f"note: {note}" for note in found.notes)
+    told = f"{speed} of one accelerator; MFU of {human_si(found.peak_flop_per_s, 'FLOP/s')}"
+    halved = ", attention not halved" if found.seq_len else ""
+    yield from wrapped(f"{told}{halved}; exposed: traffic that is waited for", width)
+    for note in found.notes:
+        yield from wrapped(f"note: {note}", width, "  ")
+
+
+def _told(plans: Sequence[Proposal]) -> tuple[str, ...]:
+    """The columns of plans of a transformer, without the special degrees that none of them has."""
+    return tuple(name for name in PLAN if name not in SPECIAL or any(getattr(plan, name) > 1 for plan in plans))
+
+
+def _table(rows: Sequence[Sequence[str]], sides: str, width: int) -> list[str]:
+    """A row a plan; where that is too wide, plans are numbered, and the columns stand in pieces below one another."""
+    lines = aligned(rows, sides)
+    if max(map(len, lines)) <= width:
+        return lines
+    numbers = ["", *(f"{rank}." for rank in range(1, len(rows)))]
+    numbered = [[number, *row] for number, row in zip(numbers, rows, strict=True)]
+    return fitted(numbered, 1, width, sides=f"<{sides}").lines
+
+
+def _searched(found: Proposals) -> str:
+    """How many plans there are, and how many fit."""
+    legal = f"{human_count(found.evaluated)} legal plans"
+    if found.memory_available_b is None:
+        return legal
+    return f"{legal}, {human_count(found.fitting)} fit into {human_si(found.memory_available_b, 'B')} a device"
+
+
+def _shown(found: Proposals) -> str:
+    return "the best of each tp, pp, ep" if found.seq_len else "by micro-batch"
 
 
 def _batch(found: Proposals) -> str:
@@ -74,7 +113,7 @@ def _batch(found: Proposals) -> str:
 
 
 def _sides(head: Sequence[str]) -> str:
-    return "".join("<" if name in ("recompute", "sharding", "bound by") else ">" for name in head)
+    return "".join("<" if name in ("recompute", "sharding", LAST) else ">" for name in head)
 
 
 def _row(plan: Proposal, columns: Sequence[str]) -> list[str]:
@@ -98,7 +137,7 @@ def percent(share: float) -> str:
 
 
 def bound(plan: Proposal) -> str:
-    """What a plan is bound by, and what else is waited for most, if it is a thousandth of the step."""
-    waits = {name: share for name, share in plan.shares.items() if name not in ("compute", "optimizer")}
-    name, share = max(waits.items(), key=lambda item: item[1])
-    return plan.bound if share < 0.001 else f"{plan.bound}, then {name} {percent(share)}"
+    """What a plan is bound by, and what takes most of the rest of the step, if it is a thousandth of it."""
+    rest = {name: share for name, share in plan.shares.items() if plan.bound not in BOUNDS[name]}
+    name, share = max(rest.items(), key=lambda item: item[1])
+    return plan.bound if share < LEAST else f"{plan.bound}, {name} {percent(share)}"

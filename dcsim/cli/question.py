@@ -55,7 +55,11 @@ def add_question(parser: argparse.ArgumentParser) -> None:
         "--schedule", metavar="NAME", help="of a pipeline: 1f1b (default), gpipe, zb-h1, zb-h2, dualpipe"
     )
     fixed.add_argument("--experts", metavar="NAME", help="that ep spreads: whole (default), or cut by tp besides")
-    parser.add_argument("--optimizer", metavar="NAME", help="adam (default of transformers), or sgd with momentum")
+    parser.add_argument(
+        "--optimizer",
+        metavar="NAME",
+        help="adam (default of transformers), sgd with momentum, adagrad (default of networks: their own)",
+    )
     states = "bytes of optimiser states a parameter instead, fp32 master weights included, such as 8 for 16-bit moments"
     parser.add_argument("--optimizer-bytes", metavar="B", help=states)
     waiting = parser.add_argument_group("what a step waits for beside its own work")

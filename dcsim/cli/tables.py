@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,11 +14,16 @@ from dcsim.sweep.columns import differing
 GAP = 2  # blanks between columns
 LEAST = 6  # letters of a name that is cut
 USUAL = 80  # letters of a line where there is no terminal
+WIDE = 120  # the same for answers that are read at leisure
+WHOLE = 10_000  # the same for lists that are searched line by line
+NARROWEST = 20  # letters of a text that is wrapped, however narrow the terminal
+TIED = re.compile(r"(?<=\d) (?=[^\W\d]|%)")  # the blank between a number and its unit
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
-def columns() -> int:
-    """Letters of a line: of the terminal, or 80 where the output is none."""
-    return shutil.get_terminal_size((USUAL, 24)).columns
+def columns(usual: int = USUAL) -> int:
+    """Letters of a line: of the terminal, or as many as usual where the output is none."""
+    return shutil.get_terminal_size((usual, 24)).columns
 
 
 def aligned(rows: Sequence[Sequence[str]], sides: str = "") -> list[str]:
@@ -35,6 +42,30 @@ def aligned(rows: Sequence[Sequence[str]], sides: str = "") -> list[str]:
     ]
 
 
+def wrapped(text: str, width: int, indent: str = "") -> list[str]:
+    """Lines of at most so many letters; those after the first begin with `indent`. A number keeps its unit."""
+    lines = textwrap.wrap(
+        TIED.sub(NO_BREAK, text), max(width, NARROWEST), subsequent_indent=indent, break_on_hyphens=False
+    )
+    return [line.replace(NO_BREAK, " ") for line in lines]
+
+
+def hanging(rows: Sequence[Sequence[str]], width: int, sides: str = "") -> list[str]:
+    """Lines as by `aligned`; texts of the last column that are wider than what is left of `width` go on below
+    themselves. Where the other columns leave them no room, cells stand behind one another."""
+    if not rows:
+        return []
+    before = sum(_widths(rows)[:-1]) + GAP * (len(rows[0]) - 1)
+    room = width - before
+    if room < NARROWEST:
+        return [part for row in rows for part in wrapped((" " * GAP).join(row), width, " " * GAP)]
+    lines = []
+    for *cells, text in rows:
+        first, *more = wrapped(text, room) or [""]
+        lines += [[*cells, first], *([""] * len(cells) + [part] for part in more)]
+    return aligned(lines, sides)
+
+
 class Fitted(NamedTuple):
     """A table in pieces that fit, one below the other. `pieces`: lines of each; `heads`: names of the columns of each,
     without the keys, which all pieces have; `shortened`: whether keys are cut or left out."""
@@ -43,13 +74,18 @@ class Fitted(NamedTuple):
     heads: list[list[str]]
     shortened: bool
 
+    @property
+    def lines(self) -> list[str]:
+        """All pieces, a blank line between them."""
+        return [line for number, piece in enumerate(self.pieces) for line in ([""] if number else []) + piece]
 
-def fitted(rows: Sequence[Sequence[str]], keys: int, width: int, per: int = 1) -> Fitted:
+
+def fitted(rows: Sequence[Sequence[str]], keys: int, width: int, per: int = 1, sides: str = "") -> Fitted:
     """A table with a header, whose first `keys` columns say what a row is, in lines of so many letters.
 
-    Of the other columns, every `per` belong together. Where keys leave no room for the widest of these, their names
-    are broken at dots, then cut in their middle, and the last of many keys are left out. Values that differ stay
-    different: tables of a scenario show what they differ in.
+    Of the other columns, every `per` belong together; `sides` is as in `aligned`, but right unless given. Where keys
+    leave no room for the widest of these, their names are broken at dots, then cut in their middle, and the last of
+    many keys are left out. Values that differ stay different: tables of a scenario show what they differ in.
     """
     widths = [column + GAP for column in _widths(rows)]
     groups = [range(at, at + per) for at in range(keys, len(rows[0]), per)]
@@ -65,8 +101,8 @@ def fitted(rows: Sequence[Sequence[str]], keys: int, width: int, per: int = 1) -
     lines = []
     for piece in pieces:
         values = [[""] * len(piece)] * deep + [[row[c] for c in piece] for row in rows]
-        sides = "<" * len(names[0]) + ">" * len(piece)
-        lines.append(aligned([name + value for name, value in zip(names, values, strict=True)], sides))
+        own = "<" * len(names[0]) + "".join(sides[c : c + 1] or ">" for c in piece)
+        lines.append(aligned([name + value for name, value in zip(names, values, strict=True)], own))
     return Fitted(lines, [[rows[0][c] for c in piece] for piece in pieces], shortened)
 
 

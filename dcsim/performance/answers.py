@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from dcsim.performance.devices import DeviceRow
-from dcsim.performance.planning import Assumption, Checkpoints
+from dcsim.performance.planning import Assumption, Checkpoints, Saved
 from dcsim.performance.waiting import Input
 from dcsim.scenario.spec import Accelerator
 
@@ -18,7 +18,8 @@ TRAFFIC = ("tp", "pp", "dp", "cp", "ep")
 class Proposal:
     """A plan with what it comes to. `shares` are parts of the step that are exposed; they add up to about 1.
 
-    `samples_per_s` of all accelerators together; `tokens_per_s_per_accelerator` is None for networks.
+    `memory_wait` is the part of `shares["compute"]` in which operations wait for device memory; `samples_per_s` of all
+    accelerators together; `tokens_per_s_per_accelerator` is None for networks.
     """
 
     tp: int
@@ -36,6 +37,7 @@ class Proposal:
     mfu: float
     memory_b: float
     shares: dict[str, float]
+    memory_wait: float
     bound: str
 
     @property
@@ -56,7 +58,7 @@ class Proposals:
     seq_len: int | None
     evaluated: int
     fitting: int
-    memory_available_b: float
+    memory_available_b: float | None
     peak_flop_per_s: float
     plans: tuple[Proposal, ...]
     notes: tuple[str, ...]
@@ -85,8 +87,10 @@ class Optimal:
 class Estimate:
     """What a training run takes. None where presets or the question allow no answer.
 
-    `fewest_that_fit` and `fewest_for_deadline` are numbers of accelerators (multiples of a server, or parts of one);
-    `sizes` compares some of them; `read_b_per_s` and `checkpoint` say what storage must do; `plan` is the best one.
+    `fewest_that_fit` and `fewest_for_deadline` are numbers of accelerators (multiples of a server, or parts of one),
+    `fewest_round_for_deadline` the fewest of 2^n or 3 x 2^n servers; `sizes` compares some of them. `read_b_per_s` and
+    `checkpoint` say what storage must do, `storage_b_per_s` the larger of both rates. `memory_available_b` is None
+    where the memory of a device is not known and not checked; `plan` is the best one.
     `dataset_b`: what is read in all, each sample as often as it is trained on. Tokens, loss and `seq_len` are those
     of transformers; `loss` and `compute_optimal` those of causal ones of a size that the scaling law speaks of.
     """
@@ -97,6 +101,7 @@ class Estimate:
     accelerators: int
     fewest_that_fit: int | None
     fewest_for_deadline: int | None
+    fewest_round_for_deadline: int | None
     deadline_s: float | None
     parameters: float
     active_parameters: float
@@ -110,9 +115,10 @@ class Estimate:
     time_s: float
     flop: float
     peak_flop_per_s: float
-    memory_available_b: float
+    memory_available_b: float | None
     dataset_b: float | None
     read_b_per_s: float | None
+    storage_b_per_s: float | None
     checkpoint: Checkpoints
     interruptions: float
     power_w: float | None
@@ -182,10 +188,6 @@ class Asked(Protocol):
         """Bytes of a device's memory that a step may use."""
 
     @property
-    def optimizer_bytes(self) -> float:
-        """Bytes of optimiser states a parameter."""
-
-    @property
     def input(self) -> Input:
         """Jitter and data."""
 
@@ -208,6 +210,10 @@ class Run(Protocol):
     @property
     def seq_len(self) -> int | None:
         """Tokens a sample, of a transformer."""
+
+    @property
+    def saved(self) -> Saved:
+        """What a checkpoint holds."""
 
     def fewest(self, step_s: float = ...) -> Paced | None:
         """The fewest accelerators on which some plan fits, and a step takes at most so long; None if no number does.

@@ -8,7 +8,8 @@ from typing import Any
 from dcsim.errors import nearest
 from dcsim.performance import network_request, request
 from dcsim.performance.network_request import NetworkRequest
-from dcsim.performance.request import Options, Reader, Request, found
+from dcsim.performance.reader import Reader
+from dcsim.performance.request import Options, Request, found
 from dcsim.scenario import presets
 from dcsim.scenario.model import Network
 

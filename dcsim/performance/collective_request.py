@@ -20,7 +20,7 @@ from dcsim.performance.collectives import (
     usual_algorithms,
 )
 from dcsim.performance.plans import option
-from dcsim.performance.request import Reader
+from dcsim.performance.reader import Reader
 from dcsim.scenario import presets, source
 from dcsim.scenario.spec import Accelerator
 from dcsim.topologies.torus import wrapped_axes

@@ -182,7 +182,7 @@ def datasheet(
     """The first fields of `Device`: peaks, memory, links; what is missing is assumed and noted."""
     linear = peak(accelerator, precision)
     half = accelerator.bf16 or accelerator.fp16 or linear
-    memory = accelerator.memory or _assume("memory", unknown().memory_b, notes)
+    memory = accelerator.memory or _memory(accelerator, notes)
     bandwidth = accelerator.memory_bandwidth or _assume(
         "memory_bandwidth", half / unknown().memory_flop_per_byte, notes
     )
@@ -198,6 +198,14 @@ def datasheet(
 def usual_nic_b_per_s(accelerator: Accelerator) -> float:
     """NIC bandwidth of one accelerator of the usual server, one direction, B/s; 0 where the preset does not say."""
     return (accelerator.nic_bandwidth_server or 0.0) / (accelerator.accelerators_per_server or 8)
+
+
+def _memory(accelerator: Accelerator, notes: list[str]) -> float:
+    """Memory of a device whose preset does not say: infinite, that is not checked, where it is not the device's own."""
+    if accelerator.device_class == "cpu":
+        notes.append("memory is not checked: a CPU has that of its server, which the preset does not say")
+        return math.inf
+    return _assume("memory", unknown().memory_b, notes)
 
 
 def _assume(what: str, value: float, notes: list[str]) -> float:

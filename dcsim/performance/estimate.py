@@ -17,12 +17,15 @@ from dcsim.performance.network_run import NetworkRun
 from dcsim.performance.plan_rules import MOST_VALUES
 from dcsim.performance.planning import Assumption
 from dcsim.performance.plans import option, written
-from dcsim.performance.request import Options, Request, refuse
+from dcsim.performance.reader import refuse
+from dcsim.performance.request import Options, Request
 from dcsim.performance.transformer_run import TransformerRun
-from dcsim.units import human_count, human_si, human_time
+from dcsim.units import SIZE, human_count, human_si, human_time
 
 BESIDE = (0.25, 0.5, 1.0, 2.0, 4.0)  # times the power of two at the answer: numbers of accelerators beside it
+MOST_ROUND = 2  # times the fewest accelerators for a deadline: round numbers that are near
 LADDER = 8  # numbers of accelerators that are shown where nobody says how many or by when
+MEASURED_ON = "NVIDIA"  # vendor of the accelerators whose memory the allowance was measured on
 MOST_RATIO = 1 << 12  # of the largest of them to the fewest that fit
 
 
@@ -31,8 +34,19 @@ def estimate(model: str, accelerator: str, **options: Unpack[Options]) -> Estima
 
     estimate("llama-3-70b", "H100-SXM", tokens=15e12, deadline="60 d").accelerators
 
-    `options`: one of `tokens`, `samples` and `target_loss`; `count` or `deadline` (text with a unit, or seconds), else
-    the fewest accelerators that fit; see `Options`. Raises ScenarioError with every mistake, and where no plan fits.
+    Options are numbers, or text as on the command line (`"15T"`, `"1.28e6*90"`, `"60 d"`):
+
+    how long    one of `tokens`, `samples` and `target_loss` (nats a token, by the scaling law `law`)
+    how many    `count`, or `deadline` (s); else the fewest accelerators that fit
+    a step      `global_batch` (samples), `seq_len` (tokens), `precision` (bf16, fp16, tf32, fp32, fp8, fp4)
+    its plan    `tp`, `pp`, `vpp`, `dp`, `cp`, `ep`, `micro_batch`; `recompute` (none, selective, full), `sharding`
+                (none, zero1, zero2, zero3, hsdp), `schedule` (1f1b, gpipe, zb-h1, zb-h2, dualpipe), `experts`
+                (whole, cut); what is left out is searched
+    states      `optimizer` (adam, sgd, adagrad), or `optimizer_bytes` (of states a parameter)
+    waits       `jitter` (share of a step), `sample_size` (B), `loader_rate` and `storage_bandwidth` (B/s)
+    constants   `calibration`: a folder that `dcsim calibrate` wrote
+
+    Raises ScenarioError with every mistake, and where no plan fits.
     """
     return answer(read(model, accelerator, options))
 
@@ -51,6 +65,7 @@ class _Beside:
     count: int
     fewest_that_fit: int | None
     fewest_for_deadline: int | None
+    fewest_round: int | None
     compared: tuple[Size, ...]
 
 
@@ -73,13 +88,27 @@ def _beside(run: Run) -> _Beside:
     fit = None if fewest is None else fewest.accelerators
     if request.deadline_s is None and request.count is None:
         assert fewest is not None  # else the run has refused the question
-        return _Beside(fewest.accelerators, fit, None, _compared(run, fewest.accelerators, _ladder(fewest)))
+        return _Beside(fewest.accelerators, fit, None, None, _compared(run, fewest.accelerators, _ladder(fewest)))
     in_time = None if request.deadline_s is None else run.fewest(request.deadline_s / _steps(run))
     if request.count is None and in_time is None:
         refuse([_late(run)])
     count = request.count or (in_time.accelerators if in_time else 0)
-    near = [int(factor * _power(count)) for factor in BESIDE]
-    return _Beside(count, fit, in_time.accelerators if in_time else None, _compared(run, count, near))
+    even = None if in_time is None else _round(run, in_time.accelerators)
+    near = {int(factor * _power(count)) for factor in BESIDE} | ({even} if even else set())
+    return _Beside(count, fit, in_time.accelerators if in_time else None, even, _compared(run, count, sorted(near)))
+
+
+def _round(run: Run, fewest: int) -> int | None:
+    """The fewest accelerators in time of those that planners build: 2^n or 3 x 2^n servers, or a part of a server.
+    None if none near the fewest of all is in time."""
+    server = run.request.accelerator.accelerators_per_server or 1
+    if fewest <= server:
+        return fewest
+    assert run.request.deadline_s is not None
+    step_s = run.request.deadline_s / _steps(run)
+    rounds = sorted(server * factor * 2**n for factor in (1, 3) for n in range(MOST_VALUES.bit_length()))
+    paces = (run.pace(count) for count in rounds if fewest <= count <= MOST_ROUND * fewest)
+    return next((pace.accelerators for pace in paces if pace is not None and pace.step_s <= step_s), None)
 
 
 def _power(count: int) -> int:
@@ -135,9 +164,10 @@ def _told(run: Run, beside: _Beside) -> Estimate:
     chip, chosen, steps = request.accelerator, run.best(count), _steps(run)
     time_s = steps * chosen.step_time_s
     mtbf_s = planning.usual().accelerator_mtbf_s / count
-    saved_b = planning.saved_b(request.optimizer_bytes, request.device.linear_bytes)
     power_w = planning.power_w(chip, count)
     dataset_b = None if length.sample_b is None else length.sample_b * length.samples
+    read_b_per_s = None if dataset_b is None else dataset_b / time_s
+    kept = planning.checkpoints(run.saved.size_b, mtbf_s)
     mine = _size(run, Paced(count, chosen.step_time_s))
     return Estimate(
         model=run.name,
@@ -146,6 +176,7 @@ def _told(run: Run, beside: _Beside) -> Estimate:
         accelerators=count,
         fewest_that_fit=beside.fewest_that_fit,
         fewest_for_deadline=beside.fewest_for_deadline,
+        fewest_round_for_deadline=beside.fewest_round,
         deadline_s=request.deadline_s,
         parameters=length.parameters,
         active_parameters=length.active,
@@ -159,10 +190,11 @@ def _told(run: Run, beside: _Beside) -> Estimate:
         time_s=time_s,
         flop=length.flop,
         peak_flop_per_s=request.device.device.linear_flop_per_s,
-        memory_available_b=request.available_b,
+        memory_available_b=planning.finite(request.available_b),
         dataset_b=dataset_b,
-        read_b_per_s=None if dataset_b is None else dataset_b / time_s,
-        checkpoint=planning.checkpoints(saved_b * length.parameters, mtbf_s),
+        read_b_per_s=read_b_per_s,
+        storage_b_per_s=planning.storage_b_per_s(read_b_per_s, kept),
+        checkpoint=kept,
         interruptions=time_s / mtbf_s,
         power_w=power_w,
         energy_j=None if power_w is None else power_w * time_s,
@@ -171,30 +203,32 @@ def _told(run: Run, beside: _Beside) -> Estimate:
         sizes=tuple(sorted([mine, *beside.compared], key=lambda size: size.accelerators)),
         assumptions=(
             *run.assumptions(),
-            _memory(run),
-            *_fixed_batch(run),
+            *_memory(run),
+            Assumption("the same batches on any number of accelerators", "definition", "assumed", "training"),
             *_waiting(run),
-            *planning.run_assumptions(chip, saved_b),
+            *planning.run_assumptions(chip, run.saved),
         ),
         open=request.count is None and request.deadline_s is None,
     )
 
 
-def _memory(run: Run) -> Assumption:
-    """What of a device's memory a step may use."""
+def _memory(run: Run) -> list[Assumption]:
+    """What of a device's memory a step may use; nothing where it is not known."""
     request, allowance = run.request, shipped()
+    if math.isinf(request.available_b):
+        return []
+    sheet_b = request.device.device.memory_b
+    sheet = human_si(sheet_b, "B")
+    whole_b = sheet_b / SIZE.factor("GB") * SIZE.factor("GiB")
     words = (
-        f"{human_si(request.available_b, 'B')} of {human_si(request.device.device.memory_b, 'B')} may be used: "
-        f"({allowance.visible:g} x datasheet (GiB) - {human_si(allowance.fixed_b, 'B')} for context and libraries) "
-        f"/ {1 + allowance.slack:g} for the allocator"
+        f"a data sheet's {sheet} are {sheet.replace('B', 'iB')} = {human_si(whole_b, 'B')}, "
+        f"{human_si(request.available_b, 'B')} of them usable: ({allowance.visible:g} x {sheet} - "
+        f"{human_si(allowance.fixed_b, 'B')} for context, libraries) / {1 + allowance.slack:g} for the allocator"
     )
-    return Assumption(words, "presets/calibration/memory.toml", "measured" if request.accelerator.memory else "assumed")
-
-
-def _fixed_batch(run: Run) -> list[Assumption]:
-    """What comparing numbers of accelerators takes for granted."""
-    words = f"every number of accelerators trains the same batches of {human_count(run.request.global_batch or 0)}"
-    return [Assumption(f"{words}; more of them could use larger ones", "definition", "assumed")]
+    chip = request.accelerator
+    measured = chip.memory is not None and chip.vendor == MEASURED_ON
+    source = "presets/calibration/memory.toml"
+    return [Assumption(words, source, "measured" if measured else "assumed", "memory")]
 
 
 def _waiting(run: Run) -> list[Assumption]:
@@ -207,4 +241,4 @@ def _waiting(run: Run) -> list[Assumption]:
         if rate < math.inf
     ]
     data = f"data come at {' and '.join(rates)}, fetched ahead" if rates else "data come in time"
-    return [Assumption(f"{even}; {data}", "the question", "assumed")]
+    return [Assumption(f"{even}; {data}", "the question", "assumed", "speed")]

@@ -17,11 +17,12 @@ from dcsim.kernels.operations import Operation, Spent, Work
 from dcsim.kernels.roofline import rates
 from dcsim.kernels.traffic import all_reduce_s, all_to_all_s, exposed_s, road
 from dcsim.performance.devices import DeviceRow
+from dcsim.performance.optimizers import OPTIMIZERS, Optimizer
 from dcsim.scenario import operation as facts
 from dcsim.scenario.facts import Facts
 from dcsim.scenario.model import Network
 
-SGD_B, ADAM_B = 18.0, 30.0  # bytes read and written by an optimiser step for each parameter, mixed precision
+SGD = OPTIMIZERS["sgd"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Training:
 
     batch: int
     workers: int = 1
-    optimizer_b: float = SGD_B
+    optimizer: Optimizer = SGD
     micro_batches: int = 1  # equal pieces of `batch` that are computed one after the other, gradients adding up
 
 
@@ -93,7 +94,12 @@ def row(operation: facts.Operation) -> Operation:
 
 def parameters(network: Network) -> float:
     """All weights, embedding tables included."""
-    return _weights(network, facts.OPERATIONS["embedding"]) + dense_parameters(network)
+    return table_parameters(network) + dense_parameters(network)
+
+
+def table_parameters(network: Network) -> float:
+    """Elements of embedding tables."""
+    return _weights(network, facts.OPERATIONS["embedding"])
 
 
 def dense_parameters(network: Network) -> float:
@@ -119,7 +125,7 @@ def network_step(network: Network, device: DeviceRow, training: Training) -> Net
     spent = Spent(*kernel.network_steps(rows(network), np.array([work]), device.row)[0])
     at, busy_s = rates(device.device, device.linear_bytes), times * (spent.forward_s + spent.backward_s)
     launch_s = max(times * spent.kernels * device.device.launch_s - busy_s, 0.0)
-    optimizer_s = training.optimizer_b * dense_parameters(network) * at.memory_s
+    optimizer_s = _updated_b(network, training) * at.memory_s
     traffic_s = _traffic_s(network, device.device, training, work, spent.backward_s)
     step_s = float(busy_s + launch_s + optimizer_s + traffic_s)
     memory_s = times * spent.memory_s
@@ -174,6 +180,14 @@ def _traffic_s(network: Network, device: Device, training: Training, work: Work,
         one_s = all_to_all_s(looked_up_b(network, work), device, 1.0, workers)
         exchanged_s = 2.0 * training.micro_batches * one_s
     return exposed_s(summed_s, device.overlap * backward_s) + exchanged_s
+
+
+def _updated_b(network: Network, training: Training) -> float:
+    """Bytes that a worker's optimiser moves in a step: all of dense layers, and the states beside each element of a
+    table that was looked up, read and written; the elements themselves are moved by backward."""
+    looked_up = training.batch * sum(r.read * r.times for r in map(row, network.operations) if r.kind == kernel.LOOKUP)
+    states_b = 2.0 * training.optimizer.table_states_b * looked_up
+    return training.optimizer.traffic_b * dense_parameters(network) + states_b
 
 
 def gradients_b(network: Network, work: Work) -> float:

@@ -6,18 +6,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dcsim.errors import Problem, ScenarioError
-from dcsim.performance import network
 from dcsim.performance.devices import DeviceRow, constants_of, device_row
 from dcsim.performance.memory import available_b
+from dcsim.performance.optimizers import OPTIMIZERS, Optimizer
 from dcsim.performance.plans import option, written
-from dcsim.performance.request import STATES_B, Reader, input_of, missing, plain_numbers, precision_of
+from dcsim.performance.reader import Reader
+from dcsim.performance.request import input_of, missing, plain_numbers, precision_of
 from dcsim.performance.waiting import Input
+from dcsim.scenario.facts import Provenance
 from dcsim.scenario.model import Network
 from dcsim.scenario.spec import Accelerator
 
 OF_TRANSFORMERS = ("tokens", "target_loss", "law", "seq_len", "recompute", "sharding", "schedule", "experts")
 DEGREES = ("tp", "pp", "vpp", "dp", "cp", "ep")
-TRAFFIC_B = {STATES_B["adam"]: network.ADAM_B, STATES_B["sgd"]: network.SGD_B}
+ASKED = Provenance(source="the question", grade="assumed")
+USUAL = Provenance(source="usual practice", grade="assumed")
 
 
 @dataclass(frozen=True)
@@ -35,18 +38,14 @@ class NetworkRequest:
     global_batch: int | None
     micro_batch: int | None
     top: int
-    optimizer_bytes: float
+    optimizer: Optimizer
+    optimizer_origin: Provenance
     input: Input
 
     @property
     def available_b(self) -> float:
         """Bytes of a device's memory that a step may use."""
         return available_b(self.device.device.memory_b)
-
-    @property
-    def optimizer_traffic_b(self) -> float:
-        """Bytes that an optimiser step reads and writes for each parameter."""
-        return TRAFFIC_B[self.optimizer_bytes]
 
 
 def asked(reader: Reader, net: Network, chip: Accelerator | None, needs: Iterable[str] = ()) -> NetworkRequest:
@@ -59,16 +58,21 @@ def asked(reader: Reader, net: Network, chip: Accelerator | None, needs: Iterabl
     known = reader.named("calibration", folder, constants_of) if folder else None
     _refuse_others(reader, net)
     micro, count, batch = reader.whole("micro_batch"), numbers["count"], numbers["global_batch"]
-    if reader.options.get("optimizer") is None:
-        numbers["optimizer_bytes"] = STATES_B["sgd"]
     given = input_of(reader, net.sample_size)
     reader.problems += _indivisible(reader.where, count, batch, micro)
     if reader.problems or chip is None or precision is None:
         raise ScenarioError(reader.problems)
-    for name in ("tokens", "target_loss"):
+    for name in ("tokens", "target_loss", "optimizer_bytes"):
         del numbers[name]
     row = device_row(chip, precision, calibration=known)
+    optimizer = reader.word("optimizer", OPTIMIZERS)
+    numbers["optimizer"], numbers["optimizer_origin"] = _optimizer(net) if optimizer is None else (optimizer, ASKED)
     return NetworkRequest(reader.where, net, chip, row, precision, micro_batch=micro, input=given, **numbers)
+
+
+def _optimizer(net: Network) -> tuple[Optimizer, Provenance]:
+    """What a network is usually trained with, and who says so."""
+    return OPTIMIZERS[net.optimizer], net.provenance.get("optimizer", USUAL)
 
 
 def _refuse_others(reader: Reader, net: Network) -> None:

@@ -17,12 +17,13 @@ import numpy as np
 
 from dcsim.errors import Problem, ScenarioError
 from dcsim.kernels.operations import PASSED, TABLE_B, WEIGHTED, Operation
-from dcsim.performance import network
+from dcsim.performance import network, planning
 from dcsim.performance.answers import TRAFFIC, Length, Paced, Proposal, Proposals
 from dcsim.performance.network_request import NetworkRequest
+from dcsim.performance.optimizers import Optimizer
 from dcsim.performance.planning import Assumption
 from dcsim.performance.plans import divisors, option, written
-from dcsim.performance.request import refuse
+from dcsim.performance.reader import refuse
 from dcsim.scenario.model import Network
 from dcsim.units import human_count, human_si
 
@@ -43,19 +44,20 @@ class Footprint(NamedTuple):
         return self.states_b + self.tables_b / workers + micro_batch * self.sample_b
 
 
-def footprint(model: Network, element_b: float, optimizer_b: float) -> Footprint:
-    """What training takes with so many bytes an element, and of optimiser states a parameter.
+def footprint(model: Network, element_b: float, optimizer: Optimizer) -> Footprint:
+    """What training takes with so many bytes an element.
 
     Weights, gradients and optimiser states (with an fp32 copy of the weights, which those in fp32 do without); the
-    embedding tables, spread over the workers; and the result of every operation, which backward reads, but for
-    activations: frameworks write them over what they read.
+    embedding tables in fp32 with their states, spread over the workers; and the result of every operation, which
+    backward reads, but for activations: frameworks write them over what they read.
     """
     dense = network.dense_parameters(model)
     element_b = max(element_b, 2.0)
-    states_b = dense * (2.0 * element_b + optimizer_b - (FP32_B if element_b >= FP32_B else 0.0))
+    states_b = dense * (2.0 * element_b + optimizer.states_b - (FP32_B if element_b >= FP32_B else 0.0))
     rows = [network.row(operation) for operation in model.operations]
     kept = sum(row.written * row.times for before, row in pairwise([INPUT, *rows]) if not _in_place(before, row))
-    return Footprint(states_b, (network.parameters(model) - dense) * TABLE_B, element_b * kept)
+    tables_b = network.table_parameters(model) * (TABLE_B + optimizer.table_states_b)
+    return Footprint(states_b, tables_b, element_b * kept)
 
 
 def _in_place(before: Operation, row: Operation) -> bool:
@@ -84,7 +86,7 @@ class NetworkRun:
     @cached_property
     def _footprint(self) -> Footprint:
         r = self.request
-        return footprint(r.model, r.device.linear_bytes, r.optimizer_bytes)
+        return footprint(r.model, r.device.linear_bytes, r.optimizer)
 
     @cached_property
     def length(self) -> Length:
@@ -145,7 +147,7 @@ class NetworkRun:
             seq_len=None,
             evaluated=max(len(micros), 1),
             fitting=len(fitting),
-            memory_available_b=request.available_b,
+            memory_available_b=planning.finite(request.available_b),
             peak_flop_per_s=request.device.device.linear_flop_per_s,
             plans=tuple(plans[: request.top]),
             notes=request.device.notes,
@@ -154,32 +156,57 @@ class NetworkRun:
     def assumptions(self) -> Sequence[Assumption]:
         """What is taken for granted."""
         request = self.request
-        optimizer = "SGD with momentum" if request.optimizer_traffic_b == network.SGD_B else "Adam"
+        tables = " and its part of embedding tables" if self._footprint.tables_b else ""
         found = []
         if not self.given_batch:
             words = f"{human_count(self._batch)} samples a step: {USUAL_SAMPLES} an accelerator, or what fits"
-            found.append(Assumption(f"{words} ({option(request.where, 'global_batch')})", "usual practice", "assumed"))
+            words += f" ({option(request.where, 'global_batch')})"
+            found.append(Assumption(words, "usual practice", "assumed", "training"))
         found += [
             Assumption(
-                "data-parallel: each accelerator holds the network and its part of embedding tables; gradients are "
-                "summed under the last backward pass",
+                f"data-parallel: each accelerator holds the network{tables}; gradients are summed under the last "
+                "backward pass",
                 "Goyal 2017, arXiv 1706.02677",
                 "paper",
+                "training",
             ),
-            Assumption(
-                f"memory: {optimizer} ({request.optimizer_bytes:.0f} B a parameter), and every operation's result kept",
-                "definition",
-                "assumed",
-            ),
-            *(Assumption(note, "calibration", "assumed") for note in request.device.notes),
+            self._optimizer(),
+            Assumption("every operation's result is kept for backward", "definition", "assumed", "memory"),
+            *planning.noted(request.device.notes),
             Assumption(
                 "what a device sustains comes from transformers: published speeds of ResNet-50 are 0.7 to 2 times "
                 "what is said here, those of EfficientNet (depthwise convolutions) down to 0.4 times",
                 "benchmarks/RESULTS.md",
                 "weak",
+                "speed",
             ),
         ]
         return found
+
+    def _optimizer(self) -> Assumption:
+        """The optimiser and what it keeps: of dense layers, and of embedding tables where there are any."""
+        optimizer, origin = self.request.optimizer, self.request.optimizer_origin
+        words = f"{optimizer.words}: {optimizer.states_b:g} B of states a parameter, fp32 weights included"
+        if tables := network.table_parameters(self.request.model):
+            share = 100 * tables / self.length.parameters
+            words += f"; tables ({share:.3g} % of parameters) {self._table_b:g} B with their states"
+        return Assumption(words, origin.source, str(origin.grade), "training")
+
+    @property
+    def _table_b(self) -> float:
+        """Bytes an element of embedding tables, with its states."""
+        return TABLE_B + self.request.optimizer.table_states_b
+
+    @property
+    def saved(self) -> planning.Saved:
+        """What a checkpoint holds: tables as they are in memory."""
+        r = self.request
+        one_b = planning.saved_b(r.optimizer.states_b, r.device.linear_bytes)
+        size_b = one_b * network.dense_parameters(r.model) + self._footprint.tables_b
+        words = f"{one_b:g} B a parameter"
+        if self._footprint.tables_b:
+            words += f", of tables {self._table_b:g} B"
+        return planning.Saved(size_b, words)
 
     @property
     def _batch(self) -> int:
@@ -201,7 +228,7 @@ class NetworkRun:
     def step(self, accelerators: int, micro_batch: int) -> network.NetworkStep:
         """The step of so many accelerators, before anybody waits."""
         r, own = self.request, self._batch // accelerators
-        how = network.Training(own, accelerators, r.optimizer_traffic_b, micro_batches=own // micro_batch)
+        how = network.Training(own, accelerators, r.optimizer, micro_batches=own // micro_batch)
         return network.network_step(r.model, r.device, how)
 
     def _fits(self, micro_batch: int, workers: int) -> bool:
@@ -252,5 +279,6 @@ class NetworkRun:
             mfu=step.flop / accelerators / waited.step_s / r.device.device.linear_flop_per_s,
             memory_b=self.memory_b(accelerators, micro_batch),
             shares=shares,
+            memory_wait=step.memory_s / waited.step_s,
             bound=waited.bound(step.parts),
         )

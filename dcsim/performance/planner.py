@@ -9,14 +9,15 @@ import numpy as np
 
 from dcsim.errors import Problem
 from dcsim.kernels import facts
-from dcsim.performance import models
+from dcsim.performance import models, planning
 from dcsim.performance.answers import TRAFFIC, Proposal, Proposals
 from dcsim.performance.ask import read
 from dcsim.performance.network_request import NetworkRequest
 from dcsim.performance.network_run import NetworkRun
 from dcsim.performance.plan_rules import DEGREES, RECOMPUTE, SHARDING, Setting
 from dcsim.performance.plans import legal_shapes, option, problems, word_of
-from dcsim.performance.request import Options, Request, refuse
+from dcsim.performance.reader import refuse
+from dcsim.performance.request import Options, Request
 from dcsim.performance.search import Found, Question, search
 from dcsim.performance.step_time import parts
 from dcsim.units import human_count, human_si
@@ -30,8 +31,18 @@ def plan(model: str, accelerator: str, **options: Unpack[Options]) -> Proposals:
 
     plan("llama-3-70b", "H100-SXM", count=512, global_batch=2048).plans[0].tp
 
-    Layouts differ in tp, pp or ep; a network that is no transformer has one plan for each micro-batch. Raises
-    ScenarioError with every mistake, and where no plan fits.
+    Layouts differ in tp, pp or ep; a network that is no transformer has one plan for each micro-batch. Options are
+    those of `dcsim.estimate` but for the length of the training and the deadline:
+
+    needed      `count`, `global_batch`
+    how many    `top`: plans that are named
+    a step      `seq_len` (tokens), `precision` (bf16, fp16, tf32, fp32, fp8, fp4)
+    its plan    `tp`, `pp`, `vpp`, `dp`, `cp`, `ep`, `micro_batch`, `recompute`, `sharding`, `schedule`, `experts`;
+                what is left out is searched
+    the rest    `optimizer`, `optimizer_bytes`, `jitter`, `sample_size`, `loader_rate`, `storage_bandwidth`,
+                `calibration`
+
+    Raises ScenarioError with every mistake, and where no plan fits.
     """
     return proposals(read(model, accelerator, options, "plan", NEEDS))
 
@@ -51,7 +62,7 @@ def proposals(request: Request | NetworkRequest) -> Proposals:
         seq_len=request.seq_len,
         evaluated=found.evaluated,
         fitting=found.fitting,
-        memory_available_b=found.available_b,
+        memory_available_b=planning.finite(found.available_b),
         peak_flop_per_s=request.device.device.linear_flop_per_s,
         plans=tuple(proposal(found.plan(rank), found.step(rank), request) for rank in range(len(found))),
         notes=request.device.notes,
@@ -94,6 +105,7 @@ def proposal(plan: facts.Plan, step: facts.Step, request: Request) -> Proposal:
         mfu=flop_per_s / request.device.device.linear_flop_per_s,
         memory_b=float(step.memory_b),
         shares=shares,
+        memory_wait=float(step.memory_bound_s / waited.step_s),
         bound=waited.bound(parts(step)),
     )
 

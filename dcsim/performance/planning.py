@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cache
+from typing import NamedTuple
 
 from dcsim.scenario import presets
 from dcsim.scenario.spec import Accelerator
@@ -22,6 +24,19 @@ class Assumption:
     what: str
     source: str
     grade: str
+    about: str
+    """training, speed, memory, failures or cost."""
+
+
+def noted(notes: Sequence[str]) -> list[Assumption]:
+    """What a device's preset and its calibration leave open, as assumptions."""
+    about = ("memory" if note.startswith("memory ") else "speed" for note in notes)
+    return [Assumption(note, "calibration", "assumed", what) for note, what in zip(notes, about, strict=True)]
+
+
+def finite(value: float) -> float | None:
+    """None instead of infinity, which JSON has no word for."""
+    return value if value < math.inf else None
 
 
 @dataclass(frozen=True)
@@ -36,17 +51,17 @@ class Usual:
     checkpoint_interval_most_s: float
     published_over_best_plan: tuple[float, float]
 
-    def assumption(self, key: str, what: str) -> Assumption:
+    def assumption(self, key: str, what: str, about: str) -> Assumption:
         """An assumption that rests on one preset value."""
         origin = presets.table("planning", "usual")["provenance"][key]
-        return Assumption(what, origin["source"], origin["grade"])
+        return Assumption(what, origin["source"], origin["grade"], about)
 
-    def of_nodes(self, key: str, what: str, accelerator: Accelerator) -> Assumption:
+    def of_nodes(self, key: str, what: str, accelerator: Accelerator, about: str) -> Assumption:
         """An assumption that rests on nodes of `NODES_OF`: weak for other accelerators."""
-        found = self.assumption(key, what)
+        found = self.assumption(key, what, about)
         if accelerator.name.startswith(NODES_OF):
             return found
-        return Assumption(f"{what}, as nodes of {NODES_OF} do", found.source, "weak")
+        return replace(found, what=f"{what}, as nodes of {NODES_OF} do", grade="weak")
 
 
 @cache
@@ -86,6 +101,13 @@ class Checkpoints:
     bandwidth_b_per_s: float
 
 
+class Saved(NamedTuple):
+    """What a checkpoint holds: bytes, and in words how many of each parameter."""
+
+    size_b: float
+    words: str
+
+
 def saved_b(optimizer_b: float, element_b: float) -> float:
     """Bytes a parameter in a checkpoint: optimiser states with fp32 master weights, and weights in 16 bits if training
     has them (Rajbhandari 2020, arXiv 1910.02054, section 3.1)."""
@@ -113,31 +135,54 @@ def cost_usd(accelerator: Accelerator, count: int, time_s: float) -> float | Non
     return None if accelerator.rent is None else count * time_s * accelerator.rent
 
 
-def run_assumptions(accelerator: Accelerator, parameter_b: float) -> list[Assumption]:
-    """What the formulas of this file take for granted. `parameter_b`: bytes a parameter in a checkpoint."""
-    known = usual()
+def storage_b_per_s(read_b_per_s: float | None, kept: Checkpoints) -> float | None:
+    """What storage must deliver, B/s: the larger of reading data, while training steps, and of writing a checkpoint,
+    while it does not. None where neither is known."""
+    rates = [rate for rate in (read_b_per_s, kept.bandwidth_b_per_s) if rate]
+    return max(rates, default=None)
+
+
+def run_assumptions(accelerator: Accelerator, saved: Saved) -> list[Assumption]:
+    """What the formulas of this file take for granted."""
+    return [*_failures(accelerator, saved), *_power(accelerator), *_price(accelerator)]
+
+
+def _failures(accelerator: Accelerator, saved: Saved) -> list[Assumption]:
+    known, about = usual(), "failures"
     mtbf = f"{human_count(known.accelerator_mtbf_s / TIME.factor('h'))} h"
     found = [
-        Assumption("time is undisturbed stepping: no failures, restarts or evaluation", "definition", "assumed"),
-        known.of_nodes("accelerator_mtbf", f"an accelerator interrupts the run every {mtbf} in the mean", accelerator),
-        known.assumption(
-            "checkpoint_share",
-            f"checkpoint writing stops training {100 * known.checkpoint_share:g} % of the time, at least every "
-            f"{human_time(known.checkpoint_interval_most_s)}; lost work costs at most as much again",
-        ),
-        Assumption(
-            f"checkpoint {parameter_b:g} B a parameter (weights, and optimiser states with fp32 master weights)",
-            "Rajbhandari 2020, arXiv 1910.02054",
-            "paper",
-        ),
+        Assumption("undisturbed stepping: no failures, restarts, evaluation", "definition", "assumed", about),
+        known.of_nodes("accelerator_mtbf", f"an accelerator fails every {mtbf}", accelerator, about),
     ]
-    if accelerator.tdp is not None:
-        power = f"servers draw {known.server_power_factor:g} x TDP"
-        found.append(known.of_nodes("server_power_factor", power, accelerator))
-        found.append(known.assumption("pue", f"PUE {known.pue:g}"))
-    if accelerator.rent is not None:
-        origin = accelerator.provenance.get("rent")
-        price = f"{accelerator.rent * TIME.factor('h'):.3g} USD an accelerator-hour, on demand"
-        source = ("the user's file", "assumed") if origin is None else (origin.source, str(origin.grade))
-        found.append(Assumption(price, *source))
-    return found
+    if not saved.size_b:
+        return found
+    share = (
+        f"writing checkpoints stops training {100 * known.checkpoint_share:g} % of the time, at least every "
+        f"{human_time(known.checkpoint_interval_most_s)}; lost work costs as much again at most"
+    )
+    states = f"they hold {saved.words} (weights, optimiser states, fp32 master weights)"
+    return [
+        *found,
+        known.assumption("checkpoint_share", share, about),
+        Assumption(states, "Rajbhandari 2020, arXiv 1910.02054", "paper", about),
+    ]
+
+
+def _power(accelerator: Accelerator) -> list[Assumption]:
+    known, about = usual(), "cost"
+    if accelerator.tdp is None:
+        return []
+    return [
+        known.of_nodes("server_power_factor", f"servers draw {known.server_power_factor:g} x TDP", accelerator, about),
+        Assumption("as much whatever bounds a step", "no model of power under other loads", "assumed", about),
+        known.assumption("pue", f"PUE {known.pue:g}", about),
+    ]
+
+
+def _price(accelerator: Accelerator) -> list[Assumption]:
+    if accelerator.rent is None:
+        return []
+    origin = accelerator.provenance.get("rent")
+    price = f"{accelerator.rent * TIME.factor('h'):.3g} USD an accelerator-hour, on demand"
+    source = ("the user's file", "assumed") if origin is None else (origin.source, str(origin.grade))
+    return [Assumption(price, *source, "cost")]

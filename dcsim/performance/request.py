@@ -8,25 +8,25 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypedDict
 
-from dcsim.errors import Problem, ScenarioError, nearest
+from dcsim.errors import Problem, ScenarioError
 from dcsim.kernels import facts
 from dcsim.performance import models, planning
 from dcsim.performance.devices import ELEMENT_B, DeviceRow, constants_of, device_row, scale_up_domain
 from dcsim.performance.memory import available_b
+from dcsim.performance.optimizers import OPTIMIZERS
 from dcsim.performance.plan_rules import DEGREES, EXPERTS, MOST_VALUES, RECOMPUTE, SCHEDULE, SHAPE, SHARDING, Setting
 from dcsim.performance.plans import option, problems, written
+from dcsim.performance.reader import Reader
 from dcsim.performance.waiting import Input
 from dcsim.scenario import presets, source
 from dcsim.scenario.model import Network, Transformer
 from dcsim.scenario.scaling_law import ScalingLaw
 from dcsim.scenario.spec import Accelerator
-from dcsim.units import BANDWIDTH, SIZE, TIME, Dimension
+from dcsim.units import BANDWIDTH, SIZE, TIME
 
 MOST_TOKENS = 1e18
 MOST_JITTER = 1.0
 TIMES, SIZES, RATES = (1.0, 1e12), (1.0, 1e18), (1.0, 1e18)  # s, B and B/s that are looked at
-LONGEST = 60  # characters of a given value that an error line repeats
-STATES_B = {"adam": 12.0, "sgd": 8.0}  # bytes of optimiser states a parameter, fp32 master weights included
 USUAL_LAW = "chinchilla-corrected"
 MOST_STATES_B = 64.0
 MOST_PLANS, USUAL_PLANS = 100, 5
@@ -63,7 +63,7 @@ class Options(TypedDict, total=False):
     law: str | None
     """Name of a scaling-law preset, or a TOML file of its coefficients."""
     optimizer: str | None
-    """`adam`, or `sgd` with momentum."""
+    """`adam`, `sgd` with momentum, or `adagrad`."""
     optimizer_bytes: float | str | None
     """Bytes of optimiser states a parameter instead, fp32 master weights included: 8 for Adam with 16-bit moments."""
     jitter: float | str | None
@@ -133,136 +133,6 @@ class Request:
         states_b, linear_b = self.optimizer_bytes, self.device.linear_bytes
         plan = plan._replace(linear_bytes=linear_b, optimizer_bytes=states_b)
         return plan._replace(schedule=self.schedule, cut_experts=self.cut_experts)
-
-
-def refuse(found: Iterable[Problem]) -> None:
-    """Raise ScenarioError if there are problems."""
-    if found := list(found):
-        raise ScenarioError(found)
-
-
-def shown(given: object) -> str:
-    """What was given, in quotes on one line, its middle left out where it is long."""
-    text = " ".join(str(given).split())
-    return f"'{text}'" if len(text) <= LONGEST else f"'{text[: LONGEST // 2]}...{text[-LONGEST // 2 :]}'"
-
-
-class Reader:
-    """Reads options one by one and remembers what is wrong with them."""
-
-    def __init__(self, where: str, options: Mapping[str, Any]) -> None:
-        self.where = where
-        self.options = options
-        self.problems: list[Problem] = []
-
-    def wrong(self, name: str, what: str, got: object, expected: str | None = None, fix: str | None = None) -> None:
-        """Remember a mistake."""
-        self.problems.append(Problem(self.where, option(self.where, name), what, shown(got), expected, fix))
-
-    def whole(self, name: str, most: int = MOST_VALUES) -> int | None:
-        """A whole number from 1 to `most`, None if it is not given or wrong."""
-        value = self.number(name, f"a whole number from 1 to {most}")
-        if value is None or (value == int(value) and 1 <= value <= most):
-            return None if value is None else int(value)
-        self.wrong(
-            name,
-            "out of range" if value > most else "is no whole number",
-            self.options[name],
-            f"a whole number from 1 to {most}",
-        )
-        return None
-
-    def number(self, name: str, expected: str = "a number > 0", most: float = math.inf) -> float | None:
-        """A finite number above zero, None if it is not given or wrong."""
-        given = self.options.get(name)
-        if given is None:
-            return None
-        value = _number(given)
-        if value is not None and math.isfinite(value) and 0 < value <= most:
-            return value
-        if most < math.inf:
-            expected += f", at most {most:g}"
-        if value is None:
-            what = "is no number"
-        else:
-            what = "must be finite" if not math.isfinite(value) else "must be > 0" if value <= 0 else "out of range"
-        self.wrong(name, what, given, expected)
-        return None
-
-    def product(self, name: str, most: float = math.inf) -> float | None:
-        """A number from 1, or text with several that are multiplied, such as `"1.28e6*90"`; None as by `number`."""
-        given = self.options.get(name)
-        if not isinstance(given, str) or "*" not in given:
-            value = self.number(name, most=most)
-            if value is None or value >= 1.0:
-                return value
-            self.wrong(name, "out of range", given, f"a number from 1 to {most:g}")
-            return None
-        factors = [_number(part) or 0.0 for part in given.split("*")]
-        if min(factors) > 0 and 1.0 <= math.prod(factors) <= most:
-            return math.prod(factors)
-        self.wrong(name, "is no product of numbers > 0", given, f"such as 1.28e6*90, at most {most:g}")
-        return None
-
-    def quantity(self, name: str, dimension: Dimension, least: float, most: float) -> float | None:
-        """Text with a unit, or a number in the base unit; None if it is not given, wrong or out of range."""
-        value = self._quantity(name, dimension)
-        if value is None or least <= value <= most:
-            return value
-        span = f"{dimension.format(least)} to {dimension.format(most)}"
-        self.wrong(name, "out of range", self.options[name], span)
-        return None
-
-    def _quantity(self, name: str, dimension: Dimension) -> float | None:
-        given = self.options.get(name)
-        if given is None or not isinstance(given, str):
-            return self.number(name, f"{dimension.base} > 0")
-        try:
-            value = dimension.parse(given)
-        except ValueError as error:
-            self.problems.append(Problem(self.where, option(self.where, name), str(error), shown(given)))
-            return None
-        if value == 0.0:
-            self.wrong(name, "must be > 0", given)
-            return None
-        return value
-
-    def word(self, name: str, known: Mapping[str, float]) -> float | None:
-        """The code of one of the known words, None if it is not given or wrong."""
-        given = self.options.get(name)
-        if given is None or (isinstance(given, str) and given in known):
-            return None if given is None else known[given]
-        self.wrong(name, "is unknown", given, f"one of {', '.join(known)}", nearest(str(given), known))
-        return None
-
-    def named(self, key: str, name: str | None, find: Callable[[str], Any]) -> Any:
-        """What a preset or TOML file holds, None if it is not there or wrong."""
-        place = "MODEL" if key == "model" and self.where == "command line" else option(self.where, key)
-        if not name:
-            self.problems.append(Problem(self.where, place, "is missing"))
-            return None
-        if not isinstance(name, str):
-            self.problems.append(Problem(self.where, place, "must be a name or a path", shown(name)))
-            return None
-        try:
-            return find(name)
-        except ScenarioError as error:
-            self.problems += [
-                p if p.key else replace(p, file=self.where, key=place, got=shown(name)) for p in error.problems
-            ]
-        return None
-
-
-def _number(given: object) -> float | None:
-    """A number as it is given, None for anything else; too large a whole number is infinite."""
-    if isinstance(given, bool) or not isinstance(given, str | int | float):
-        return None
-    try:
-        return float(given)
-    except ValueError:
-        return None
-    except OverflowError:
-        return math.inf
 
 
 def asked(
@@ -338,13 +208,13 @@ def plain_numbers(reader: Reader) -> dict[str, Any]:
 def _states_b(reader: Reader) -> float:
     """Bytes of optimiser states a parameter: as given, or those of the optimiser."""
     given = reader.number("optimizer_bytes", "bytes a parameter", MOST_STATES_B)
-    usual = reader.word("optimizer", STATES_B)
+    usual = reader.word("optimizer", OPTIMIZERS) or OPTIMIZERS["adam"]
     if given is not None and reader.options.get("optimizer") is not None:
         names = [option(reader.where, name) for name in ("optimizer", "optimizer_bytes")]
         reader.problems.append(
             Problem(reader.where, names[0], f"{' and '.join(names)} exclude each other", fix="give one of them")
         )
-    return given or usual or STATES_B["adam"]
+    return given or usual.states_b
 
 
 def input_of(reader: Reader, sample_b: float | None) -> Input:
@@ -370,7 +240,9 @@ def precision_of(reader: Reader, chip: Accelerator | None) -> str | None:
     if given in has:
         return str(given)
     if given is None:
-        reader.wrong("accelerator", "no peak rate in any floating-point precision is known", chip.name)
+        what = "no peak rate in any floating-point precision is known"
+        fix = 'a TOML file of its keys with one, such as bf16 = "100 TFLOP/s", can be named instead'
+        reader.wrong("accelerator", what, chip.name, fix=fix)
     else:
         what = f"{chip.name} lacks this precision" if given in PRECISIONS else "is unknown"
         expected = f"one of {', '.join(has or PRECISIONS)}"

@@ -8,7 +8,8 @@ from dcsim.kernels import facts
 from dcsim.performance import models, network
 from dcsim.performance.devices import device_row
 from dcsim.performance.placed import steady
-from dcsim.performance.request import Reader, asked, precision_of
+from dcsim.performance.reader import Reader
+from dcsim.performance.request import asked, precision_of
 from dcsim.performance.step_time import step_time
 from dcsim.scenario.model import Network, Transformer
 from dcsim.scenario.spec import Accelerator

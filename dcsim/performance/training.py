@@ -33,7 +33,8 @@ from dcsim.performance.plan_rules import RECOMPUTE, SHARDING
 from dcsim.performance.plan_traffic import Legs, of_network, of_transformer
 from dcsim.performance.planner import best, question
 from dcsim.performance.plans import divisors, word_of
-from dcsim.performance.request import Reader, Request, asked, refuse
+from dcsim.performance.reader import Reader, refuse
+from dcsim.performance.request import Request, asked
 from dcsim.performance.search import search
 from dcsim.performance.shares import DP, KINDS, PP, WHOLE, Shares
 from dcsim.performance.step_time import parts, step_time

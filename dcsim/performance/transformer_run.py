@@ -15,10 +15,11 @@ from dcsim.performance.plan_rules import DEGREES, MOST_VALUES, SHAPE
 from dcsim.performance.planner import best, illegal, proposal, question, too_large
 from dcsim.performance.planning import Assumption
 from dcsim.performance.plans import option
-from dcsim.performance.request import MOST_TOKENS, Request, refuse
+from dcsim.performance.reader import refuse
+from dcsim.performance.request import MOST_TOKENS, Request
 from dcsim.performance.search import STEP, fastest, ranks, search
 from dcsim.scenario.scaling_law import ScalingLaw
-from dcsim.units import human_count, human_si
+from dcsim.units import human_count, human_large, human_si
 
 LEAST_MFU = 1 / 16  # numbers of accelerators at which a deadline needs less of the peak than this are not looked at
 STATE_BYTES = 18.0  # a parameter, before sharding (Rajbhandari 2020): how many accelerators can at most be needed
@@ -77,6 +78,12 @@ class TransformerRun:
         everything, active = models.parameters(r.model), models.active_parameters(r.model)
         return Length(everything, active, tokens / r.seq_len, tokens, loss, flop, r.input.sample_b, optimal)
 
+    @property
+    def saved(self) -> planning.Saved:
+        """What a checkpoint holds."""
+        one_b = planning.saved_b(self.request.optimizer_bytes, self.request.device.linear_bytes)
+        return planning.Saved(one_b * self.length.parameters, f"{one_b:g} B a parameter")
+
     def fewest(self, step_s: float = math.inf) -> Paced | None:
         """The fewest accelerators on which a step takes at most so long, whole servers or parts of one; None if
         no number does. ScenarioError where no plan fits any number and the user gives none."""
@@ -118,26 +125,27 @@ class TransformerRun:
     def assumptions(self) -> Sequence[Assumption]:
         """What is taken for granted."""
         r, found = self.request, []
-        if not self.given_batch:
-            words = f"{human_count(r.global_batch or 0)} sequences a step, usual for {self.length.flop:.3g} FLOP"
+        sequences = f"sequences of {human_count(r.seq_len)} tokens"
+        if self.given_batch:
+            found.append(Assumption(sequences, "the question, or usual", "assumed", "training"))
+        else:
+            words = f"{human_count(r.global_batch or 0)} {sequences} a step, usual for {self.length.flop:.3g} FLOP"
             key = option(r.where, "global_batch")
-            found.append(planning.usual().assumption("batch_tokens", f"{words} ({key})"))
+            found.append(planning.usual().assumption("batch_tokens", f"{words} ({key})", "training"))
         if not set(SHAPE) <= set(r.fixed):
             low, high = planning.usual().published_over_best_plan
             words = f"the fastest plan by this model: published runs reached {low:g} to {high:g} of such a speed"
-            found.append(planning.usual().assumption("published_over_best_plan", words))
+            found.append(planning.usual().assumption("published_over_best_plan", words, "speed"))
         return [
             *found,
-            Assumption(
-                f"sequences of {human_count(r.seq_len)} tokens", "the question, or usual pre-training", "assumed"
-            ),
             self._law(),
             Assumption(
                 f"{human_si(r.input.sample_b / r.seq_len, 'B')} of data a token",
                 "the question, or token ids as Megatron-LM stores them",
                 "assumed",
+                "training",
             ),
-            *(Assumption(note, "calibration", "assumed") for note in r.device.notes),
+            *planning.noted(r.device.notes),
         ]
 
     def _paced(self, accelerators: int, work_s: float) -> Paced:
@@ -169,7 +177,7 @@ class TransformerRun:
         """Whose law ties tokens to loss, and whether it speaks of such models at all."""
         law, model = self.request.law, self.request.model
         if model.arrangement != "decoder":
-            return Assumption(f"no loss: {scaling_laws.CAUSAL}", "definition", "assumed")
+            return Assumption(f"no loss: {scaling_laws.CAUSAL}", "definition", "assumed", "training")
         counted, tokens = models.law_parameters(model, law), self.length.tokens or 0.0
         if scaling_laws.too_small(law, counted, tokens):
             least = f"{_si(law.least_parameters)} parameters and {_si(law.least_tokens)} tokens or more"
@@ -185,15 +193,16 @@ class TransformerRun:
         return Assumption(words, *_origin(law))
 
 
-def _origin(law: ScalingLaw) -> tuple[str, str]:
-    """Source and grade of a law."""
+def _origin(law: ScalingLaw) -> tuple[str, str, str]:
+    """Source and grade of a law, and what it is about."""
     origin = law.provenance.get("a")
-    return ("the user's file", "assumed") if origin is None else (origin.source, str(origin.grade))
+    source, grade = ("the user's file", "assumed") if origin is None else (origin.source, str(origin.grade))
+    return source, grade, "training"
 
 
 def _si(value: float | None) -> str:
     """A bound of a law, for people."""
-    return "any number of" if value is None else human_si(value, "").strip().replace("G", "B")
+    return "any number of" if value is None else human_large(value)
 
 
 def _number(accelerators: float) -> int:

@@ -128,5 +128,7 @@ class Network(_ModelFacts):
     """One sample as it is stored and loaded."""
     forward_flop: Large | None = None
     """FLOPs of one sample forward as published, a multiply-add being two."""
+    optimizer: Literal["adam", "sgd", "adagrad"] = "sgd"
+    """What it was published with, of those that are known; sgd has momentum, save in embedding tables."""
     operations: Annotated[tuple[Operation, ...], Field(min_length=1)]
     """The operations of one sample, in order."""

@@ -43,16 +43,21 @@ def digest(kind: str) -> str:
 
 def nearest_names(kind: str, name: str) -> str:
     """A hint that lists the three presets whose names, or their beginnings, are nearest; of those alike the shorter."""
-    words = [w for w in (name[:MOST_SHOWN].lower(), *name[:MOST_SHOWN].lower().split()) if w]
+    words = [w for w in map(_plain, (name[:MOST_SHOWN], *name[:MOST_SHOWN].split())) if w]
 
     def likeness(known: str) -> float:
         """How like a name is: the best match of any of the words with it or its beginning."""
-        whole = known.lower()
+        whole = _plain(known)
         pairs = [(word, text) for word in words for text in (whole, whole[: len(word)])]
         return max((SequenceMatcher(None, *pair).ratio() for pair in pairs), default=0.0)
 
     near = sorted(names(kind), key=lambda known: (-likeness(known), len(known), known))[:3]
     return "nearest: " + ", ".join(f"'{n}'" for n in near)
+
+
+def _plain(name: str) -> str:
+    """A name without what people write in several ways: capitals and signs."""
+    return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
 def table(kind: str, name: str) -> dict[str, Any]:
@@ -63,20 +68,21 @@ def table(kind: str, name: str) -> dict[str, Any]:
 
 @cache
 def accelerator(name: str) -> Accelerator:
-    """The accelerator preset of that name; ScenarioError, with the three nearest names, if there is none."""
+    """The accelerator preset of that name in upper or lower case; ScenarioError, with the three nearest names, if
+    there is none."""
     return accelerator_of(_document("accelerators", name, "accelerator"))
 
 
 @cache
 def model(name: str) -> Transformer | Network:
     """The model preset of that name in upper or lower case; ScenarioError, with the nearest names, if there is none."""
-    return model_of(_document("models", name.lower(), "model"))
+    return model_of(_document("models", name, "model"))
 
 
 @cache
 def scaling_law(name: str) -> ScalingLaw:
     """The scaling law of that name in upper or lower case; ScenarioError, with the nearest names, if there is none."""
-    return scaling_law_of(_document("scaling_laws", name.lower(), "scaling-law"))
+    return scaling_law_of(_document("scaling_laws", name, "scaling-law"))
 
 
 def accelerator_of(document: Document) -> Accelerator:
@@ -117,10 +123,11 @@ def _keys(path: KeyPath, kind: type[Facts]) -> list[str]:
 
 
 def _document(kind: str, name: str, what: str) -> Document:
-    if name not in names(kind):
+    own = {known.lower(): known for known in names(kind)}.get(name.lower())
+    if own is None:
         fix = nearest_names(kind, name)
         raise ScenarioError(Problem(name, "", f"no {what} preset of that name", fix=fix))
-    path = PRESETS / kind / f"{name}.toml"
+    path = PRESETS / kind / f"{own}.toml"
     return read(path, str(path))
 
 

@@ -90,8 +90,9 @@ class TrainingJob(Facts):
     """Tokens of a sequence, of a transformer. Default: the longest of the model, at most the usual one."""
     precision: Literal["fp32", "tf32", "fp16", "bf16", "fp8", "fp4"] | None = None
     """Precision of linear layers. Default: the first 16-bit one that the device has."""
-    optimizer: Literal["adam", "sgd"] | None = None
-    """Adam, or SGD with momentum: states of 12 or 8 bytes a parameter. Default: Adam; SGD for networks."""
+    optimizer: Literal["adam", "sgd", "adagrad"] | None = None
+    """Adam, SGD with momentum, or Adagrad: states of 12, 8 or 8 bytes a parameter. Default: Adam; of networks their
+    own, SGD where they name none."""
     plan: Annotated[Plan, BeforeValidator(_plan, json_schema_input_type=Literal["auto"] | Plan)] = Plan()
     """`"auto"`: the fastest plan that fits, for each pool; or a table of degrees. Networks are data-parallel, with the
     largest micro-batch that fits, or the one that is given."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dcsim.__main__ import main
+from dcsim.performance.reader import Reader
 
 PLAN = ["plan", "gpt-3-175b", "--accelerator", "H100-SXM", "--count", "512", "--global-batch", "1536"]
 ESTIMATE = ["estimate", "gpt-3-175b", "--accelerator", "H100-SXM", "--tokens", "300e9"]
@@ -136,7 +137,7 @@ def test_plans_as_json_are_ranked_and_legal(capsys: pytest.CaptureFixture[str]):
 def test_an_estimate_fits_a_screen(capsys: pytest.CaptureFixture[str]):
     assert main([*ESTIMATE, "--deadline", "60 d"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) <= 45
+    assert len(lines) <= 32
     assert max(map(len, lines)) <= 120
     for word in ("fewest for 60 d", "MFU", "bound by", "checkpoint", "storage", "energy", "rent", "assumed"):
         assert any(word in line for line in lines), word
@@ -243,3 +244,102 @@ def test_a_calibration_that_is_none_is_refused(tmp_path: Path, capsys: pytest.Ca
     (tmp_path / "all.toml").write_text("[overlap]\nvalue = -1\n[overlapp]\nvalue = 1\n", encoding="utf-8")
     assert main(asked) == 2
     assert capsys.readouterr().err.count("is not a number above 0 that is a constant of the model") == 2
+
+
+def lines_at(width: int, words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    """What a command prints on a terminal of so many columns."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert main(words) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+@pytest.mark.parametrize(
+    "words",
+    [
+        PLAN,
+        [*ESTIMATE, "--deadline", "60 d"],
+        ESTIMATE,
+        ["plan", "resnet-50", "--accelerator", "T4", "--count", "64", "--global-batch", "64"],
+        ["list", "models"],
+        ["list", "accelerators"],
+        ["list", "--grade", "weak"],
+    ],
+    ids=lambda words: " ".join(words[:2]),
+)
+def test_no_line_is_wider_than_the_terminal(width, words, capsys, monkeypatch):
+    lines = lines_at(width, words, capsys, monkeypatch)
+    assert max(map(len, lines)) <= width
+
+
+def test_a_number_keeps_its_unit(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    for width in range(60, 121, 5):
+        for line in lines_at(width, [*ESTIMATE, "--deadline", "60 d"], capsys, monkeypatch):
+            assert not re.match(r"\s+(%|[kMGTP]?i?B\b|TFLOP/s|d\b|h\b|W\b)", line), line
+
+
+def test_an_estimate_names_what_storage_and_memory_are_about(capsys: pytest.CaptureFixture[str]):
+    asked = ["--samples", "1.28e6*90", "--accelerator", "V100-SXM2-32GB", "--count", "8", "--global-batch", "2048"]
+    assert main(["estimate", "resnet-50", *asked]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    read = re.search(r"read in all, at (\S+ \S+)", said)
+    assert read is not None
+    assert f"storage {read[1]}: the larger of reads and writes" in said
+    assert re.search(
+        r"bound by memory bandwidth; of a step: computing \S+ % \(\S+ % of the step waits for memory\)", said
+    )
+    assert "as much whatever bounds a step [assumed]" in said
+
+
+def test_nothing_is_said_of_a_checkpoint_of_nothing(capsys: pytest.CaptureFixture[str]):
+    assert main(["estimate", "matmul-8192", "--samples", "1e6", "--accelerator", "T4"]) == 0
+    said = capsys.readouterr().out
+    assert "none: the model has no parameters" in said
+    assert "0 B" not in said
+
+
+@pytest.mark.parametrize(
+    ("words", "second"),
+    [(["bert-large", "--tp", "1", "--pp", "1", "--cp", "1"], "compute"), (["vit-l-16"], "optimizer")],
+)
+def test_what_binds_a_plan_is_not_named_twice(words: list[str], second: str, capsys: pytest.CaptureFixture[str]):
+    # Gradients of 64 accelerators with a sample each, over slow links: traffic binds.
+    assert main(["plan", *words, "--accelerator", "T4", "--count", "64", "--global-batch", "64"]) == 0
+    assert re.search(rf"data-parallel traffic, {second} [\d.]+ %", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("text", ["15T", "15 T", "15e12", "15000G", "15000B", "3*5T", "15e6 M", "15e9k"])
+def test_tokens_may_be_written_as_the_field_does(text: str):
+    assert scaled_tokens(text) == 15e12
+
+
+def scaled_tokens(text: str) -> float | None:
+    return Reader("estimate", {"tokens": text}).product("tokens")
+
+
+@pytest.mark.parametrize("text", ["15t", "T", "x T", "15 TB", "--", "1e400T"])
+def test_other_letters_are_refused(text: str, capsys: pytest.CaptureFixture[str]):
+    (line,) = refused(capsys, ["estimate", "gpt-2", "--accelerator", "h100-sxm", f"--tokens={text}"])
+    assert "--tokens: " in line
+
+
+def test_names_may_be_written_in_any_case_and_near_ones_are_found(capsys: pytest.CaptureFixture[str]):
+    assert main(["plan", "GPT-2", "--accelerator", "tpu-v4", "--count", "8", "--global-batch", "64", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["accelerator"] == "TPU-v4"
+    (line,) = refused(capsys, ["plan", "gpt3", *PLAN[2:]])
+    assert "nearest: 'gpt-3-175b'" in line
+
+
+def test_a_round_number_of_servers_stands_beside_the_fewest(capsys: pytest.CaptureFixture[str]):
+    asked = ["estimate", "llama-3.1-70b", "--tokens", "15T", "--accelerator", "H100-SXM", "--deadline", "60 d"]
+    assert main([*asked, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    even = found["fewest_round_for_deadline"]
+    (size,) = [size for size in found["sizes"] if size["accelerators"] == even]
+    assert size["time_s"] <= found["deadline_s"]
+    assert found["fewest_for_deadline"] <= even < 2 * found["fewest_for_deadline"]
+    servers = even // 8
+    assert even % 8 == 0
+    assert servers.bit_count() == 1 or (servers % 3 == 0 and (servers // 3).bit_count() == 1)
+    below = max(n for n in (2048, 3072, 4096, 6144, 8192) if n < even)
+    assert below < found["fewest_for_deadline"]  # so that none is skipped

@@ -63,6 +63,13 @@ def test_every_coefficient_of_a_law_has_a_source_and_a_grade(name: str) -> None:
     assert set(law.provenance) == written - UNGRADED
 
 
+@pytest.mark.parametrize("kind", ["models", "accelerators", "scaling_laws"])
+def test_what_nobody_looked_up_again_is_graded_weak(kind: str) -> None:
+    for name in presets.names(kind):
+        for key, origin in presets.table(kind, name)["provenance"].items():
+            assert "as remembered" not in origin["source"] or origin["grade"] == "weak", (name, key)
+
+
 def test_the_asked_for_models_have_presets() -> None:
     wanted = (
         "gpt-2 gpt-2-xl gpt-3-175b bert-base bert-large t5-base t5-11b ernie-3.0 llama-2-7b llama-2-13b llama-2-70b "

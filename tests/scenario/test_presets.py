@@ -75,6 +75,7 @@ TEXTS = {
 
 SOURCED_ELSEWHERE = {
     "EPYC-9654": {"fp64", "fp32", "cache", "memory_bandwidth", "memory_type"},
+    "TPU-v7x": {"memory", "memory_type", "memory_bandwidth", "nic_bandwidth_server"},
     "Alveo-U280": {"int8", "memory", "memory_type", "memory_bandwidth"},
     "H200-NVL": {
         *("fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "int8", "memory_bandwidth"),
@@ -114,7 +115,6 @@ KNOWN_TO_LACK = {
     *(("Ascend-910B", key) for key in ("memory_bandwidth", "link_bandwidth")),
     *(("EPYC-9654", key) for key in ("peak", "memory", "link_bandwidth")),
     ("T4", "link_bandwidth"),
-    *(("TPU-v7x", key) for key in ("memory", "memory_bandwidth")),
     *(("Xeon-8480C", key) for key in ("peak", "memory", "memory_bandwidth", "link_bandwidth")),
 }
 """What was found in no source, by preset: a peak in 16 bits, memory, bandwidths."""
@@ -226,7 +226,7 @@ def test_an_unknown_preset_has_three_nearest_names() -> None:
     (line,) = caught.value.lines()
     assert line.startswith("a100: no accelerator preset of that name; nearest: 'A100-")
     assert line.count("'") == 6
-    for name in ("../accelerators/T4", "t4", ""):
+    for name in ("../accelerators/T4", "t 4", ""):
         with pytest.raises(ScenarioError):
             presets.accelerator(name)
 
