@@ -18,7 +18,7 @@ from dcsim.kernels.roofline import TILE_ROWS, Rates, bounded
 FORWARD_KERNELS = 14.0  # launched for one layer: products, attention, norms, activation, residuals
 BACKWARD_KERNELS = 26.0
 GATED_KERNELS = 8.0  # more, forward, of layers like Llama's: rotary positions, gate; twice as many backward
-EXPERT_KERNELS = 20.0  # more for routing, sorting and grouped products, each way
+EXPERT_KERNELS = 20.0  # more for routing and sorting, each way
 ALIGNED = 8.0  # elements: matrix engines read rows of 16 bytes (NVIDIA, Matrix multiplication background, section 3)
 
 

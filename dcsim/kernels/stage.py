@@ -151,14 +151,19 @@ def _work(model: Model, plan: Plan, tokens: float, sparse: float, core: Times, a
 def launches_of(model: Model, plan: Plan, sparse: float) -> tuple[float, float]:
     """Kernels that the host launches for one layer forward and backward, collectives among them.
 
-    The host launches while the device computes and sends: a layer takes the longer of both.
+    The host launches while the device computes and sends: a layer takes the longer of both. Grouped products are one
+    launch for each local expert (Transformer Engine's `nvte_multi_tensor_gemm` on several streams), two products
+    forward and four backward; with sequence parallelism each block gathers its input once more backward.
     """
     blocks = 1.0 + 0.5 * model.cross_layers / model.layers
     collectives = blocks * (2.0 + 2.0 * plan.sequence_parallel) if plan.tp > 1.0 else 0.0
+    again = blocks * 2.0 * plan.sequence_parallel if plan.tp > 1.0 else 0.0
     collectives += 2.0 * sparse if plan.ep > 1.0 else 0.0
     both = sparse * EXPERT_KERNELS + collectives
-    forward = blocks * (FORWARD_KERNELS + GATED_KERNELS * model.gated)
-    return forward + both, blocks * (BACKWARD_KERNELS + 2.0 * GATED_KERNELS * model.gated) + both
+    grouped = 2.0 * sparse * max(model.experts * (1.0 / plan.ep), 1.0)
+    forward = blocks * (FORWARD_KERNELS + GATED_KERNELS * model.gated) + grouped
+    backward = blocks * (BACKWARD_KERNELS + 2.0 * GATED_KERNELS * model.gated) + 2.0 * grouped
+    return forward + both, backward + both + again
 
 
 @inlined

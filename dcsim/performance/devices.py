@@ -127,28 +127,32 @@ def scopes(accelerator: Accelerator, framework: str) -> tuple[Scope, ...]:
 
 
 def scope_of(field: str, where: tuple[Scope, ...], known: Calibration) -> Scope | None:
-    """The narrowest scope that has a constant."""
+    """The narrowest scope that has a constant; none for launches on TPUs, which run a whole program by themselves."""
+    if field == "launch_s" and "tpu" in where:
+        return None
     return next((scope for scope in where if (scope, field) in known), None)
 
 
 def device_row(
     accelerator: Accelerator,
     precision: str = "bf16",
-    framework: str = "megatron",
+    framework: str | None = None,
     domain: float | None = None,
     nic_b_per_s: float | None = None,
     calibration: Calibration | None = None,
 ) -> DeviceRow:
     """What the kernels are told of an accelerator.
 
-    `precision` is that of linear layers; `domain` and `nic_b_per_s` (one accelerator, one direction) replace those
+    `precision` is that of linear layers; `framework` a family, XLA programs on TPUs and Megatron Core elsewhere unless
+    given; `domain` and `nic_b_per_s` (one accelerator, one direction) replace those
     of the usual server. Raises ScenarioError for a precision or a peak that the device lacks.
     """
     known = shipped() if calibration is None else calibration
     notes: list[str] = []
     sheet = datasheet(accelerator, precision, domain, nic_b_per_s, notes)
-    where = scopes(accelerator, framework)
-    constants = {}
+    tpu = accelerator.device_class == "tpu"
+    where = scopes(accelerator, framework or ("jax" if tpu else "megatron"))
+    constants = {"launch_s": 0.0} if tpu else {}
     for field in CALIBRATED:
         scope = scope_of(field, where, known)
         if scope is not None:
