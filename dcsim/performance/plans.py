@@ -225,7 +225,13 @@ RULES = (
         "{sharding_word} with {dp} x {cp}",
         convention=True,
     ),
-    Rule(("ep",), _experts, "does not divide the experts", "a divisor of {experts:.0f} (1 if the model has none)"),
+    Rule(
+        ("ep",),
+        lambda c, s: np.asarray((int(s.model.experts) > 0) | (c["ep"] == 1)),
+        "the model has no experts to spread",
+        "1",
+    ),
+    Rule(("ep",), _experts, "does not divide the experts", "a divisor of {experts:.0f}"),
     Rule(
         ("ep", "dp", "cp"),
         lambda c, s: np.asarray(c["dp"] * c["cp"] % c["ep"] == 0),
@@ -253,13 +259,17 @@ def problems(
 ) -> list[Problem]:
     """Every rule that the fixed degrees of a plan break, as error lines; empty if it is legal as far as it goes."""
     known = completed(plan, setting)
-    found = [_problem(rule, plan, known, setting, where) for rule in broken(known, setting, conventions)]
+    rules = list(broken(known, setting, conventions))
+    # Advice for one of several keys that are wrong takes for granted that the others are mended.
+    sound = {name: plan[name] for name in plan if name not in {_blamed(rule, plan) for rule in rules}}
+    found = [_problem(rule, plan, known, setting, where, sound) for rule in rules]
     given = math.prod(known.get(name, 1) for name in DEGREES)
     open_degree = not found and not set(DEGREES) <= set(known)
     if open_degree and setting.accelerators is not None and setting.accelerators % given:
-        blamed = next(name for name in DEGREES if known.get(name, 1) > 1)
-        what = "the product of the fixed degrees does not divide the accelerators"
-        found.append(Problem(where, option(where, blamed), what, str(given), f"a divisor of {setting.accelerators}"))
+        factors = [name for name in DEGREES if known.get(name, 1) > 1]
+        what = f"{' x '.join(factors)} does not divide the number of accelerators"
+        got = " x ".join(str(known[name]) for name in factors) + (f" = {given}" if len(factors) > 1 else "")
+        found.append(Problem(where, option(where, factors[0]), what, got, f"a divisor of {setting.accelerators}"))
     return found
 
 
@@ -298,9 +308,21 @@ def completed(plan: Mapping[str, int], setting: Setting) -> dict[str, int]:
     return known
 
 
-def _problem(rule: Rule, given: Mapping[str, int], plan: dict[str, int], setting: Setting, where: str) -> Problem:
-    """The error line: blames the first degree of the rule that the user gave, else the batch."""
-    key = next((name for name in rule.columns if name in given), "global_batch")
+def _blamed(rule: Rule, given: Mapping[str, int]) -> str:
+    """The first degree of a rule that the user gave, else the batch."""
+    return next((name for name in rule.columns if name in given), "global_batch")
+
+
+def _problem(
+    rule: Rule,
+    given: Mapping[str, int],
+    plan: dict[str, int],
+    setting: Setting,
+    where: str,
+    sound: Mapping[str, int],
+) -> Problem:
+    """The error line: blames one key, and names values of it that are legal beside the `sound` ones."""
+    key = _blamed(rule, given)
     words = setting.model._asdict() | vars(setting) | plan
     words["stages"] = plan.get("pp", 1) * plan.get("vpp", 1)
     words["ranks"] = math.prod(plan.get(name, 1) for name in DEGREES)
@@ -308,22 +330,26 @@ def _problem(rule: Rule, given: Mapping[str, int], plan: dict[str, int], setting
     words["sharding_word"] = word_of(SHARDING, plan.get("sharding", facts.UNSHARDED))
     words["other_sharding"] = ", ".join(word for word in SHARDING if word != words["sharding_word"])
     words["micro_batches"] = setting.global_batch // words["row"]
-    near = _nearest_legal(key, rule, plan, setting) if key in given and key in SHAPE else []
-    fix = f"write {' or '.join(written(where, key, value) for value in near)}" if near else None
+    fix = advice(where, key, nearest_legal(key, given[key], sound, setting)) if key in given and key in SHAPE else None
     got = (rule.got or f"{{{rule.columns[0]}}}").format_map(words)
     return Problem(where, option(where, key), rule.what, got, rule.expected.format_map(words), fix)
 
 
-def _nearest_legal(key: str, rule: Rule, plan: Mapping[str, int], setting: Setting) -> list[int]:
-    """Up to two legal values of a degree nearest to the given one, beside all others, else beside those of the rule."""
-    values = _candidates(key, setting)
-    for others in (set(plan), set(rule.columns)):
-        columns = {name: np.full(len(values), plan[name], dtype=np.int64) for name in others} | {key: values}
-        legal = values[kept_rules(columns, setting) & (values != plan[key])]
-        if len(legal):
-            break
-    order = np.argsort(np.abs(legal - plan[key]), kind="stable")[:2]
-    return sorted(int(value) for value in legal[order])
+def advice(where: str, key: str, values: Iterable[int]) -> str | None:
+    """What to write instead: one of these values, if there are any."""
+    words = [written(where, key, value) for value in values]
+    return f"write {' or '.join(words)}" if words else None
+
+
+def nearest_legal(key: str, value: int, fixed: Mapping[str, float], setting: Setting) -> list[int]:
+    """Up to two values of a degree, nearest to a given one, that some legal plan has beside what else is `fixed`;
+    while the number of accelerators is open, a plan whose other degrees are 1."""
+    others = dict.fromkeys(SHAPE, 1) if setting.accelerators is None else {}
+    beside = {name: [value] for name, value in (others | dict(fixed)).items() if name != key}
+    legal = np.unique(legal_shapes(setting, beside)[key])
+    legal = legal[legal != value]
+    order = np.argsort(np.abs(legal - value), kind="stable")[:2]
+    return sorted(int(number) for number in legal[order])
 
 
 def divisors(number: int) -> Column:
@@ -345,7 +371,7 @@ def _candidates(name: str, setting: Setting) -> Column:
         return even[even <= layers]
     if name == "tp":
         return _whole_groups(divisors(int(model.heads)), setting)
-    whole = {"ep": max(int(model.experts), 1), "cp": setting.seq_len // 2}
+    whole = {"ep": max(int(model.experts), 1), "cp": setting.seq_len // 2, "dp": batch or setting.accelerators or 1}
     return np.union1d([1], divisors(whole.get(name, batch)))
 
 

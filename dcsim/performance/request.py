@@ -177,20 +177,23 @@ class Reader:
         )
         return None
 
-    def number(self, name: str, expected: str = "a number > 0", most: float = math.inf) -> float | None:
-        """A finite number above zero, None if it is not given or wrong."""
+    def number(
+        self, name: str, expected: str = "a number > 0", most: float = math.inf, zero: bool = False
+    ) -> float | None:
+        """A finite number above zero, or zero too; None if it is not given or wrong."""
         given = self.options.get(name)
         if given is None:
             return None
         value = _number(given)
-        if value is not None and math.isfinite(value) and 0 < value <= most:
+        if value is not None and math.isfinite(value) and (0 < value <= most or (zero and value == 0)):
             return value
         if most < math.inf:
             expected += f", at most {most:g}"
         if value is None:
             what = "is no number"
         else:
-            what = "must be finite" if not math.isfinite(value) else "must be > 0" if value <= 0 else "out of range"
+            least = "must be >= 0" if zero else "must be > 0"
+            what = "must be finite" if not math.isfinite(value) else least if value <= 0 else "out of range"
         self.wrong(name, what, given, expected)
         return None
 
@@ -295,7 +298,7 @@ def asked(
     plain["schedule"] = facts.ONE_F_ONE_B if schedule is None else schedule
     if isinstance(net, Transformer):
         setting = Setting(models.model_row(net), plain["global_batch"] or 0, seq_len or 0, plain["count"])
-        setting = replace(setting, schedule=plain["schedule"])
+        setting = replace(setting, schedule=plain["schedule"], **_ranges(chip, fixed, plain["count"]))
         whole = {name: int(code) for name, code in chosen.items()}
         reader.problems += problems(fixed | whole, setting, where)
     if reader.problems or not isinstance(net, Transformer) or chip is None or precision is None or seq_len is None:
@@ -304,6 +307,16 @@ def asked(
     domain = _uncut(int(scale_up_domain(chip)), fixed, plain["count"])
     device = device_row(chip, precision, domain=domain, calibration=known)
     return Request(where, net, chip, device, precision, seq_len, fixed, choices, laws, **plain)
+
+
+def _ranges(chip: Accelerator | None, fixed: Mapping[str, int], count: int | None) -> dict[str, int]:
+    """Accelerators of a scale-up domain and of a server, by field of a setting; the usual ones of unknown devices."""
+    if chip is None:
+        return {}
+    return {
+        "domain": int(_uncut(int(scale_up_domain(chip)), fixed, count)),
+        "server": chip.accelerators_per_server or 1,
+    }
 
 
 def _uncut(domain: int, fixed: Mapping[str, int], count: int | None) -> float:
@@ -359,7 +372,7 @@ def input_of(reader: Reader, sample_b: float | None) -> Input:
         what = "is missing: the model does not say how large a sample is"
         fix = f"write e.g. {written(reader.where, 'sample_size', '110 kB')}"
         reader.problems.append(Problem(reader.where, option(reader.where, "sample_size"), what, fix=fix))
-    jitter = reader.number("jitter", "a share of the step time", MOST_JITTER) or 0.0
+    jitter = reader.number("jitter", "a share of the step time", MOST_JITTER, zero=True) or 0.0
     return Input(jitter, size_b or 0.0, *(rate or math.inf for rate in rates))
 
 
@@ -367,6 +380,8 @@ def precision_of(reader: Reader, chip: Accelerator | None) -> str | None:
     """The precision of linear layers: as asked, else the first 16-bit one that the device has."""
     given = reader.options.get("precision")
     if chip is None:
+        if given is not None and given not in PRECISIONS:
+            reader.wrong("precision", "is unknown", given, f"one of {', '.join(PRECISIONS)}")
         return None
     has = [name for name in ("bf16", "fp16", "tf32", "fp32", "fp8", "fp4") if getattr(chip, name) is not None]
     if given is None and has:

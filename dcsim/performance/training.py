@@ -230,7 +230,7 @@ def _work(job: TrainingJob, pool: Pool, where: str) -> Work:
     given = {
         "seq_len": job.sequence_length,
         "count": job.accelerators,
-        "jitter": job.jitter or None,
+        "jitter": job.jitter,
         **{name: getattr(job, name) for name in SAME},
         **job.plan.model_dump(),
     }

@@ -43,7 +43,7 @@ def refused(capsys: pytest.CaptureFixture[str], words: list[str]) -> list[str]:
         (["--dp", "64", "--micro-batch", "5"], "--micro-batch: dp x micro_batch does not divide the global batch"),
         (["--precision", "fp4"], "--precision: H100-SXM lacks this precision (got 'fp4', expected one of bf16"),
         (["--seq-len", "4096"], "--seq-len: longer than the positions of gpt-3-175b allow (got '4096', expected at"),
-        (["--ep", "8"], "--ep: does not divide the experts (got 8, expected a divisor of 0 (1 if the model has none))"),
+        (["--ep", "8"], "--ep: the model has no experts to spread (got 8, expected 1); write --ep 1"),
         (["--count", "nan"], "--count: must be finite (got 'nan', expected a whole number from 1 to"),
         (["--count", "-8"], "--count: must be > 0 (got '-8'"),
         (["--global-batch", "-inf"], "--global-batch: must be finite (got '-inf'"),
