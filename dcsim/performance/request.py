@@ -11,8 +11,9 @@ from typing import Any, TypedDict
 from dcsim.errors import Problem, ScenarioError, nearest
 from dcsim.kernels import facts
 from dcsim.performance import models, planning
-from dcsim.performance.devices import ELEMENT_B, DeviceRow, constants_of, device_row, scale_up_domain
+from dcsim.performance.devices import ELEMENT_B, DeviceRow, constants_of, device_row, uncut_domain
 from dcsim.performance.memory import available_b
+from dcsim.performance.plan_problems import problems
 from dcsim.performance.plans import (
     DEGREES,
     MOST_VALUES,
@@ -22,7 +23,6 @@ from dcsim.performance.plans import (
     SHARDING,
     Setting,
     option,
-    problems,
     written,
 )
 from dcsim.performance.waiting import Input
@@ -113,16 +113,13 @@ class Request:
     """Of a pipeline, by its code."""
     samples: float | None = None
     input: Input = field(default_factory=Input)
+    batch_assumed: bool = False
+    """Whether the batch is the usual one, as nobody gave one."""
 
     @property
     def available_b(self) -> float:
         """Bytes of a device's memory that a step may use."""
         return available_b(self.device.device.memory_b)
-
-    @property
-    def choices_of_shapes(self) -> dict[str, Iterable[float]]:
-        """The choices that concern degrees and micro-batches."""
-        return {name: [value] for name, value in self.fixed.items()}
 
     def setting(self, accelerators: int | None, most: int = MOST_VALUES, least: int = 1) -> Setting:
         """What plans have to serve on so many accelerators; the batch must be known by then."""
@@ -298,33 +295,18 @@ def asked(
     plain["schedule"] = facts.ONE_F_ONE_B if schedule is None else schedule
     if isinstance(net, Transformer):
         setting = Setting(models.model_row(net), plain["global_batch"] or 0, seq_len or 0, plain["count"])
-        setting = replace(setting, schedule=plain["schedule"], **_ranges(chip, fixed, plain["count"]))
+        setting = replace(setting, schedule=plain["schedule"])
+        if chip is not None:
+            domain = uncut_domain(chip, fixed.get("tp", 1), plain["count"])
+            setting = replace(setting, domain=int(domain), server=chip.accelerators_per_server or 1)
         whole = {name: int(code) for name, code in chosen.items()}
         reader.problems += problems(fixed | whole, setting, where)
     if reader.problems or not isinstance(net, Transformer) or chip is None or precision is None or seq_len is None:
         raise ScenarioError(reader.problems)
     choices: dict[str, Iterable[float]] = {name: [value] for name, value in (fixed | chosen).items()}
-    domain = _uncut(int(scale_up_domain(chip)), fixed, plain["count"])
+    domain = uncut_domain(chip, fixed.get("tp", 1), plain["count"])
     device = device_row(chip, precision, domain=domain, calibration=known)
     return Request(where, net, chip, device, precision, seq_len, fixed, choices, laws, **plain)
-
-
-def _ranges(chip: Accelerator | None, fixed: Mapping[str, int], count: int | None) -> dict[str, int]:
-    """Accelerators of a scale-up domain and of a server, by field of a setting; the usual ones of unknown devices."""
-    if chip is None:
-        return {}
-    return {
-        "domain": int(_uncut(int(scale_up_domain(chip)), fixed, count)),
-        "server": chip.accelerators_per_server or 1,
-    }
-
-
-def _uncut(domain: int, fixed: Mapping[str, int], count: int | None) -> float:
-    """Accelerators of a scale-up domain; where its borders cut tensor-parallel groups that the user wants, the largest
-    part of a group that none cuts, so that all of them are priced like those that lie across a border."""
-    tp = fixed.get("tp", 1)
-    whole = domain % tp == 0 or tp % domain == 0 or (count is not None and count <= domain)
-    return float(domain if whole else math.gcd(domain, tp))
 
 
 def found(name: str, preset: Callable[[str], Any], of: Callable[[source.Document], Any]) -> Any:

@@ -9,7 +9,8 @@ from pathlib import Path
 from dcsim.errors import Problem
 from dcsim.kernels import facts
 from dcsim.kernels.facts import Model, Plan
-from dcsim.performance.plans import RECOMPUTE, SHAPE, Setting, broken, completed, problems
+from dcsim.performance.plan_problems import problems
+from dcsim.performance.plans import RECOMPUTE, SHAPE, Setting, broken, completed
 from dcsim.performance.plans import SHARDING as PLANNED
 from dcsim.performance.row_cells import FLAGS, Row, number, word
 from dcsim.performance.row_text import accumulate_b, hides_gradients, sums_whole

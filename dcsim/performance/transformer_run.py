@@ -50,7 +50,7 @@ class TransformerRun:
         self.request = request
         if not self.given_batch:
             batch = planning.usual_batch(self.length.flop, request.seq_len)
-            self.request = replace(request, global_batch=batch)
+            self.request = replace(request, global_batch=batch, batch_assumed=True)
 
     @property
     def name(self) -> str:

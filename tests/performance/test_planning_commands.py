@@ -53,8 +53,15 @@ def refused(capsys: pytest.CaptureFixture[str], words: list[str]) -> list[str]:
         (["--top", "0"], "--top: must be > 0 (got '0'"),
         (["--recompute", "half"], "--recompute: is unknown (got 'half', expected one of none, selective, full)"),
         (["--sharding", "zero9"], "--sharding: is unknown (got 'zero9'"),
-        (["--sharding", "hsdp", "--tp", "1", "--pp", "1", "--count", "12"], "--sharding: hsdp shards among the ranks of"),
+        (
+            ["--sharding", "hsdp", "--tp", "1", "--pp", "1", "--count", "12"],
+            "--sharding: hsdp shards among the ranks of",
+        ),
         (["--count", "509"], "--count: no legal plan for gpt-3-175b with a batch of 1536 (got 509); numbers that have"),
+        (["--tp", "8", "--pp", "128", "--vpp", "1"], "--pp: more stages than layers (got 128 x 1 = 128, expected pp x"),
+        (["--tp", "8", "--pp", "96"], "--tp: tp x pp does not divide the number of accelerators (got 8 x 96 = 768, ex"),
+        (["--micro-batch", "7"], "--micro-batch: does not divide the global batch (got 7, expected a divisor of 1536)"),
+        (["--jitter", "-0.1"], "--jitter: must be >= 0 (got '-0.1'"),
     ],
 )
 def test_a_bad_plan_is_one_line(capsys: pytest.CaptureFixture[str], words: list[str], told: str):
@@ -98,6 +105,80 @@ def test_all_mistakes_come_at_once(capsys: pytest.CaptureFixture[str]):
     assert sorted(set(keys)) == sorted(
         ["--global-batch", "--micro-batch", "--precision", "--seq-len", "--sharding", "--tp"]
     )
+
+
+def test_an_unknown_accelerator_does_not_hide_an_unknown_precision(capsys: pytest.CaptureFixture[str]):
+    asked = ["--accelerator", "h100", "--precision", "banana", "--count", "8", "--global-batch", "8"]
+    lines = refused(capsys, ["plan", "llama-3-8b", *asked])
+    assert [line.split(": ")[3] for line in lines] == ["--accelerator", "--precision"]
+
+
+def test_no_jitter_is_one_that_can_be_asked_for(capsys: pytest.CaptureFixture[str]):
+    answers = []
+    for words in ([], ["--jitter", "0"], ["--jitter", "0.1"]):
+        assert main([*PLAN, "--json", *words]) == 0
+        answers.append(json.loads(capsys.readouterr().out)["plans"][0]["step_time_s"])
+    assert answers[0] == answers[1] < answers[2]
+
+
+LLAMA = ["estimate", "llama-3-8b", "--tokens", "1e9", "--accelerator", "H100-SXM"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        # 64 samples, the usual batch for so little work, are no multiple of 3 or 7
+        (
+            ["--count", "64", "--micro-batch", "3"],
+            "--micro-batch: no legal plan for llama-3-8b has it on 64 accelerato",
+        ),
+        (
+            ["--micro-batch", "3"],
+            "--micro-batch: no legal plan for llama-3-8b has it with a batch of 64, which is assume",
+        ),
+        (
+            ["--dp", "7"],
+            "--dp: no legal plan for llama-3-8b has it with a batch of 64, which is assumed as --global-bat",
+        ),
+        (
+            ["--count", "37"],
+            "--count: no legal plan for llama-3-8b with a batch of 64, which is assumed as --global-batch",
+        ),
+        # DualPipe wants an even number of stages: of 21 = 3 x 7 accelerators no more than one
+        (
+            ["--count", "21", "--pp", "3", "--schedule", "dualpipe", "--global-batch", "21"],
+            "--pp: DualPipe needs an even number of stages, as each rank holds one of either direction (got 3, expecte",
+        ),
+    ],
+)
+def test_what_is_in_the_way_of_every_plan_is_blamed(capsys: pytest.CaptureFixture[str], words: list[str], told: str):
+    lines = refused(capsys, [*LLAMA, *words])
+    assert len(lines) == 1, lines
+    assert told in lines[0]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--count", "64", "--micro-batch", "3"],
+        ["--count", "64", "--global-batch", "96", "--dp", "64"],
+        ["--count", "64", "--global-batch", "96", "--tp", "3"],
+        ["--count", "48", "--global-batch", "96", "--tp", "3", "--dp", "24"],
+        ["--count", "64", "--global-batch", "100", "--micro-batch", "3", "--tp", "2"],
+        ["--micro-batch", "3"],
+        ["--tp", "5"],
+    ],
+)
+def test_advice_is_taken_by_the_next_question(capsys: pytest.CaptureFixture[str], words: list[str]):
+    lines = refused(capsys, [*LLAMA, *words])
+    advised = [found for line in lines for found in re.findall(r"(--[a-z-]+) (\d+)", line.partition("; write ")[2])]
+    assert advised
+    for name, value in advised:
+        other = [*words]
+        other[words.index(name) + 1] = value
+        code, said = main([*LLAMA, *other]), capsys.readouterr().err
+        # What it advises is legal; where another key is wrong too, that one alone is still told.
+        assert code == 0 or all(name not in line.split(": ")[3] for line in said.splitlines()), (other, said)
 
 
 def test_a_plan_that_does_not_fit_names_bytes_needed_and_available(capsys: pytest.CaptureFixture[str]):

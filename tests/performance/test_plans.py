@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from dcsim.kernels import facts
+from dcsim.performance.plan_problems import problems
 from dcsim.performance.plan_rows import legal_plans
-from dcsim.performance.plans import DEGREES, SHAPE, Setting, broken, divisors, legal_shapes, problems
+from dcsim.performance.plans import DEGREES, SHAPE, Setting, broken, divisors, legal_shapes
 
 SMALL = facts.Model(layers=6, hidden=96, heads=6, kv_heads=2, head_dim=16, ffn_hidden=384, gated=0, vocab=1000, tied=1)
 EXPERTS = SMALL._replace(experts=4.0, top_k=2.0, expert_hidden=192.0)
