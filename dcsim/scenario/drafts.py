@@ -19,7 +19,7 @@ F = TypeVar("F", bound=Facts)
 
 @dataclass(frozen=True)
 class Drafts:
-    """Pools and jobs by their numbers in the scenario: keys with mistakes, and required ones that are missing, are None.
+    """Pools and jobs by number in the scenario: keys with mistakes, and required ones that are missing, are None.
 
     `whole`: paths of those with neither.
     """
@@ -46,7 +46,7 @@ def rows_of(tree: Mapping[str, Any], array: str) -> Iterator[tuple[int, dict[str
 
 
 def look_further(tree: Mapping[str, Any], mistakes: Mistakes, look: Look) -> None:
-    """Note what else is wrong with the jobs of a tree with mistakes: rules about several keys, and what `look` finds."""
+    """Note what else is wrong with jobs of a tree with mistakes: rules about several keys, and what `look` finds."""
     pools = {n: _draft(Pool, ("pools", n), row, mistakes) for n, row in rows_of(tree, "pools")}
     jobs = {n: _draft(TrainingJob, ("jobs", n), row, mistakes) for n, row in rows_of(tree, "jobs")}
     paths: list[KeyPath] = [*(("pools", n) for n in pools), *(("jobs", n) for n in jobs)]
@@ -55,7 +55,7 @@ def look_further(tree: Mapping[str, Any], mistakes: Mistakes, look: Look) -> Non
         unread = [name for name in row if getattr(jobs[number], name, None) is None]
         for key, text in contradictions(jobs[number], unread):
             what, _, fix = text.partition("; ")
-            mistakes.add(("jobs", number, key), what, fix=fix)
+            mistakes.add(("jobs", number, *key.split(".")), what, fix=fix)
     for problem in look(found):
         path = (*problem.file.split("."), *problem.key.split("."))
         mistakes.add((path[0], int(path[1]), *path[2:]), problem.what, problem.got, problem.expected, problem.fix)

@@ -152,7 +152,7 @@ def contradictions(job: TrainingJob, wrong: Collection[str] = ()) -> Iterator[tu
         what = "its size is accelerators, or min_accelerators and max_accelerators; write one or the other"
         yield "accelerators", what
     elif (job.min_accelerators or 0) > (job.max_accelerators or math.inf):
-        what = f"min_accelerators ({job.min_accelerators}) is more than max_accelerators ({job.max_accelerators})"
+        what = f"{job.min_accelerators} is more than max_accelerators ({job.max_accelerators})"
         yield "min_accelerators", what
     if job.every and job.count == 1:
         yield "every", "has no effect without count; leave it out, or write count too"
@@ -167,13 +167,16 @@ def _of_a_network(job: TrainingJob, model: Network, given: Callable[[str], bool]
     for name, fix in OF_TRANSFORMERS.items():
         if given(name):
             yield name, f"is for transformers, {model.name} is none; {fix}"
-    if job.plan is not None and job.plan.model_dump(exclude={"micro_batch"}, exclude_none=True):
+    degrees = {} if job.plan is None else job.plan.model_dump(exclude={"micro_batch"}, exclude_none=True)
+    for name in degrees:
         why = f"{model.name} is no transformer and is trained data-parallel"
-        yield "plan", f"may only say micro_batch: {why}; leave the rest out"
+        yield f"plan.{name}", f"plan may only say micro_batch: {why}; leave it out"
     if model.sample_size is None and not given("sample_size") and any(map(given, DATA)):
         yield "sample_size", f"is missing: {model.name} does not say how large a sample is; write it"
 
 
 def broken_rule(key: str, text: str) -> InitErrorDetails:
     """A rule about several keys that one of them breaks, as an error of pydantic."""
-    return InitErrorDetails(type=PydanticCustomError(RULE, "{text}", {"text": text}), loc=(key,), input=None)
+    return InitErrorDetails(
+        type=PydanticCustomError(RULE, "{text}", {"text": text}), loc=tuple(key.split(".")), input=None
+    )
