@@ -240,7 +240,7 @@ def test_rows_of_a_file_are_predicted_one_a_line(capsys: pytest.CaptureFixture[s
     assert float(rows[0]["step_time_s"]) * float(rows[0]["tokens_per_s_per_accelerator"]) == pytest.approx(
         64 * 2048 / 8, rel=1e-4
     )
-    assert said.err == f"dcsim: left out: {file}: line 3: no accelerator preset for 'None-9'\n"
+    assert said.err.startswith(f"dcsim: left out: {file}: line 3: no accelerator preset for 'None-9'; nearest: '")
 
 
 def test_a_row_whose_plan_cannot_be_is_left_out_with_every_rule_that_it_breaks(
@@ -258,6 +258,57 @@ def test_a_row_whose_plan_cannot_be_is_left_out_with_every_rule_that_it_breaks(
     assert main(["estimate", "--rows", str(file)]) == 2
     said = capsys.readouterr()
     assert (said.out, said.err.startswith(f"dcsim: error: {file}:2: tp: ")) == ("", True)
+
+
+NAMED = "id,model,accelerator,n_accelerators,global_batch,seq_len"
+
+
+def test_what_a_row_asks_for_that_cannot_be_is_told_with_line_column_and_fix(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+):
+    file = tmp_path / "rows.csv"
+    asked = ["a,llama-3-8b,H100-SXM,64,512,8192,", "b,llama-3-8b,H100-SXM,64,0,8192,fp4"]
+    asked += ["c,llama-3-8b,V100-SXM2-32GB,64,512,16384,bf16", "d,llama-3-8b,V100-SXM2-32GB,64,512,4096,fp8"]
+    file.write_text("\n".join([f"{NAMED},precision", *asked, ""]))
+    assert main(["estimate", "--rows", str(file)]) == 0
+    said = capsys.readouterr()
+    assert [row["id"] for row in csv.DictReader(io.StringIO(said.out))] == ["a"]
+    has, empty = "fp32, tf32, fp16, bf16, fp8, int8", "leave it empty where it is not known"
+    longer = "longer than the positions of llama-3-8b allow"
+    assert said.err.splitlines() == [
+        f"dcsim: left out: {file}:{line}"
+        for line in (
+            f"3: precision: H100-SXM lacks this precision (got 'fp4', expected one of {has}); write fp8",
+            f"3: global_batch: must be > 0 (got '0', expected a whole number from 1); {empty}",
+            f"4: seq_len: {longer} (got '16384', expected at most 8192); write 8192",
+            "5: precision: V100-SXM2-32GB lacks this precision (got 'fp8', expected one of fp32, fp16); write fp16",
+        )
+    ]
+
+
+def test_a_row_that_names_a_model_alone_is_predicted_as_with_the_widths_of_its_preset(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+):
+    plan, run = "tp,pp,cp,micro_batch,recompute,precision", "1,1,1,1,none,bf16"
+    # Llama 3 8B: Meta's config.json
+    widths, given = "layers,hidden,heads,kv_heads,ffn_hidden,vocab,mlp_type", "32,4096,32,8,14336,128256,swiglu"
+    file, answers = tmp_path / "rows.csv", []
+    for header, cells in ((NAMED, ""), (f"{NAMED},{widths}", f",{given}")):
+        file.write_text(f"{header},{plan}\na,Llama-3-8B,H100-SXM,64,512,8192{cells},{run}\n")
+        assert main(["estimate", "--rows", str(file), "--json"]) == 0
+        (row,) = json.loads(capsys.readouterr().out)
+        answers.append(row)
+    named, wide = answers
+    assert named["step_time_s"] == wide["step_time_s"]
+    assert named["memory_b"] == wide["memory_b"]
+    assert [name for name in named["assumed"] if name not in wide["assumed"]] == ["widths of llama-3-8b"]
+
+
+def test_a_file_without_widths_and_without_models_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    file = tmp_path / "rows.csv"
+    file.write_text("accelerator,n_accelerators,global_batch,seq_len\nH100-SXM,64,512,8192\n")
+    assert main(["estimate", "--rows", str(file)]) == 2
+    assert "no column layers, hidden, heads" in capsys.readouterr().err
 
 
 def test_recompute_that_a_row_does_not_say_is_the_least_that_fits_and_is_listed(

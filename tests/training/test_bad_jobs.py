@@ -10,6 +10,7 @@ import pytest
 from dcsim.__main__ import main
 from dcsim.errors import ScenarioError
 from dcsim.report.trained import bounds, sentences
+from dcsim.scenario.spec import Pool
 from dcsim.scenario.training import TrainingJob
 from tests.training.given import job, loaded, pool, ran, trained
 
@@ -282,3 +283,14 @@ def test_odd_values_are_taken_or_told_and_never_crash(tmp_path: Path, key: str):
             told += error.problems
     assert len(told) >= len(ODD) // 2
     assert all("jobs.0" in problem.key or problem.file.endswith(".toml") for problem in told)
+
+
+@pytest.mark.parametrize("key", sorted(Pool.model_fields))
+def test_odd_values_of_pools_hide_no_mistake_of_a_job_and_never_crash(tmp_path: Path, key: str):
+    own = job("bad", LLAMA, **GOOD | {"plan": "{ tp = 3 }"})
+    for odd in ODD:
+        keys = {"name": '"a"', "accelerator": '"H100-SXM"', "nodes": 4, "accelerators_per_node": 8} | {key: odd}
+        table = "\n".join(f"{name} = {value}" for name, value in keys.items())
+        with pytest.raises(ScenarioError) as caught:
+            trained(tmp_path, f"[[pools]]\n{table}\n", own)
+        assert "jobs.0.plan.tp" in [problem.key for problem in caught.value.problems]
