@@ -30,6 +30,7 @@ from dcsim.sim.engine import Engine, Outcome, Progress
 from dcsim.sim.parts import Part
 from dcsim.sim.rng import stream
 from dcsim.speeds.base import SpeedContext
+from dcsim.training.checks import look
 from dcsim.training.jobs import training_table
 from dcsim.training.rates import Rates, kept_away
 from dcsim.training.told import Linked, Trained, steps_per_s, trained
@@ -191,9 +192,9 @@ def verify(loaded: Loaded) -> None:
     """ScenarioError with every mistake that only models and graphs tell: plans that are illegal or do not fit, graphs
     that cannot be, or whose hosts are not the nodes of the pools."""
     problems: list[Problem] = []
-    for look in (trainings_of, _interconnect):
+    for part in (trainings_of, _interconnect):
         try:
-            look(loaded)
+            part(loaded)
         except ScenarioError as error:
             problems += error.problems
     if problems:
@@ -276,7 +277,7 @@ def run(
     PolicyError.
     """
     if isinstance(source, str | Path):
-        source = load(source, **options)
+        source = load(source, look=look, **options)
     elif isinstance(source, Scenario):
         source = Loaded.of(source, **options)
     with source.placing():
@@ -311,10 +312,10 @@ def _ready(source: Loaded, traces: Traces | None) -> _Ready:
 def refused(loaded: Loaded, traces: Traces) -> tuple[Problem, ...]:
     """All that a run would refuse before its first instant: what models, graphs and jobs tell of a scenario."""
     found: dict[Problem, None] = {}
-    for look in (lambda: _ready(loaded, traces), lambda: verify(loaded)):
+    for part in (lambda: _ready(loaded, traces), lambda: verify(loaded)):
         try:
             with loaded.placing():
-                look()
+                part()
         except EnvironmentFault:  # may be over when it is run
             return ()
         except DcsimError as error:

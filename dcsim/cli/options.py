@@ -89,5 +89,7 @@ def making(arguments: argparse.Namespace, reporter: SweepReporter) -> Making:
 def load_scenario(arguments: argparse.Namespace) -> Loaded:
     """The scenario that the arguments of `add_scenario` name."""
     from dcsim.scenario import load
+    from dcsim.training.checks import look
 
-    return load(arguments.scenario, data=arguments.data, overrides=arguments.overrides, plugins=arguments.plugins)
+    own = {"data": arguments.data, "overrides": arguments.overrides, "plugins": arguments.plugins}
+    return load(arguments.scenario, **own, look=look)

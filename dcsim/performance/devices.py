@@ -240,6 +240,14 @@ def _domain_size(text: str) -> float | None:
     return None if found is None else float(math.prod(int(side) for side in found[0].split("x")))
 
 
+def uncut_domain(accelerator: Accelerator, tp: int, count: int | None) -> float:
+    """The scale-up domain; where its borders cut tensor-parallel groups that the user wants, the largest part of a
+    group that none cuts, so that all of them are priced like those that lie across a border."""
+    domain = int(scale_up_domain(accelerator))
+    whole = domain % tp == 0 or tp % domain == 0 or (count is not None and count <= domain)
+    return float(domain if whole else math.gcd(domain, tp))
+
+
 def multiprocessors(accelerator: Accelerator) -> float:
     """Units that each compute one tile of a product; matrix engines other than GPUs count as one."""
     family = family_of(accelerator)

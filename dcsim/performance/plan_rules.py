@@ -243,7 +243,13 @@ RULES = (
         "{sharding_word} with {dp} x {cp}",
         convention=True,
     ),
-    Rule(("ep",), _experts, "does not divide the experts", "a divisor of {experts:.0f} (1 if the model has none)"),
+    Rule(
+        ("ep",),
+        lambda c, s: np.asarray((int(s.model.experts) > 0) | (c["ep"] == 1)),
+        "the model has no experts to spread",
+        "1",
+    ),
+    Rule(("ep",), _experts, "does not divide the experts", "a divisor of {experts:.0f}"),
     Rule(
         ("ep", "dp", "cp", "tp"),
         _folds,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Unpack
 
 import numpy as np
@@ -14,8 +15,9 @@ from dcsim.performance.answers import TRAFFIC, Proposal, Proposals
 from dcsim.performance.ask import read
 from dcsim.performance.network_request import NetworkRequest
 from dcsim.performance.network_run import NetworkRun
-from dcsim.performance.plan_rules import DEGREES, RECOMPUTE, SHARDING, Setting
-from dcsim.performance.plans import legal_shapes, option, problems, word_of
+from dcsim.performance.plan_problems import advice, nearest, problems
+from dcsim.performance.plan_rules import DEGREES, RECOMPUTE, SHARDING, Setting, Table
+from dcsim.performance.plans import kept_rules, legal_shapes, option, word_of
 from dcsim.performance.reader import refuse
 from dcsim.performance.request import Options, Request
 from dcsim.performance.search import Found, Question, search
@@ -111,27 +113,81 @@ def proposal(plan: facts.Plan, step: facts.Step, request: Request) -> Proposal:
 
 
 def illegal(request: Request, setting: Setting) -> Problem:
-    """Says that no plan is legal: by the sharding that is asked for, or else which numbers of accelerators have one."""
-    count = setting.accelerators or 1
-    if unsharded := _by_sharding(request, setting):
-        return unsharded
-    shapes = legal_shapes(request.setting(None, most=2 * count), request.choices_of_shapes)
-    counts = np.unique(np.prod([shapes[name] for name in DEGREES], axis=0))
-    below, above = counts[counts < count][-1:], counts[counts > count][:1]
-    near = " and ".join(str(int(value)) for value in (*below, *above))
-    fix = f"numbers that have one: {near}" if near else "change the batch or free a degree"
-    what = f"no legal plan for {request.model.name} with a batch of {setting.global_batch}"
-    return Problem(request.where, option(request.where, "count"), what, str(setting.accelerators or "any"), fix=fix)
+    """Says why no plan is legal: by the first of what is asked for without which one is, the kind of sharding and the
+    degrees; else by which numbers of accelerators have one, else by which batches do."""
+    degrees = (_by_degree(name, request, setting) for name in request.fixed)
+    found = next(filter(None, (_by_sharding(request, setting), *degrees)), None)
+    if found is not None:
+        return found
+    near = _counts_near(request, setting)
+    blamed = "global_batch" if near is None and (batches := _batches_near(request, setting)) else "count"
+    what = f"no legal plan for {request.model.name}{_amid(request, setting, blamed)}"
+    got = setting.global_batch if blamed == "global_batch" else setting.accelerators or "any"
+    fix = advice(request.where, blamed, batches) if blamed == "global_batch" else near or "free a degree"
+    return Problem(request.where, option(request.where, blamed), what, str(got), fix=fix)
+
+
+def _amid(request: Request, setting: Setting, blamed: str) -> str:
+    """What else stands fixed: accelerators and batch, and whether the batch is the question's own."""
+    count = "" if setting.accelerators is None else f" on {setting.accelerators} accelerators"
+    batch = f" with a batch of {setting.global_batch}"
+    if request.batch_assumed:
+        batch += f", which is assumed as {option(request.where, 'global_batch')} is not given"
+    return (count if blamed != "count" else "") + (batch if blamed != "global_batch" else "")
+
+
+def _legal(request: Request, setting: Setting, free: str = "") -> Table:
+    """The legal shapes for a request, as if one of its choices were free."""
+    shapes = legal_shapes(setting, {name: [value] for name, value in request.fixed.items() if name != free})
+    kinds = list(request.choices.get("sharding", ()))
+    if len(kinds) != 1 or free == "sharding":
+        return shapes
+    kept = kept_rules(shapes | {"sharding": np.full(len(shapes["tp"]), int(kinds[0]))}, setting)
+    return {name: values[kept] for name, values in shapes.items()}
 
 
 def _by_sharding(request: Request, setting: Setting) -> Problem | None:
     """What speaks against the one kind of sharding that is asked for, in the first shape that is legal without it."""
     kinds = list(request.choices.get("sharding", ()))
-    shapes = legal_shapes(setting, request.choices_of_shapes)
+    shapes = _legal(request, setting, "sharding")
     if len(kinds) != 1 or not len(shapes["tp"]):
         return None
     first = {name: int(values[0]) for name, values in shapes.items()} | {"sharding": int(kinds[0])}
     return next(iter(problems(first, setting, request.where)), None)
+
+
+def _by_degree(name: str, request: Request, setting: Setting) -> Problem | None:
+    """Blames a degree, or the micro-batch, without which there is a legal plan; None if there is none."""
+    value = request.fixed[name]
+    near = nearest(value, _legal(request, setting, name)[name])
+    what = f"no legal plan for {request.model.name} has it{_amid(request, setting, name)}"
+    fix = advice(request.where, name, near)
+    return Problem(request.where, option(request.where, name), what, str(value), fix=fix) if near else None
+
+
+def _counts_near(request: Request, setting: Setting) -> str | None:
+    """The numbers of accelerators next to the one that is asked for that have a legal plan."""
+    count = setting.accelerators
+    if count is None:
+        return None
+    shapes = _legal(request, request.setting(None, most=2 * count))
+    counts = np.unique(np.prod([shapes[name] for name in DEGREES], axis=0))
+    near = [str(int(number)) for number in (*counts[counts < count][-1:], *counts[counts > count][:1])]
+    return f"numbers that have one: {' and '.join(near)}" if near else None
+
+
+def _batches_near(request: Request, setting: Setting) -> list[int]:
+    """Batches nearest to the one that is asked for that have a legal plan."""
+    batch = setting.global_batch
+    open_batch = replace(setting, global_batch=0)  # which every rule lets pass
+    shapes = _legal(request, open_batch)
+    parts = np.unique(shapes["dp"] * shapes["micro_batch"])
+    multiples = np.union1d(batch // parts * parts, (batch // parts + 1) * parts)
+    return [
+        n
+        for n in nearest(batch, multiples[multiples > 0])
+        if len(_legal(request, replace(setting, global_batch=n))["tp"])
+    ]
 
 
 def too_large(request: Request, found: Found) -> Problem:

@@ -11,9 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
-from dcsim.errors import Problem
-from dcsim.kernels import facts
-from dcsim.performance.plan_rules import DEGREES, RULES, SHAPE, SHARDING, Column, Mask, Rule, Setting, Table
+from dcsim.performance.plan_rules import DEGREES, RULES, SHAPE, Column, Mask, Rule, Setting, Table
 
 
 def broken(plan: Mapping[str, int], setting: Setting, conventions: bool = True) -> Iterator[Rule]:
@@ -26,21 +24,6 @@ def broken(plan: Mapping[str, int], setting: Setting, conventions: bool = True) 
         if known and (conventions or not rule.convention) and not rule.holds(columns, setting)[0]:
             found.add(rule.columns)
             yield rule
-
-
-def problems(
-    plan: Mapping[str, int], setting: Setting, where: str = "estimate", conventions: bool = True
-) -> list[Problem]:
-    """Every rule that the fixed degrees of a plan break, as error lines; empty if it is legal as far as it goes."""
-    known = completed(plan, setting)
-    found = [_problem(rule, plan, known, setting, where) for rule in broken(known, setting, conventions)]
-    given = math.prod(known.get(name, 1) for name in DEGREES)
-    open_degree = not found and not set(DEGREES) <= set(known)
-    if open_degree and setting.accelerators is not None and setting.accelerators % given:
-        blamed = next(name for name in DEGREES if known.get(name, 1) > 1)
-        what = "the product of the fixed degrees does not divide the accelerators"
-        found.append(Problem(where, option(where, blamed), what, str(given), f"a divisor of {setting.accelerators}"))
-    return found
 
 
 def word_of(words: Mapping[str, float], code: float) -> str:
@@ -78,36 +61,6 @@ def completed(plan: Mapping[str, int], setting: Setting) -> dict[str, int]:
     return known
 
 
-def _problem(rule: Rule, given: Mapping[str, int], plan: dict[str, int], setting: Setting, where: str) -> Problem:
-    """The error line: blames the first degree of the rule that the user gave, else the batch."""
-    key = next((name for name in rule.columns if name in given), "global_batch")
-    words = setting.model._asdict() | vars(setting) | plan
-    words["stages"] = plan.get("pp", 1) * plan.get("vpp", 1)
-    words["ranks"] = math.prod(plan.get(name, 1) for name in DEGREES)
-    words["row"] = plan.get("dp", 1) * plan.get("micro_batch", 1)
-    words["sharding_word"] = word_of(SHARDING, plan.get("sharding", facts.UNSHARDED))
-    words["other_sharding"] = ", ".join(word for word in SHARDING if word != words["sharding_word"])
-    words["expert_ranks"] = (1 if setting.cut_experts else plan.get("tp", 1)) * plan.get("cp", 1) * plan.get("dp", 1)
-    words["pairs"] = 2 * plan.get("pp", 1)
-    words["micro_batches"] = setting.global_batch // words["row"]
-    near = _nearest_legal(key, rule, plan, setting) if key in given and key in SHAPE else []
-    fix = f"write {' or '.join(written(where, key, value) for value in near)}" if near else None
-    got = (rule.got or f"{{{rule.columns[0]}}}").format_map(words)
-    return Problem(where, option(where, key), rule.what, got, rule.expected.format_map(words), fix)
-
-
-def _nearest_legal(key: str, rule: Rule, plan: Mapping[str, int], setting: Setting) -> list[int]:
-    """Up to two legal values of a degree nearest to the given one, beside all others, else beside those of the rule."""
-    values = _candidates(key, setting)
-    for others in (set(plan), set(rule.columns)):
-        columns = {name: np.full(len(values), plan[name], dtype=np.int64) for name in others} | {key: values}
-        legal = values[kept_rules(columns, setting) & (values != plan[key])]
-        if len(legal):
-            break
-    order = np.argsort(np.abs(legal - plan[key]), kind="stable")[:2]
-    return sorted(int(value) for value in legal[order])
-
-
 def divisors(number: int) -> Column:
     """All divisors of a whole number, ascending; none of 0."""
     low = np.arange(1, math.isqrt(number) + 1, dtype=np.int64)
@@ -127,7 +80,7 @@ def _candidates(name: str, setting: Setting) -> Column:
         return even[even <= layers]
     if name == "tp":
         return _whole_groups(divisors(int(model.heads)), setting)
-    whole = {"ep": max(int(model.experts), 1), "cp": setting.seq_len // 2}
+    whole = {"ep": max(int(model.experts), 1), "cp": setting.seq_len // 2, "dp": batch or setting.accelerators or 1}
     return np.union1d([1], divisors(whole.get(name, batch)))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,12 +13,14 @@ from dcsim.errors import EnvironmentFault, Problem, ScenarioError
 from dcsim.kernels import facts
 from dcsim.kernels.step import steps
 from dcsim.performance import rows
-from dcsim.performance.devices import DeviceRow, device_row
+from dcsim.performance.devices import ELEMENT_B, DeviceRow, device_row
 from dcsim.performance.memory import available_b, needed_b
 from dcsim.performance.models import flop_per_token
 from dcsim.performance.plan_rules import RECOMPUTE
 from dcsim.performance.plans import word_of
-from dcsim.performance.row_cells import Row, Unusable
+from dcsim.performance.reader import shown
+from dcsim.performance.row_cells import NEVER_ZERO, Row, Unusable, number
+from dcsim.performance.row_models import preset_of
 from dcsim.performance.row_plans import impossible, unusual
 from dcsim.performance.search import STEP
 
@@ -53,9 +57,9 @@ class Predictions:
 def predict(path: Path) -> Predictions:
     """Step time, throughput, memory and bound of every row of a CSV file with the columns of `training_measured.csv`.
 
-    Measured columns are not looked at. A row whose plan breaks a rule of plans (performance/plans.py) is left out, each
-    rule that it breaks named with its line. Raises ScenarioError for a file that is missing, lacks columns or rows, or
-    has none that can be told.
+    Measured columns are not looked at. A row whose plan breaks a rule of plans (performance/plans.py), or that asks for
+    what its device or model cannot, is left out, all of that named with its line. Raises ScenarioError for a file that
+    is missing, lacks columns or rows, or has none that can be told.
     """
     told: list[rows.Configuration] = []
     odd: list[tuple[str, ...]] = []
@@ -65,9 +69,9 @@ def predict(path: Path) -> Predictions:
         try:
             one = rows.configuration(row)
         except Unusable as rule:
-            left_out.setdefault(str(rule), []).append(line)
+            left_out.setdefault(rule.told, []).append(line)
             continue
-        found = impossible(row, one.model, one.domain, path, line)
+        found = [*_unanswerable(row, one, path, line), *impossible(row, one.model, one.domain, path, line)]
         wrong += found
         if not found:
             told.append(one)
@@ -76,6 +80,25 @@ def predict(path: Path) -> Predictions:
         raise ScenarioError([*wrong, *(Problem(str(path), "", rule, line=at[0]) for rule, at in left_out.items())])
     each = zip(_predictions(told), odd, strict=True)
     return Predictions(tuple(replace(p, notes=p.notes + more) for p, more in each), left_out, tuple(wrong))
+
+
+def _unanswerable(row: Row, one: rows.Configuration, where: Path, line: int) -> Iterator[Problem]:
+    """What a row asks for that cannot be, beside its plan. Runs that were measured are read more kindly: what they
+    ran in stands in for a precision that a datasheet lacks, and 0 for what is not given."""
+    chip = one.accelerator
+    if row.get("precision") and "precision" in one.assumed:
+        has = ", ".join(name for name in ELEMENT_B if getattr(chip, name) is not None)
+        what, fix = f"{chip.name} lacks this precision", f"write {one.precision}"
+        yield Problem(str(where), "precision", what, shown(row["precision"]), f"one of {has}", fix, line)
+    for name in NEVER_ZERO:
+        if (row.get(name) or "").strip() and number(row, name) == 0.0:
+            fix = "leave it empty where it is not known"
+            yield Problem(str(where), name, "must be > 0", shown(row[name]), "a whole number from 1", fix, line)
+    named = preset_of(row)
+    limits = [] if named is None else [limit for limit in (named.max_sequence, named.positions) if limit]
+    if named is not None and one.plan.seq_len > min(limits, default=math.inf):
+        what, most = f"longer than the positions of {named.name} allow", f"at most {min(limits)}"
+        yield Problem(str(where), "seq_len", what, shown(row["seq_len"]), most, f"write {min(limits)}", line)
 
 
 def _predictions(told: list[rows.Configuration]) -> tuple[Prediction, ...]:

@@ -60,20 +60,22 @@ class Reader:
         expected: str = "a number > 0",
         most: float = math.inf,
         read: Callable[[object], float | None] | None = None,
+        zero: bool = False,
     ) -> float | None:
-        """A finite number above zero, None if it is not given or wrong; `read` makes it of what is given."""
+        """A finite number above zero, or `zero` too; None if not given or wrong; `read` makes it of what is given."""
         given = self.options.get(name)
         if given is None:
             return None
         value = (read or _number)(given)
-        if value is not None and math.isfinite(value) and 0 < value <= most:
+        if value is not None and math.isfinite(value) and (0 < value <= most or (zero and value == 0)):
             return value
         if most < math.inf:
             expected += f", at most {most:g}"
         if value is None:
             what = "is no number"
         else:
-            what = "must be finite" if not math.isfinite(value) else "must be > 0" if value <= 0 else "out of range"
+            least = "must be >= 0" if zero else "must be > 0"
+            what = "must be finite" if not math.isfinite(value) else least if value <= 0 else "out of range"
         self.wrong(name, what, given, expected)
         return None
 

@@ -11,11 +11,12 @@ from typing import Any, TypedDict
 from dcsim.errors import Problem, ScenarioError
 from dcsim.kernels import facts
 from dcsim.performance import models, planning
-from dcsim.performance.devices import ELEMENT_B, DeviceRow, constants_of, device_row, scale_up_domain
+from dcsim.performance.devices import ELEMENT_B, DeviceRow, constants_of, device_row, uncut_domain
 from dcsim.performance.memory import available_b
 from dcsim.performance.optimizers import OPTIMIZERS
+from dcsim.performance.plan_problems import problems
 from dcsim.performance.plan_rules import DEGREES, EXPERTS, MOST_VALUES, RECOMPUTE, SCHEDULE, SHAPE, SHARDING, Setting
-from dcsim.performance.plans import option, problems, written
+from dcsim.performance.plans import option, written
 from dcsim.performance.reader import Reader
 from dcsim.performance.waiting import Input
 from dcsim.scenario import presets, source
@@ -106,16 +107,13 @@ class Request:
     """Of a pipeline, by its code."""
     samples: float | None = None
     input: Input = field(default_factory=Input)
+    batch_assumed: bool = False
+    """Whether the batch is the usual one, as nobody gave one."""
 
     @property
     def available_b(self) -> float:
         """Bytes of a device's memory that a step may use."""
         return available_b(self.device.device.memory_b)
-
-    @property
-    def choices_of_shapes(self) -> dict[str, Iterable[float]]:
-        """The choices that concern degrees and micro-batches."""
-        return {name: [value] for name, value in self.fixed.items()}
 
     def setting(self, accelerators: int | None, most: int = MOST_VALUES, least: int = 1) -> Setting:
         """What plans have to serve on so many accelerators; the batch must be known by then."""
@@ -162,22 +160,17 @@ def asked(
     if isinstance(net, Transformer):
         setting = Setting(models.model_row(net), plain["global_batch"] or 0, seq_len or 0, plain["count"])
         setting = replace(setting, schedule=plain["schedule"], cut_experts=plain["cut_experts"])
+        if chip is not None:
+            domain = uncut_domain(chip, fixed.get("tp", 1), plain["count"])
+            setting = replace(setting, domain=int(domain), server=chip.accelerators_per_server or 1)
         whole = {name: int(code) for name, code in chosen.items()}
         reader.problems += problems(fixed | whole, setting, where)
     if reader.problems or not isinstance(net, Transformer) or chip is None or precision is None or seq_len is None:
         raise ScenarioError(reader.problems)
     choices: dict[str, Iterable[float]] = {name: [value] for name, value in (fixed | chosen).items()}
-    domain = _uncut(int(scale_up_domain(chip)), fixed, plain["count"])
+    domain = uncut_domain(chip, fixed.get("tp", 1), plain["count"])
     device = device_row(chip, precision, domain=domain, calibration=known)
     return Request(where, net, chip, device, precision, seq_len, fixed, choices, laws, **plain)
-
-
-def _uncut(domain: int, fixed: Mapping[str, int], count: int | None) -> float:
-    """Accelerators of a scale-up domain; where its borders cut tensor-parallel groups that the user wants, the largest
-    part of a group that none cuts, so that all of them are priced like those that lie across a border."""
-    tp = fixed.get("tp", 1)
-    whole = domain % tp == 0 or tp % domain == 0 or (count is not None and count <= domain)
-    return float(domain if whole else math.gcd(domain, tp))
 
 
 def found(name: str, preset: Callable[[str], Any], of: Callable[[source.Document], Any]) -> Any:
@@ -225,7 +218,7 @@ def input_of(reader: Reader, sample_b: float | None) -> Input:
         what = "is missing: the model does not say how large a sample is"
         fix = f"write e.g. {written(reader.where, 'sample_size', '110 kB')}"
         reader.problems.append(Problem(reader.where, option(reader.where, "sample_size"), what, fix=fix))
-    jitter = reader.number("jitter", "a share of the step time", MOST_JITTER) or 0.0
+    jitter = reader.number("jitter", "a share of the step time", MOST_JITTER, zero=True) or 0.0
     return Input(jitter, size_b or 0.0, *(rate or math.inf for rate in rates))
 
 
@@ -233,6 +226,8 @@ def precision_of(reader: Reader, chip: Accelerator | None) -> str | None:
     """The precision of linear layers: as asked, else the first 16-bit one that the device has."""
     given = reader.options.get("precision")
     if chip is None:
+        if given is not None and given not in PRECISIONS:
+            reader.wrong("precision", "is unknown", given, f"one of {', '.join(PRECISIONS)}")
         return None
     has = [name for name in ("bf16", "fp16", "tf32", "fp32", "fp8", "fp4") if getattr(chip, name) is not None]
     if given is None and has:

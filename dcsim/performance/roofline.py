@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from dcsim.errors import ScenarioError
 from dcsim.kernels import facts
 from dcsim.performance import models, network
 from dcsim.performance.devices import device_row
@@ -30,7 +31,9 @@ def work_on_one(model: Transformer | Network, accelerator: Accelerator, batch: i
     reader = Reader("speeds", {})
     if isinstance(model, Network):
         precision = precision_of(reader, accelerator)
-        device = device_row(accelerator, precision or "fp32")
+        if precision is None:
+            raise ScenarioError(reader.problems)
+        device = device_row(accelerator, precision)
         step = network.network_step(model, device, network.Training(batch))
         return Work(steady(step.step_s), steady(step.compute_s / step.step_s))
     request = asked(reader, model, accelerator)

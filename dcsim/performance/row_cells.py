@@ -12,12 +12,21 @@ COUNTS = (
     *("vocab", "seq_len", "moe_experts", "moe_top_k", "moe_ffn_hidden", "moe_shared_experts", "moe_first_dense"),
     *("tp", "pp", "vpp", "dp", "cp", "ep", "micro_batch", "global_batch"),
 )
+NEVER_ZERO = (
+    *("kv_heads", "head_dim", "ffn_hidden", "vocab"),
+    *("tp", "pp", "vpp", "dp", "cp", "ep", "micro_batch", "global_batch"),
+)
+"""Counts that measured rows may have as 0 where nobody knows them, and no question."""
 MOST = 1e9
 FLAGS = {"y": 1.0, "yes": 1.0, "true": 1.0, "1": 1.0, "n": 0.0, "no": 0.0, "false": 0.0, "0": 0.0}
 
 
 class Unusable(Exception):  # noqa: N818 - a rule, not an error
-    """The rule under which a row is left out."""
+    """The rule under which a row is left out; `told`: with what to write instead, if anybody knows."""
+
+    def __init__(self, rule: str, fix: str | None = None) -> None:
+        super().__init__(rule)
+        self.told = f"{rule}; {fix}" if fix else rule
 
 
 def number(row: Row, name: str, default: float | None = None) -> float:

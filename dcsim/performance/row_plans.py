@@ -9,9 +9,10 @@ from pathlib import Path
 from dcsim.errors import Problem
 from dcsim.kernels import facts
 from dcsim.kernels.facts import Model, Plan
+from dcsim.performance.plan_problems import problems
 from dcsim.performance.plan_rules import RECOMPUTE, SHAPE, Setting
 from dcsim.performance.plan_rules import SHARDING as PLANNED
-from dcsim.performance.plans import broken, completed, problems
+from dcsim.performance.plans import broken, completed
 from dcsim.performance.row_cells import FLAGS, Row, number, word
 from dcsim.performance.row_text import accumulate_b, hides_gradients, sums_whole
 from dcsim.performance.unknown import unknown

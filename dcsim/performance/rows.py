@@ -22,16 +22,12 @@ from dcsim.kernels.facts import Model, Plan
 from dcsim.performance.devices import ELEMENT_B, scale_up_domain
 from dcsim.performance.memory import as_kept, least_recompute
 from dcsim.performance.row_cells import FLAGS, Row, Unusable, number, refuse_absurd, word
+from dcsim.performance.row_models import WIDTHS, model_of
 from dcsim.performance.row_plans import plan_of
 from dcsim.performance.row_text import WIDER, accelerator_preset, framework_family, nic_b_per_s, precision_of
 from dcsim.performance.unknown import unknown
 from dcsim.scenario import presets
-from dcsim.scenario.model import Transformer
 from dcsim.scenario.spec import Accelerator
-
-GATED = {"swiglu": 1.0, "geglu": 1.0, "gelu": 0.0, "relu": 0.0, "sqrelu": 0.0}
-LORA_SHARE = 0.003  # of parameters that low-rank adapters of rank 16 train
-USUAL_VOCAB = 50304.0  # GPT-2's, padded
 
 
 @dataclass(frozen=True)
@@ -113,7 +109,7 @@ def read(path: Path) -> list[Row]:
     except UnicodeDecodeError as error:
         fix = "save it as UTF-8"
         raise ScenarioError(Problem(str(path), "", "is no text in UTF-8", f"byte {error.start}", fix=fix)) from None
-    needed = ("accelerator", "n_accelerators", "layers", "hidden", "heads", "seq_len")
+    needed = ["accelerator", "n_accelerators", *(() if "model" in columns else WIDTHS), "seq_len"]
     missing = [name for name in needed if name not in columns]
     if missing:
         raise ScenarioError(Problem(str(path), "", f"no column {', '.join(missing)}"))
@@ -150,12 +146,13 @@ def configuration(row: Row) -> Configuration:
     given = row.get("accelerator") or ""
     name = accelerator_preset(given)
     if name is None:
-        raise Unusable(f"no accelerator preset for '{given}'")
+        fix = presets.nearest_names("accelerators", given) if given else None
+        raise Unusable(f"no accelerator preset for '{given}'", fix)
     refuse_absurd(row)
     accelerator = presets.accelerator(name)
     precision = precision_of(row.get("precision") or "")
     if precision is None:
-        raise Unusable(f"precision '{row.get('precision')}' is not known")
+        raise Unusable(f"precision '{row.get('precision')}' is not known", f"known: {', '.join(ELEMENT_B)}")
     precision = _supported(accelerator, precision, assumed)
     model = model_of(row, assumed)
     per_node = number(row, "accelerators_per_node", float(accelerator.accelerators_per_server or 8))
@@ -213,48 +210,3 @@ def domain_of(accelerator: Accelerator, per_node: float, text: str, count: float
         return per_node
     slices = re.search(r"between (\d+) slice", text)
     return min(domain, count / float(slices[1])) if slices else domain
-
-
-def model_of(row: Row, assumed: list[str]) -> Model:
-    """The transformer of a row. Not given: kv_heads = heads, head_dim = hidden/heads; what else is filled is named in
-    `assumed`: ffn_hidden = 4 hidden, an MLP without a gate, GPT-2's vocabulary."""
-    hidden, layers, heads = (number(row, name) for name in ("hidden", "layers", "heads"))
-    if not hidden or not layers or not heads:
-        raise Unusable("a width is zero")
-    if number(row, "moe_first_dense", 0.0) > layers:
-        raise Unusable("moe_first_dense is more than layers")
-    experts = number(row, "moe_experts", 0.0)
-    expert_hidden = 0.0
-    if experts:
-        expert_hidden = number(row, "moe_ffn_hidden", 0.0) or number(row, "ffn_hidden", 0.0) or 4.0 * hidden
-    assumed += [name for name in ("vocab", *(() if experts else ("ffn_hidden",))) if not number(row, name, 0.0)]
-    latent = latent_of(row.get("model") or "")
-    head_dim = latent.pop("head_dim", None) or number(row, "head_dim", hidden / heads)
-    return Model(
-        layers=layers,
-        hidden=hidden,
-        heads=heads,
-        kv_heads=number(row, "kv_heads", heads),
-        head_dim=head_dim,
-        ffn_hidden=number(row, "ffn_hidden", 0.0) or expert_hidden or 4.0 * hidden,
-        gated=word(row, "mlp_type", GATED, 0.0, assumed),
-        vocab=number(row, "vocab", 0.0) or USUAL_VOCAB,
-        tied=0.0,
-        experts=experts,
-        top_k=number(row, "moe_top_k", 1.0) if experts else 0.0,
-        expert_hidden=expert_hidden,
-        shared_hidden=number(row, "moe_shared_experts", 0.0) * expert_hidden,
-        dense_layers=number(row, "moe_first_dense", 0.0),
-        trainable=LORA_SHARE if row.get("task") == "lora" else 1.0,
-        **latent,
-    )
-
-
-def latent_of(name: str) -> dict[str, float]:
-    """Ranks and widths of latent attention, which rows do not give, of the preset that the model's name begins with."""
-    known = next((known for known in presets.names("models") if name.lower().startswith(known)), None)
-    model = presets.model(known) if known else None
-    if not isinstance(model, Transformer) or not model.kv_rank:
-        return {}
-    widths = ("q_rank", "kv_rank", "rope_dim", "head_dim")
-    return {width: float(getattr(model, width) or 0.0) for width in widths}

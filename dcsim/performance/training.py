@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import mul
-from typing import Any, NamedTuple
+from typing import Any
 
 from dcsim.errors import Problem, ScenarioError
 from dcsim.kernels import facts
 from dcsim.kernels.operations import Work as Samples
 from dcsim.performance import models, network, scaling_laws
 from dcsim.performance.devices import DeviceRow, device_row
+from dcsim.performance.job_plans import Work, common_sizes, loss_tokens, sizes_of, tried, works_of
 from dcsim.performance.network_request import NetworkRequest
-from dcsim.performance.network_request import asked as asked_of_network
 from dcsim.performance.network_run import NetworkRun
 from dcsim.performance.placed import (
     Place,
     PlacedStep,
     cut,
     domain_nodes,
-    domain_size,
     nic_b_per_s,
     own_nic_b_per_s,
     packed,
@@ -31,36 +30,17 @@ from dcsim.performance.placed import (
 )
 from dcsim.performance.plan_rules import RECOMPUTE, SHARDING
 from dcsim.performance.plan_traffic import Legs, of_network, of_transformer
-from dcsim.performance.planner import best, question
-from dcsim.performance.plans import divisors, word_of
-from dcsim.performance.reader import Reader, refuse
-from dcsim.performance.request import Request, asked
-from dcsim.performance.search import search
+from dcsim.performance.plans import word_of
+from dcsim.performance.request import Request
 from dcsim.performance.shares import DP, KINDS, PP, WHOLE, Shares
 from dcsim.performance.step_time import parts, step_time
-from dcsim.performance.transformer_run import trained_tokens
-from dcsim.scenario.model import Network
 from dcsim.scenario.spec import Pool
 from dcsim.scenario.training import TrainingJob
-
-SAME = ("global_batch", "precision", "optimizer", "sample_size", "loader_rate", "storage_bandwidth")
-"""Keys of a job that a planner's question has too, by the same names."""
-
 
 TRAFFIC_NAMES = tuple(f"{kind} traffic" for kind in KINDS)
 """Parts of a step that are traffic of the kinds of `Shares`."""
 SENT, ROUNDING = 1e-3, 1e-5
 """Shares of what is sent: below the first, step times take it to stay in domains; to the second they agree."""
-
-
-class Work(NamedTuple):
-    """What a pool takes of a job: the question that its plans answer, and the plans by gang size.
-
-    The request of a transformer has plans of all degrees; that of a network has the data-parallel ones.
-    """
-
-    request: Request | NetworkRequest
-    plans: dict[int, facts.Plan]
 
 
 Where = tuple[Sequence[int], Sequence[int]]
@@ -168,11 +148,6 @@ class Training:
         return self.reference_step.step_s() / self.step(pool, accelerators, self.place(pool, accelerators)).step_s()
 
 
-def common_sizes(works: Mapping[int, Work]) -> tuple[int, ...]:
-    """Gang sizes that have a plan in every pool, smallest first."""
-    return tuple(sorted(set.intersection(*(set(work.plans) for work in works.values()))))
-
-
 def trainings(jobs: Sequence[TrainingJob], pools: Sequence[Pool]) -> tuple[Training, ...]:
     """What each job takes in each pool; ScenarioError with every mistake of every job.
 
@@ -183,137 +158,37 @@ def trainings(jobs: Sequence[TrainingJob], pools: Sequence[Pool]) -> tuple[Train
     known: dict[tuple[int, str], dict[int, Work]] = {}
     for number, job in enumerate(jobs):
         where = f"jobs.{number}"
-        try:
-            # Jobs that differ in name, time and length alone have the same plans.
-            alike = job.model_dump(exclude={"model", "law", "name", "submit", "count", "every", "steps", "tokens"})
-            key = (id(job.model), repr(alike))
-            if key not in known:
-                known[key] = _works(job, pools, where)
-            works = known[key]
-            found.append(Training(job, pools, works, _reference(job, works, pools), _steps(job, works, where)))
-        except ScenarioError as error:
-            problems += error.problems
+        # Jobs that differ in name, time and length alone have the same plans.
+        alike = job.model_dump(exclude={"model", "law", "name", "submit", "count", "every", "steps", "tokens"})
+        key = (id(job.model), repr(alike))
+        works = known.get(key) or tried(problems, works_of, job, pools, where)
+        tokens = tried(problems, loss_tokens, job, where)
+        if works:
+            known[key] = works
+        if works and not problems:
+            found.append(Training(job, pools, works, _reference(job, works, pools), _steps(job, works, tokens)))
     if problems:
         raise ScenarioError(problems)
     return tuple(found)
 
 
-def _works(job: TrainingJob, pools: Sequence[Pool], where: str) -> dict[int, Work]:
-    """Plans in each pool that the job may use; ScenarioError with what each pool has against it where there is none."""
-    found: dict[int, Work] = {}
-    problems: list[Problem] = []
-    for number, pool in enumerate(pools):
-        if job.pool in (None, pool.name):
-            try:
-                found[number] = _work(job, pool, where)
-            except ScenarioError as error:
-                problems += error.problems
-    if not found:
-        raise ScenarioError(dict.fromkeys(problems))
-    refuse(_at_odds(job, found, pools, where))
-    return found
-
-
-def _at_odds(job: TrainingJob, works: Mapping[int, Work], pools: Sequence[Pool], where: str) -> Iterator[Problem]:
-    """What the pools that a job may use do not agree on."""
-    fix = f"write e.g. pool = {pools[next(iter(works))].name!r}"
-    if not common_sizes(works):
-        what = "no gang size has a plan in every pool that the job may use"
-        yield Problem(where, "max_accelerators", what, fix=fix)
-    devices = {pools[number].accelerator.name for number in works}
-    for number, pool in enumerate(pools):
-        # Jobs ask for kinds of accelerators, so they cannot keep away from one pool of a kind alone.
-        if job.pool is None and number not in works and pool.accelerator.name in devices:
-            what = f"has a plan in another pool of {pool.accelerator.name}, but none in {pool.name}"
-            yield Problem(where, "pool", what, fix=fix)
-
-
-def _work(job: TrainingJob, pool: Pool, where: str) -> Work:
-    given = {
-        "seq_len": job.sequence_length,
-        "count": job.accelerators,
-        "jitter": job.jitter or None,
-        **{name: getattr(job, name) for name in SAME},
-        **job.plan.model_dump(),
-    }
-    reader, chip = Reader(where, given), pool.accelerator
-    domain, nic = float(domain_size(pool)), nic_b_per_s(pool)
-    if isinstance(job.model, Network):
-        asks = asked_of_network(reader, job.model, chip)
-        asks = replace(asks, device=device_row(chip, asks.precision, domain=domain, nic_b_per_s=nic))
-        return Work(asks, _shares(job, NetworkRun(asks)))
-    request = asked(reader, job.model, chip)
-    request = replace(request, device=device_row(chip, request.precision, domain=domain, nic_b_per_s=nic))
-    return Work(request, _plans(job, request))
-
-
-def _range(job: TrainingJob) -> range:
-    if job.accelerators is not None:
-        return range(job.accelerators, job.accelerators + 1)
-    assert job.min_accelerators is not None
-    assert job.max_accelerators is not None
-    return range(job.min_accelerators, job.max_accelerators + 1)
-
-
-def _shares(job: TrainingJob, run: NetworkRun) -> dict[int, facts.Plan]:
-    """The data-parallel plan with the largest micro-batch that fits, by gang size: all that divide the batch."""
-    even = [size for size in map(int, divisors(job.global_batch)) if size in _range(job)]
-    if not even:
-        what, span = "no number of accelerators divides it", f"{job.min_accelerators} to {job.max_accelerators}"
-        got, expected = str(job.global_batch), f"a multiple of one of {span}"
-        refuse([Problem(run.request.where, "global_batch", what, got, expected)])
-    fitting = {size: micro for size in even if (micro := run.micro_batch(size)) is not None}
-    if not fitting:
-        run.best(even[-1])  # says why
-    return {size: _data_parallel(size, micro, job.global_batch) for size, micro in fitting.items()}
-
-
-def _data_parallel(workers: int, micro_batch: int, batch: int) -> facts.Plan:
-    one = dict.fromkeys(("tp", "pp", "vpp", "cp", "ep", "seq_len"), 1.0)
-    return facts.Plan(**one, dp=float(workers), micro_batch=float(micro_batch), global_batch=float(batch))
-
-
-def _plans(job: TrainingJob, request: Request) -> dict[int, facts.Plan]:
-    """The fastest plan that fits, by gang size: of an elastic job, whole servers and parts of one."""
-    sizes = _range(job)
-    if job.accelerators is not None:
-        return {job.accelerators: best(request, job.accelerators).plan(0)}
-    found = search(question(request, request.setting(None, most=sizes[-1])), top=1)
-    plans = {_ranks(found.plan(row)): found.plan(row) for row in range(len(found))}
-    kept = {size: plan for size, plan in plans.items() if size in sizes}
-    if not kept:
-        best(request, sizes[-1])  # says why
-        what = "no plan fits on any whole number of servers, or part of one, within it"
-        near = ", ".join(map(str, sorted(plans)[:5])) or None
-        raise ScenarioError(
-            Problem(request.where, "min_accelerators", what, f"{sizes[0]} to {sizes[-1]}", near and f"such as {near}")
-        )
-    return kept
-
-
-def _ranks(plan: facts.Plan) -> int:
-    return int(plan.tp * plan.pp * plan.cp * plan.dp)
-
-
 def _reference(job: TrainingJob, works: dict[int, Work], pools: Sequence[Pool]) -> int:
     """The first pool that is large enough, else the first."""
-    least = _range(job)[0]
+    least = sizes_of(job)[0]
     large = (n for n in works if pools[n].nodes * pools[n].accelerators_per_node >= least)
     return next(large, next(iter(works)))
 
 
-def _steps(job: TrainingJob, works: dict[int, Work], where: str) -> int:
-    """Optimiser steps from the length as it is given, and the noise scale."""
+def _steps(job: TrainingJob, works: dict[int, Work], loss_tokens: float | None) -> int:
+    """Optimiser steps from the length as it is given, and the noise scale. `loss_tokens`: those until its loss."""
     batch, noise = float(job.global_batch), job.noise_scale
     if job.steps is not None:
         return job.steps if noise is None else math.ceil(scaling_laws.steps_for(job.steps, noise, batch))
-    request = next(iter(works.values())).request
     samples = job.samples
     if samples is None:
+        request = next(iter(works.values())).request
         assert isinstance(request, Request)
-        law = job.law or request.law
-        wanted = replace(request, where=where, tokens=job.tokens, target_loss=job.target_loss, law=law)
-        samples = trained_tokens(wanted) / request.seq_len
+        samples = (job.tokens or loss_tokens or 0.0) / request.seq_len
     if noise is not None:
         samples = scaling_laws.samples_for(samples, noise, batch)
     return math.ceil(samples / batch)

@@ -18,6 +18,7 @@ from dcsim.performance.plans import option
 from dcsim.performance.reader import refuse
 from dcsim.performance.request import MOST_TOKENS, Request
 from dcsim.performance.search import STEP, fastest, ranks, search
+from dcsim.scenario.model import Transformer
 from dcsim.scenario.scaling_law import ScalingLaw
 from dcsim.units import human_count, human_large, human_si
 
@@ -29,18 +30,23 @@ def trained_tokens(r: Request) -> float:
     """Tokens of a training: as given, by samples, or by the loss that is wanted; ScenarioError where none reach it."""
     if r.target_loss is None:
         return r.tokens or (r.samples or 0.0) * r.seq_len
-    key = option(r.where, "target_loss")
-    if r.model.arrangement != "decoder":
-        refuse([Problem(r.where, key, scaling_laws.CAUSAL, r.model.name, fix="give tokens or samples")])
+    return tokens_to_loss(r.model, r.law, r.target_loss, r.where)
+
+
+def tokens_to_loss(model: Transformer, law: ScalingLaw, loss: float, where: str) -> float:
+    """Tokens until a loss by a law; ScenarioError where none reach it."""
+    key = option(where, "target_loss")
+    if model.arrangement != "decoder":
+        refuse([Problem(where, key, scaling_laws.CAUSAL, model.name, fix="give tokens or samples")])
     try:
-        tokens = scaling_laws.tokens_for(r.law, models.law_parameters(r.model, r.law), r.target_loss)
+        tokens = scaling_laws.tokens_for(law, models.law_parameters(model, law), loss)
     except OverflowError:
         tokens = math.inf
     except ScenarioError as error:
-        raise ScenarioError(replace(p, file=r.where, key=key) for p in error.problems) from None
+        raise ScenarioError(replace(p, file=where, key=key) for p in error.problems) from None
     if not 1.0 <= tokens <= MOST_TOKENS:
-        what = f"takes {tokens:.3g} tokens by the law '{r.law.name}'"
-        refuse([Problem(r.where, key, what, f"{r.target_loss:g}", f"a loss that takes 1 to {MOST_TOKENS:g}")])
+        what = f"takes {tokens:.3g} tokens by the law '{law.name}'"
+        refuse([Problem(where, key, what, f"{loss:g}", f"a loss that takes 1 to {MOST_TOKENS:g}")])
     return tokens
 
 
@@ -52,7 +58,7 @@ class TransformerRun:
         self.request = request
         if not self.given_batch:
             batch = planning.usual_batch(self.length.flop, request.seq_len)
-            self.request = replace(request, global_batch=batch)
+            self.request = replace(request, global_batch=batch, batch_assumed=True)
 
     @property
     def name(self) -> str:

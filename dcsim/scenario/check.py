@@ -13,9 +13,10 @@ from pydantic import BaseModel, ValidationError
 
 from dcsim.errors import ScenarioError
 from dcsim.scenario import presets
+from dcsim.scenario.drafts import Look, look_further, oversize, rows_of, size_key
 from dcsim.scenario.elsewhere import elsewhere
 from dcsim.scenario.explain import note_all
-from dcsim.scenario.mistakes import Mistakes, hint, quoted
+from dcsim.scenario.mistakes import Mistakes, hint, key_text, quoted, shown
 from dcsim.scenario.paths import PathError, shown_file
 from dcsim.scenario.plugin_tables import KINDS, Kind, Reader, completed, path_of
 from dcsim.scenario.positions import KeyPath
@@ -56,8 +57,11 @@ class Places:
     resolve: Callable[[str], Path]
 
 
-def check(tree: dict[str, Any], mistakes: Mistakes, places: Places) -> tuple[Scenario, tuple[str, ...]]:
-    """The scenario that a tree describes, and notes for its reader; ScenarioError with all mistakes."""
+def check(
+    tree: dict[str, Any], mistakes: Mistakes, places: Places, look: Look = lambda _: ()
+) -> tuple[Scenario, tuple[str, ...]]:
+    """The scenario that a tree describes, and notes for its reader; ScenarioError with all mistakes, among them those
+    that `look` finds in what can be read of a tree with mistakes."""
     tree = frozen(tree, mistakes)
     notes = _with_zone(tree)
     _Namer(mistakes, places).name_all(tree)
@@ -74,6 +78,10 @@ def check(tree: dict[str, Any], mistakes: Mistakes, places: Places) -> tuple[Sce
     scenario = _validated(tree, mistakes)
     if scenario is not None:
         _check_together(scenario, mistakes)
+        notes += tuple(_too_large(scenario, mistakes))
+    _refuse_unknown_pools(tree, mistakes)
+    if mistakes.problems and not mistakes.full:
+        look_further(tree, mistakes, look)
     mistakes.stop_if_any()
     assert scenario is not None
     return scenario, notes
@@ -87,21 +95,13 @@ def _with_zone(tree: dict[str, Any]) -> tuple[str, ...]:
     return (NO_ZONE,)
 
 
-def _rows(tree: dict[str, Any], array: str) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
-    """The tables of an array of tables, with their paths."""
-    rows = tree.get(array)
-    for number, row in enumerate(rows if isinstance(rows, tuple) else ()):
-        if isinstance(row, dict):
-            yield (array, number), row
-
-
 def _refuse_twins(tree: dict[str, Any], array: str, word: str, mistakes: Mistakes) -> None:
     seen: set[str] = set()
-    for path, row in _rows(tree, array):
+    for number, row in rows_of(tree, array):
         name = row.get("name")
         if isinstance(name, str):
             if name in seen:
-                mistakes.add((*path, "name"), f"another {word} has this name", got=quoted(name))
+                mistakes.add((array, number, "name"), f"another {word} has this name", got=quoted(name))
             seen.add(name)
 
 
@@ -115,13 +115,13 @@ class _Namer:
 
     def name_all(self, tree: dict[str, Any]) -> None:
         """All names in the tree."""
-        for path, pool in _rows(tree, "pools"):
-            self._name(pool, (*path, "accelerator"), DEVICES)
-        for path, job in _rows(tree, "jobs"):
+        for number, pool in rows_of(tree, "pools"):
+            self._name(pool, ("pools", number, "accelerator"), DEVICES)
+        for number, job in rows_of(tree, "jobs"):
             if "target_loss" in job:
                 job.setdefault("law", USUAL_LAW)
-            self._name(job, (*path, "model"), MODELS)
-            self._name(job, (*path, "law"), LAWS)
+            self._name(job, ("jobs", number, "model"), MODELS)
+            self._name(job, ("jobs", number, "law"), LAWS)
 
     def _name(self, table: dict[str, Any], path: KeyPath, kind: Named) -> None:
         text = table.get(str(path[-1]))
@@ -223,7 +223,25 @@ def _check_together(scenario: Scenario, mistakes: Mistakes) -> None:
         mistakes.add(("speeds",), "has no effect without a workload", fix="leave it out")
     if scenario.network is not None:
         _check_network(scenario, scenario.network, mistakes)
-    pools = [pool.name for pool in scenario.pools]
+
+
+def _refuse_unknown_pools(tree: dict[str, Any], mistakes: Mistakes) -> None:
+    """Jobs that name a pool which is not there."""
+    names = [name for _, row in rows_of(tree, "pools") if isinstance(name := row.get("name"), str)]
+    for number, job in rows_of(tree, "jobs"):
+        pool = job.get("pool")
+        if isinstance(pool, str) and pool not in names:
+            mistakes.add(("jobs", number, "pool"), "no pool of that name", quoted(pool), fix=hint(pool, names))
+
+
+def _too_large(scenario: Scenario, mistakes: Mistakes) -> Iterator[str]:
+    """Notes on jobs that are larger than every pool; mistakes where the scenario wants none of them."""
     for number, job in enumerate(scenario.jobs):
-        if job.pool is not None and job.pool not in pools:
-            mistakes.add(("jobs", number, "pool"), "no pool of that name", quoted(job.pool), fix=hint(job.pool, pools))
+        what = oversize(job, [pool for pool in scenario.pools if job.pool in (None, pool.name)])
+        if what is None:
+            continue
+        path, got = ("jobs", number, size_key(job)), shown(getattr(job, size_key(job)))
+        if scenario.reject_oversize:
+            yield f"{key_text(path)}: {what} (got {got}); the job is rejected when it is submitted"
+        else:
+            mistakes.add(path, what, got)

@@ -12,6 +12,7 @@ from dcsim.scenario.positions import KeyPath
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails, ValidationError
 
+RULE = "rule"  # type of our own errors: a rule about several keys, which blames one of them
 MOST_READ = 1000  # errors of a value that are told apart; further ones are counted
 
 TYPES = {
@@ -76,6 +77,9 @@ def sentence(error: ErrorDetails) -> Sentence:
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
     if kind == "missing":
         return Sentence("required key is missing")
+    if kind == RULE:
+        what, _, fix = context["text"].partition("; ")
+        return Sentence(what, fix=fix or None)
     if kind == "value_error":
         return _of_value_error(str(context["error"]), value)
     if kind == "literal_error":
@@ -125,12 +129,12 @@ def _joined(sentences: list[Sentence]) -> Sentence:
 
 
 def _real(location: tuple[str | int, ...], value: Any, kind: str) -> KeyPath:
-    """A path of pydantic without the parts that lead to nothing in the value."""
+    """A path of pydantic without the parts that lead to nothing in the value, but for a key that is missing."""
     path: list[str | int] = []
     for number, part in enumerate(location, 1):
         if _leads(value, part):
             value = value[part]
-        elif kind != "missing" or number < len(location):
+        elif kind not in ("missing", RULE) or number < len(location):
             continue
         path.append(part)
     return tuple(path)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Collection, Iterator
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from dcsim.scenario.explain import RULE
 from dcsim.scenario.facts import Count, Facts, Name
 from dcsim.scenario.model import Network, Transformer
 from dcsim.scenario.scaling_law import ScalingLaw
@@ -17,6 +21,12 @@ Priority = Annotated[int, Field(ge=-(2**31), lt=2**31, strict=True)]
 
 LENGTHS = ("steps", "tokens", "samples", "target_loss")
 DATA = ("loader_rate", "storage_bandwidth")
+OF_TRANSFORMERS = {
+    "tokens": "write samples or steps",
+    "target_loss": "write samples or steps",
+    "sequence_length": "leave it out",
+}
+"""Keys that only transformers have, and what to do about them."""
 
 
 class Plan(Facts):
@@ -119,35 +129,57 @@ class TrainingJob(Facts):
 
     @model_validator(mode="after")
     def _fits_together(self) -> TrainingJob:
-        given = [name for name in LENGTHS if getattr(self, name) is not None]
-        if len(given) != 1:
-            said = "none is given" if not given else f"{' and '.join(given)} are given"
-            raise ValueError(f"one of {', '.join(LENGTHS)} says how long it trains: {said}; write exactly one")
-        if self.law is not None and self.target_loss is None:
-            raise ValueError("law has no effect without target_loss; leave it out")
-        span = (self.min_accelerators, self.max_accelerators)
-        if None in span if self.accelerators is None else span != (None, None):
-            raise ValueError(
-                "its size is accelerators, or min_accelerators and max_accelerators; write one or the other"
-            )
-        if self.accelerators is None and (span[0] or 0) > (span[1] or 0):
-            raise ValueError(f"min_accelerators ({span[0]}) is more than max_accelerators ({span[1]})")
-        if self.every and self.count == 1:
-            raise ValueError("every has no effect without count; leave it out, or write count too")
-        if self.sample_size is not None and self.loader_rate is None and self.storage_bandwidth is None:
-            raise ValueError(f"sample_size has no effect without {' or '.join(DATA)}; leave it out")
-        return self._of_its_kind()
-
-    def _of_its_kind(self) -> TrainingJob:
-        """What only transformers have, and what networks need."""
-        if isinstance(self.model, Transformer):
-            return self
-        only = [name for name in ("tokens", "target_loss", "sequence_length") if getattr(self, name) is not None]
-        if only:
-            raise ValueError(f"{only[0]} is for transformers, {self.model.name} is none; write samples or steps")
-        if self.plan != Plan(micro_batch=self.plan.micro_batch):
-            why = f"{self.model.name} is no transformer and is trained data-parallel"
-            raise ValueError(f"plan may only say micro_batch: {why}; leave the rest out")
-        if self.sample_size is None and self.model.sample_size is None and (self.loader_rate or self.storage_bandwidth):
-            raise ValueError(f"sample_size is missing: {self.model.name} does not say how large a sample is; write it")
+        if found := [broken_rule(key, text) for key, text in contradictions(self)]:
+            raise ValidationError.from_exception_data(type(self).__name__, found)
         return self
+
+
+def contradictions(job: TrainingJob, wrong: Collection[str] = ()) -> Iterator[tuple[str, str]]:
+    """Rules about several keys that a job breaks: the key to blame, what is wrong and the fix.
+
+    `wrong`: keys that are given, but whose values have mistakes and are None here.
+    """
+
+    def given(name: str) -> bool:
+        return name in wrong or getattr(job, name) is not None
+
+    lengths = [name for name in LENGTHS if given(name)]
+    if len(lengths) != 1:
+        said = "none is given" if not lengths else f"{' and '.join(lengths)} are given"
+        what = f"one of {', '.join(LENGTHS)} says how long it trains: {said}; write exactly one"
+        yield lengths[1] if lengths else LENGTHS[0], what
+    if given("law") and not given("target_loss"):
+        yield "law", "has no effect without target_loss; leave it out"
+    span = [given(name) for name in ("min_accelerators", "max_accelerators")]
+    if any(span) if given("accelerators") else not all(span):
+        what = "its size is accelerators, or min_accelerators and max_accelerators; write one or the other"
+        yield "accelerators", what
+    elif (job.min_accelerators or 0) > (job.max_accelerators or math.inf):
+        what = f"{job.min_accelerators} is more than max_accelerators ({job.max_accelerators})"
+        yield "min_accelerators", what
+    if job.every and job.count == 1:
+        yield "every", "has no effect without count; leave it out, or write count too"
+    if given("sample_size") and not any(map(given, DATA)):
+        yield "sample_size", f"has no effect without {' or '.join(DATA)}; leave it out"
+    if isinstance(job.model, Network):
+        yield from _of_a_network(job, job.model, given)
+
+
+def _of_a_network(job: TrainingJob, model: Network, given: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
+    """What only transformers have, and what networks need."""
+    for name, fix in OF_TRANSFORMERS.items():
+        if given(name):
+            yield name, f"is for transformers, {model.name} is none; {fix}"
+    degrees = {} if job.plan is None else job.plan.model_dump(exclude={"micro_batch"}, exclude_none=True)
+    for name in degrees:
+        why = f"{model.name} is no transformer and is trained data-parallel"
+        yield f"plan.{name}", f"plan may only say micro_batch: {why}; leave it out"
+    if model.sample_size is None and not given("sample_size") and any(map(given, DATA)):
+        yield "sample_size", f"is missing: {model.name} does not say how large a sample is; write it"
+
+
+def broken_rule(key: str, text: str) -> InitErrorDetails:
+    """A rule about several keys that one of them breaks, as an error of pydantic."""
+    return InitErrorDetails(
+        type=PydanticCustomError(RULE, "{text}", {"text": text}), loc=tuple(key.split(".")), input=None
+    )

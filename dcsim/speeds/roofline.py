@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Annotated
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from pydantic import Field
 
+from dcsim.errors import Problem, ScenarioError
 from dcsim.scenario import presets
 from dcsim.scenario.jobs import JobTable
+from dcsim.scenario.model import Network, Transformer
 from dcsim.speeds.base import SpeedContext, TraceSpeeds
+
+if TYPE_CHECKING:
+    from dcsim.performance.roofline import Work
 
 Samples = Annotated[int, Field(ge=1, le=1 << 22, strict=True)]
 
@@ -46,17 +52,30 @@ class Roofline:
 
     def speeds(self, jobs: JobTable, context: SpeedContext) -> TraceSpeeds:
         """A class for each preset that stands for some jobs."""
-        # The kernels are compiled by Numba, which plain replays and `dcsim list` must not wait for.
-        from dcsim.performance.roofline import work_on_one
-
         models = list(dict.fromkeys([self.model, *self.models.values()]))
         of_name = [models.index(self.models.get(name, self.model)) for name in jobs.model.names]
         default = models.index(self.model)
         codes = np.full(len(jobs), -1, np.int32) if jobs.model.codes is None else jobs.model.codes
         kind = np.array([*of_name, default], np.intp)[codes]
-        reference = presets.accelerator(self.accelerator)
-        facts = [presets.model(name) for name in models]
-        own = [work_on_one(model, reference, self.batch) for model in facts]
-        there = [[work_on_one(model, pool.accelerator, self.batch) for pool in context.pools] for model in facts]
+        own, *in_pools = self._works([presets.model(name) for name in models], context)
+        there = list(zip(*in_pools, strict=True))
         ratio = np.array([[mine.step_s / other.step_s for other in row] for mine, row in zip(own, there, strict=True)])
         return TraceSpeeds(kind, ratio, np.array([[other.core_clock_share for other in row] for row in there]))
+
+    def _works(self, models: Sequence[Transformer | Network], context: SpeedContext) -> list[list[Work]]:
+        """The work of each model on the reference, then in each pool; ScenarioError with all that cannot do any."""
+        # The kernels are compiled by Numba, which plain replays and `dcsim list` must not wait for.
+        from dcsim.performance.roofline import work_on_one
+
+        works: list[list[Work]] = []
+        problems: list[Problem] = []
+        chips = {"speeds.accelerator": presets.accelerator(self.accelerator)}
+        chips |= {f"pools.{number}.accelerator": pool.accelerator for number, pool in enumerate(context.pools)}
+        for key, chip in chips.items():
+            try:
+                works.append([work_on_one(model, chip, self.batch) for model in models])
+            except ScenarioError as error:
+                problems += [replace(problem, file=context.file, key=key) for problem in error.problems]
+        if problems:
+            raise ScenarioError(problems)
+        return works

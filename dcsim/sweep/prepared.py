@@ -19,6 +19,7 @@ from dcsim.sweep.checks import Checked, Kinds, faults
 from dcsim.sweep.experiment import Experiment, checked, read_experiment
 from dcsim.sweep.identity import run_key
 from dcsim.sweep.points import Point, points_of, seeds_of
+from dcsim.training.checks import look
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Basis:
         legal: list[tuple[Point, Loaded]] = []
         for number, point in enumerate(points, 1):
             try:
-                loaded = load(self.base, overrides=[*self.own, *point.changes], **self.options)
+                loaded = load(self.base, overrides=[*self.own, *point.changes], look=look, **self.options)
                 legal.append((point, replace(loaded, where=None)))
             except DcsimError as error:
                 problems |= dict.fromkeys(error.problems)

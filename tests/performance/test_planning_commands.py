@@ -44,7 +44,7 @@ def refused(capsys: pytest.CaptureFixture[str], words: list[str]) -> list[str]:
         (["--dp", "64", "--micro-batch", "5"], "--micro-batch: dp x micro_batch does not divide the global batch"),
         (["--precision", "fp4"], "--precision: H100-SXM lacks this precision (got 'fp4', expected one of bf16"),
         (["--seq-len", "4096"], "--seq-len: longer than the positions of gpt-3-175b allow (got '4096', expected at"),
-        (["--ep", "8"], "--ep: does not divide the experts (got 8, expected a divisor of 0 (1 if the model has none))"),
+        (["--ep", "8"], "--ep: the model has no experts to spread (got 8, expected 1); write --ep 1"),
         (["--count", "nan"], "--count: must be finite (got 'nan', expected a whole number from 1 to"),
         (["--count", "-8"], "--count: must be > 0 (got '-8'"),
         (["--global-batch", "-inf"], "--global-batch: must be finite (got '-inf'"),
@@ -59,6 +59,10 @@ def refused(capsys: pytest.CaptureFixture[str], words: list[str]) -> list[str]:
             "--sharding: hsdp shards among the",
         ),
         (["--count", "509"], "--count: no legal plan for gpt-3-175b with a batch of 1536 (got 509); numbers that have"),
+        (["--tp", "8", "--pp", "128", "--vpp", "1"], "--pp: more stages than layers (got 128 x 1 = 128, expected pp x"),
+        (["--tp", "8", "--pp", "96"], "--tp: tp x pp does not divide the number of accelerators (got 8 x 96 = 768, ex"),
+        (["--micro-batch", "7"], "--micro-batch: does not divide the global batch (got 7, expected a divisor of 1536)"),
+        (["--jitter", "-0.1"], "--jitter: must be >= 0 (got '-0.1'"),
     ],
 )
 def test_a_bad_plan_is_one_line(capsys: pytest.CaptureFixture[str], words: list[str], told: str):
@@ -102,6 +106,80 @@ def test_all_mistakes_come_at_once(capsys: pytest.CaptureFixture[str]):
     assert sorted(set(keys)) == sorted(
         ["--global-batch", "--micro-batch", "--precision", "--seq-len", "--sharding", "--tp"]
     )
+
+
+def test_an_unknown_accelerator_does_not_hide_an_unknown_precision(capsys: pytest.CaptureFixture[str]):
+    asked = ["--accelerator", "h100", "--precision", "banana", "--count", "8", "--global-batch", "8"]
+    lines = refused(capsys, ["plan", "llama-3-8b", *asked])
+    assert [line.split(": ")[3] for line in lines] == ["--accelerator", "--precision"]
+
+
+def test_no_jitter_is_one_that_can_be_asked_for(capsys: pytest.CaptureFixture[str]):
+    answers = []
+    for words in ([], ["--jitter", "0"], ["--jitter", "0.1"]):
+        assert main([*PLAN, "--json", *words]) == 0
+        answers.append(json.loads(capsys.readouterr().out)["plans"][0]["step_time_s"])
+    assert answers[0] == answers[1] < answers[2]
+
+
+LLAMA = ["estimate", "llama-3-8b", "--tokens", "1e9", "--accelerator", "H100-SXM"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        # 64 samples, the usual batch for so little work, are no multiple of 3 or 7
+        (
+            ["--count", "64", "--micro-batch", "3"],
+            "--micro-batch: no legal plan for llama-3-8b has it on 64 accelerato",
+        ),
+        (
+            ["--micro-batch", "3"],
+            "--micro-batch: no legal plan for llama-3-8b has it with a batch of 64, which is assume",
+        ),
+        (
+            ["--dp", "7"],
+            "--dp: no legal plan for llama-3-8b has it with a batch of 64, which is assumed as --global-bat",
+        ),
+        (
+            ["--count", "37"],
+            "--count: no legal plan for llama-3-8b with a batch of 64, which is assumed as --global-batch",
+        ),
+        # DualPipe wants an even number of stages: of 21 = 3 x 7 accelerators no more than one
+        (
+            ["--count", "21", "--pp", "3", "--schedule", "dualpipe", "--global-batch", "21"],
+            "--pp: DualPipe needs an even number of stages, as each rank holds one of either direction (got 3, expecte",
+        ),
+    ],
+)
+def test_what_is_in_the_way_of_every_plan_is_blamed(capsys: pytest.CaptureFixture[str], words: list[str], told: str):
+    lines = refused(capsys, [*LLAMA, *words])
+    assert len(lines) == 1, lines
+    assert told in lines[0]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--count", "64", "--micro-batch", "3"],
+        ["--count", "64", "--global-batch", "96", "--dp", "64"],
+        ["--count", "64", "--global-batch", "96", "--tp", "3"],
+        ["--count", "48", "--global-batch", "96", "--tp", "3", "--dp", "24"],
+        ["--count", "64", "--global-batch", "100", "--micro-batch", "3", "--tp", "2"],
+        ["--micro-batch", "3"],
+        ["--tp", "5"],
+    ],
+)
+def test_advice_is_taken_by_the_next_question(capsys: pytest.CaptureFixture[str], words: list[str]):
+    lines = refused(capsys, [*LLAMA, *words])
+    advised = [found for line in lines for found in re.findall(r"(--[a-z-]+) (\d+)", line.partition("; write ")[2])]
+    assert advised
+    for name, value in advised:
+        other = [*words]
+        other[words.index(name) + 1] = value
+        code, said = main([*LLAMA, *other]), capsys.readouterr().err
+        # What it advises is legal; where another key is wrong too, that one alone is still told.
+        assert code == 0 or all(name not in line.split(": ")[3] for line in said.splitlines()), (other, said)
 
 
 def test_a_plan_that_does_not_fit_names_bytes_needed_and_available(capsys: pytest.CaptureFixture[str]):
@@ -163,7 +241,7 @@ def test_rows_of_a_file_are_predicted_one_a_line(capsys: pytest.CaptureFixture[s
     assert float(rows[0]["step_time_s"]) * float(rows[0]["tokens_per_s_per_accelerator"]) == pytest.approx(
         64 * 2048 / 8, rel=1e-4
     )
-    assert said.err == f"dcsim: left out: {file}: line 3: no accelerator preset for 'None-9'\n"
+    assert said.err.startswith(f"dcsim: left out: {file}: line 3: no accelerator preset for 'None-9'; nearest: '")
 
 
 def test_a_row_whose_plan_cannot_be_is_left_out_with_every_rule_that_it_breaks(
@@ -181,6 +259,57 @@ def test_a_row_whose_plan_cannot_be_is_left_out_with_every_rule_that_it_breaks(
     assert main(["estimate", "--rows", str(file)]) == 2
     said = capsys.readouterr()
     assert (said.out, said.err.startswith(f"dcsim: error: {file}:2: tp: ")) == ("", True)
+
+
+NAMED = "id,model,accelerator,n_accelerators,global_batch,seq_len"
+
+
+def test_what_a_row_asks_for_that_cannot_be_is_told_with_line_column_and_fix(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+):
+    file = tmp_path / "rows.csv"
+    asked = ["a,llama-3-8b,H100-SXM,64,512,8192,", "b,llama-3-8b,H100-SXM,64,0,8192,fp4"]
+    asked += ["c,llama-3-8b,V100-SXM2-32GB,64,512,16384,bf16", "d,llama-3-8b,V100-SXM2-32GB,64,512,4096,fp8"]
+    file.write_text("\n".join([f"{NAMED},precision", *asked, ""]))
+    assert main(["estimate", "--rows", str(file)]) == 0
+    said = capsys.readouterr()
+    assert [row["id"] for row in csv.DictReader(io.StringIO(said.out))] == ["a"]
+    has, empty = "fp32, tf32, fp16, bf16, fp8, int8", "leave it empty where it is not known"
+    longer = "longer than the positions of llama-3-8b allow"
+    assert said.err.splitlines() == [
+        f"dcsim: left out: {file}:{line}"
+        for line in (
+            f"3: precision: H100-SXM lacks this precision (got 'fp4', expected one of {has}); write fp8",
+            f"3: global_batch: must be > 0 (got '0', expected a whole number from 1); {empty}",
+            f"4: seq_len: {longer} (got '16384', expected at most 8192); write 8192",
+            "5: precision: V100-SXM2-32GB lacks this precision (got 'fp8', expected one of fp32, fp16); write fp16",
+        )
+    ]
+
+
+def test_a_row_that_names_a_model_alone_is_predicted_as_with_the_widths_of_its_preset(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+):
+    plan, run = "tp,pp,cp,micro_batch,recompute,precision", "1,1,1,1,none,bf16"
+    # Llama 3 8B: Meta's config.json
+    widths, given = "layers,hidden,heads,kv_heads,ffn_hidden,vocab,mlp_type", "32,4096,32,8,14336,128256,swiglu"
+    file, answers = tmp_path / "rows.csv", []
+    for header, cells in ((NAMED, ""), (f"{NAMED},{widths}", f",{given}")):
+        file.write_text(f"{header},{plan}\na,Llama-3-8B,H100-SXM,64,512,8192{cells},{run}\n")
+        assert main(["estimate", "--rows", str(file), "--json"]) == 0
+        (row,) = json.loads(capsys.readouterr().out)
+        answers.append(row)
+    named, wide = answers
+    assert named["step_time_s"] == wide["step_time_s"]
+    assert named["memory_b"] == wide["memory_b"]
+    assert [name for name in named["assumed"] if name not in wide["assumed"]] == ["widths of llama-3-8b"]
+
+
+def test_a_file_without_widths_and_without_models_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    file = tmp_path / "rows.csv"
+    file.write_text("accelerator,n_accelerators,global_batch,seq_len\nH100-SXM,64,512,8192\n")
+    assert main(["estimate", "--rows", str(file)]) == 2
+    assert "no column layers, hidden, heads" in capsys.readouterr().err
 
 
 def test_recompute_that_a_row_does_not_say_is_the_least_that_fits_and_is_listed(

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from dcsim.kernels import facts
+from dcsim.performance.plan_problems import problems
 from dcsim.performance.plan_rows import legal_plans
 from dcsim.performance.plan_rules import DEGREES, SHAPE, Setting
-from dcsim.performance.plans import broken, divisors, legal_shapes, problems
+from dcsim.performance.plans import broken, divisors, legal_shapes
 
 SMALL = facts.Model(layers=6, hidden=96, heads=6, kv_heads=2, head_dim=16, ffn_hidden=384, gated=0, vocab=1000, tied=1)
 EXPERTS = SMALL._replace(experts=4.0, top_k=2.0, expert_hidden=192.0)
@@ -116,10 +117,10 @@ def test_sequence_parallelism_goes_with_tensor_parallelism_where_it_divides_the_
         ({"pp": 2, "vpp": 3, "dp": 12, "tp": 1, "cp": 1, "micro_batch": 2}, "vpp", "micro-batches in multiples of pp"),
         ({"pp": 1, "vpp": 2}, "vpp", "interleaving needs a pipeline"),
         ({"tp": 2, "pp": 2, "cp": 2, "dp": 2}, "dp", "is not the number of accelerators (got 2 x 2 x 2 x 2 = 16, exp"),
-        ({"tp": 2, "pp": 5}, "tp", "the product of the fixed degrees does not divide the accelerators (got 10,"),
+        ({"tp": 2, "pp": 5}, "tp", "tp x pp does not divide the number of accelerators (got 2 x 5 = 10, expected a di"),
         ({"dp": 16}, "dp", "does not divide the global batch (got 16, expected a divisor of 24); write dp=8 or dp=12"),
         ({"dp": 4, "micro_batch": 5}, "micro_batch", "got 4 x 5 = 20, expected a divisor of 24"),
-        ({"ep": 2}, "ep", "does not divide the experts (got 2, expected a divisor of 0 (1 if the model has none))"),
+        ({"ep": 2}, "ep", "the model has no experts to spread (got 2, expected 1); write ep=1"),
         ({"sharding": 2, "pp": 2}, "sharding", "got zero2 with pp = 2, expected pp = 1, or one of none, zero1, zero3"),
     ],
 )

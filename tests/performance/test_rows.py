@@ -6,6 +6,7 @@ import pytest
 
 from dcsim.errors import ScenarioError
 from dcsim.kernels import facts
+from dcsim.performance.row_cells import Unusable
 from dcsim.performance.row_text import accelerator_preset, framework_family, nic_b_per_s, precision_of
 from dcsim.performance.rows import configuration, configurations, read
 from dcsim.scenario import presets
@@ -232,6 +233,32 @@ def test_bytes_of_nics_are_no_bits():
     assert nic_b_per_s("8x 50 GB/s ConnectX-7", 8.0) == nic_b_per_s("8x 400 Gb/s NDR", 8.0) == 50e9
     assert nic_b_per_s("NVLink 900 GB/s", 8.0) is None
     assert nic_b_per_s("4x 1..2 Gb/s", 8.0) is None
+
+
+BARE = {name: text for name, text in ROW.items() if name not in ("layers", "hidden", "heads", "vocab")}
+
+
+def test_widths_that_a_row_gives_win_over_those_of_the_preset_that_it_names():
+    whole, short = (configuration(BARE | {"model": "Mixtral-8x7B"} | more).model for more in ({}, {"layers": "4"}))
+    assert (whole.layers, whole.hidden, whole.heads, whole.kv_heads, whole.experts) == (32, 4096, 32, 8, 8)
+    assert short == whole._replace(layers=4.0)
+    given = configuration(ROW | {"model": "mixtral-8x7b"})
+    assert given.model == configuration(ROW).model  # a row with widths of its own needs no preset
+    assert "widths of mixtral-8x7b" not in given.assumed
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        ("llama-9b", "no widths, and no model preset of the name 'llama-9b'; nearest: 'llama-"),
+        ("resnet-50", "resnet-50 is no transformer"),
+        ("", "hidden is not given"),
+    ],
+)
+def test_a_row_without_widths_whose_model_is_no_preset_is_left_out(model: str, told: str):
+    with pytest.raises(Unusable) as caught:
+        configuration(BARE | {"model": model})
+    assert caught.value.told.startswith(told)
 
 
 def test_files_that_are_no_rows_are_told(tmp_path: Path):

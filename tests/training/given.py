@@ -15,6 +15,7 @@ from dcsim.scenario.load import load
 from dcsim.scenario.loaded import Loaded
 from dcsim.sim.clock import TIMER, Moment
 from dcsim.sim.engine import Engine, Outcome
+from dcsim.training.checks import look
 
 # Bound by computing alone, and by memory alone: one sample each, no weights.
 NETWORK = '{ kind = "network", name = "NAME", sample = "x", operations = [{ OPERATION }] }'
@@ -42,7 +43,7 @@ def job(name: str = "j", model: str = PRODUCT, **keys: Any) -> str:
 def loaded(folder: Path, *parts: str, **options: Any) -> Loaded:
     file = folder / "train.toml"
     file.write_text(PLAIN + "\n".join(parts), encoding="utf-8")
-    return load(file, **options)
+    return load(file, **{"look": look} | options)
 
 
 def ran(folder: Path, *parts: str, **options: Any) -> Run:

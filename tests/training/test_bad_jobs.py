@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,13 @@ import pytest
 from dcsim.__main__ import main
 from dcsim.errors import ScenarioError
 from dcsim.report.trained import bounds, sentences
+from dcsim.scenario.spec import Pool
 from dcsim.scenario.training import TrainingJob
 from tests.training.given import job, loaded, pool, ran, trained
 
 LLAMA = '"llama-3-8b"'
 GOOD = {"global_batch": 64, "accelerators": 16, "sequence_length": 4096}
-HERE = pool(nodes=4)
+HERE = pool(nodes=5)
 
 # What is wrong: keys of a job of llama-3-8b, what the error line must say behind the file's name.
 CASES = {
@@ -49,6 +51,10 @@ CASES = {
         {"global_batch": 7, "accelerators": 37},
         "accelerators: no legal plan for llama-3-8b with a batch of 7 (got 37); numbers that have one: ",
     ),
+    "a size that no pool has": (
+        {"global_batch": 7, "accelerators": 41},
+        "accelerators: no pool that it may use has so many: the largest has 40 (got 41)",
+    ),
     "precision": (
         {"precision": '"fp4"'},
         "precision: H100-SXM lacks this precision (got 'fp4', expected one of bf16, fp16, tf32, fp32, fp8)",
@@ -59,17 +65,26 @@ CASES = {
     ),
     "memory": ({"accelerators": 1, "plan": "{ tp = 1 }"}, "plan.tp: none of 21 plans fits into H100-SXM: tp 1, pp 1, "),
     "loss": ({"steps": None, "target_loss": 1.0}, "target_loss: is out of reach (got 1, expected above"),
-    "two lengths": ({"tokens": 1e9}, ": one of steps, tokens, samples, target_loss says how long it trains: steps an"),
-    "no length": ({"steps": None}, ": one of steps, tokens, samples, target_loss says how long it trains: none is gi"),
-    "no size": ({"accelerators": None}, ": its size is accelerators, or min_accelerators and max_accelerators"),
-    "size twice": ({"min_accelerators": 8, "max_accelerators": 16}, ": its size is accelerators, or min_accelerators"),
+    "two lengths": (
+        {"tokens": 1e9},
+        "tokens: one of steps, tokens, samples, target_loss says how long it trains: steps an",
+    ),
+    "no length": (
+        {"steps": None},
+        "steps: one of steps, tokens, samples, target_loss says how long it trains: none is gi",
+    ),
+    "no size": (
+        {"accelerators": None},
+        "accelerators: its size is accelerators, or min_accelerators and max_accelerators",
+    ),
+    "size twice": ({"min_accelerators": 8, "max_accelerators": 16}, "accelerators: its size is accelerators, or min_"),
     "sizes the wrong way": (
         {"accelerators": None, "min_accelerators": 16, "max_accelerators": 8},
-        ": min_accelerators (16) is more than max_accelerators (8)",
+        "min_accelerators: 16 is more than max_accelerators (8)",
     ),
-    "law without loss": ({"law": '"chinchilla"'}, ": law has no effect without target_loss"),
-    "every without count": ({"every": '"1 h"'}, ": every has no effect without count"),
-    "size of nothing": ({"sample_size": '"4 kB"'}, ": sample_size has no effect without loader_rate or storage_ban"),
+    "law without loss": ({"law": '"chinchilla"'}, "law: has no effect without target_loss"),
+    "every without count": ({"every": '"1 h"'}, "every: has no effect without count"),
+    "size of nothing": ({"sample_size": '"4 kB"'}, "sample_size: has no effect without loader_rate or storage_ban"),
     "nan": ({"jitter": "nan"}, "jitter: must be finite (got nan)"),
     "negative": ({"noise_scale": -1.0}, "noise_scale: out of range (got -1.0, expected > 0"),
     "zero": ({"global_batch": 0}, "global_batch: out of range (got 0, expected >= 1)"),
@@ -85,11 +100,11 @@ CASES = {
     ),
     "a network's tokens": (
         {"model": '"resnet-50"', "steps": None, "tokens": 1e9, "sequence_length": None},
-        ": tokens is for transformers, resnet-50 is none; write samples or steps",
+        "tokens: is for transformers, resnet-50 is none; write samples or steps",
     ),
     "a network's plan": (
         {"model": '"resnet-50"', "plan": "{ tp = 2 }", "sequence_length": None},
-        ": plan may only say micro_batch: resnet-50 is no transformer and is trained data-parallel",
+        "plan.tp: plan may only say micro_batch: resnet-50 is no transformer and is trained data-parallel",
     ),
     "a network's batch": (
         {"model": '"resnet-50"', "global_batch": 100, "sequence_length": None},
@@ -130,6 +145,80 @@ def test_all_bad_jobs_are_told_at_once(tmp_path: Path, capsys: pytest.CaptureFix
     for line in lines:  # the line that is named holds the key
         number = int(line.split(": ")[2].rsplit(":", 1)[1])
         assert text[number - 1].startswith(line.split(": ")[3].split(".")[2])
+
+
+KINDS_OF_MISTAKES = {  # keys of a job, and those that are told
+    "its model is unknown": ({"model": '"llama-3-8bb"'}, ["model"]),
+    "its length is no number": ({"steps": None, "tokens": "nan"}, ["tokens"]),
+    "two lengths, a batch below 0, a sequence too long": (
+        {"tokens": 1e9, "global_batch": -64, "sequence_length": 100000},
+        ["tokens", "global_batch", "sequence_length"],
+    ),
+    "illegal degrees beside a misspelt one": (
+        {"plan": "{ tpp = 2, tp = 5, pp = 40 }"},
+        ["plan.tpp", "plan.tp", "plan.pp"],
+    ),
+    "a product": ({"plan": "{ tp = 4, pp = 4, dp = 8 }"}, ["plan.tp"]),
+    "a precision that its pool lacks": ({"pool": '"old"', "precision": '"fp8"'}, ["precision"]),
+    "a loss and a size out of reach": (
+        {"steps": None, "target_loss": 1.2, "accelerators": 6000},
+        ["target_loss", "accelerators"],
+    ),
+    "no room": ({"pool": '"old"', "accelerators": 1}, ["accelerators"]),
+    "a network's": (
+        {"model": '"resnet-50"', "plan": "{ tp = 2 }", "steps": None, "tokens": 1e9, "sequence_length": None},
+        ["tokens", "plan.tp"],
+    ),
+    "a loss of no decoder": (
+        {"model": '"bert-base"', "steps": None, "target_loss": 2.5, "sequence_length": 512},
+        ["target_loss"],
+    ),
+    "its pool is unknown, and its precision no word": ({"pool": '"b"', "precision": '"bf17"'}, ["pool", "precision"]),
+    "a batch without size": ({"accelerators": None, "global_batch": 2.5}, ["accelerators", "global_batch"]),
+    "no unit and no effect": ({"loader_rate": 5e9, "every": '"1 h"'}, ["loader_rate", "every"]),
+    "nothing": ({}, []),
+}
+
+
+@pytest.mark.parametrize("accelerator", ['"H100-SXM"', '"H100-SXMM"'], ids=["pools are right", "a pool is wrong"])
+def test_no_mistake_hides_those_of_other_keys_jobs_and_pools(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], accelerator: str
+):
+    jobs, expected = [], ["pools.0.accelerator"] if accelerator == '"H100-SXMM"' else []
+    for number, (keys, told) in enumerate(KINDS_OF_MISTAKES.values()):
+        keys = GOOD | keys
+        jobs.append(job(f"j{number}", keys.pop("model", LLAMA), **keys))
+        expected += [f"jobs.{number}.{key}" for key in told]
+    with pytest.raises(ScenarioError) as caught:
+        loaded(tmp_path, pool(accelerator=accelerator, nodes=8), pool("old", '"V100-SXM2-32GB"', nodes=8), *jobs)
+    problems = caught.value.problems
+    assert sorted(problem.key for problem in problems) == sorted(expected)
+    assert [problem.line for problem in problems] == sorted(problem.line or 0 for problem in problems)
+    assert main(["validate", str(tmp_path / "train.toml")]) == 2
+    shown = capsys.readouterr().err.splitlines()
+    assert shown[:20] == [f"dcsim: error: {problem}" for problem in problems[:20]]
+
+
+def test_a_job_larger_than_every_pool_is_noted_by_validate_and_refused_where_none_may_be(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    own = job("large", LLAMA, **GOOD | {"accelerators": 128})
+    found = loaded(tmp_path, pool(nodes=8), pool("b", nodes=2), own)
+    said = "jobs.0.accelerators: no pool that it may use has so many: the largest has 64 (got 128)"
+    assert [note.startswith(said) for note in found.notes] == [True]
+    assert main(["validate", str(tmp_path / "train.toml")]) == 0
+    assert f"{said}; the job is rejected when it is submitted" in capsys.readouterr().err
+    assert main(["validate", str(tmp_path / "train.toml"), "--set", "reject_oversize=false"]) == 2
+    assert re.search(rf"train\.toml:\d+: {re.escape(said)}\n", capsys.readouterr().err)
+    assert not loaded(tmp_path, pool(nodes=16), pool("b", nodes=2), own).notes
+
+
+def test_advice_for_a_degree_of_a_job_holds_under_all_rules(tmp_path: Path):
+    keys = GOOD | {"global_batch": 96, "accelerators": 64}
+    with pytest.raises(ScenarioError, match=r"plan\.dp: .* write plan\.dp=16 or plan\.dp=32$"):
+        trained(tmp_path, pool(nodes=8), job("j", LLAMA, **keys | {"plan": "{ dp = 64 }"}))
+    for dp in (16, 32):  # 48 divides 96, but not 64
+        trained(tmp_path, pool(nodes=8), job("j", LLAMA, **keys | {"plan": f"{{ dp = {dp} }}"}))
 
 
 def test_two_jobs_of_one_name_are_refused(tmp_path: Path):
@@ -194,3 +283,14 @@ def test_odd_values_are_taken_or_told_and_never_crash(tmp_path: Path, key: str):
             told += error.problems
     assert len(told) >= len(ODD) // 2
     assert all("jobs.0" in problem.key or problem.file.endswith(".toml") for problem in told)
+
+
+@pytest.mark.parametrize("key", sorted(Pool.model_fields))
+def test_odd_values_of_pools_hide_no_mistake_of_a_job_and_never_crash(tmp_path: Path, key: str):
+    own = job("bad", LLAMA, **GOOD | {"plan": "{ tp = 3 }"})
+    for odd in ODD:
+        keys = {"name": '"a"', "accelerator": '"H100-SXM"', "nodes": 4, "accelerators_per_node": 8} | {key: odd}
+        table = "\n".join(f"{name} = {value}" for name, value in keys.items())
+        with pytest.raises(ScenarioError) as caught:
+            trained(tmp_path, f"[[pools]]\n{table}\n", own)
+        assert "jobs.0.plan.tp" in [problem.key for problem in caught.value.problems]

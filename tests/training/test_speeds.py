@@ -59,6 +59,18 @@ def test_a_job_bound_by_memory_gains_less_and_ignores_the_clock(here: Path):
     assert share < 0.5
 
 
+@pytest.mark.parametrize("name", ["gpt-2", "text-cnn"])
+def test_pools_that_compute_in_no_precision_are_told_with_line_and_key(here: Path, name: str):
+    fpgas = [pool(other, '"Alveo-U280"') for other in ("f", "g")]
+    with pytest.raises(ScenarioError) as caught:
+        ran(here, *POOLS, *fpgas, CSV, roofline(name))
+    assert [p.key for p in caught.value.problems] == ["pools.2.accelerator", "pools.3.accelerator"]
+    text = (here / "train.toml").read_text().splitlines()
+    assert [text[(p.line or 0) - 1] for p in caught.value.problems] == ['accelerator = "Alveo-U280"'] * 2
+    said = "no peak rate in any floating-point precision is known (got 'Alveo-U280')"
+    assert all(said in str(p) and p.file.endswith("train.toml") for p in caught.value.problems)
+
+
 def test_without_a_model_all_of_a_jobs_time_follows_the_clock(here: Path):
     slow = pool("h", '"H100-SXM"', more="clock = 0.8")
     assert ran(here, POOLS[0], slow, CSV).results.run_s.tolist() == pytest.approx([100, 125])

@@ -1,0 +1,90 @@
+"""What is wrong with a plan that a user fixes, and what would be right: the rules of plans as error lines."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from dcsim.errors import Problem
+from dcsim.kernels import facts
+from dcsim.performance.plan_rules import DEGREES, SHAPE, SHARDING, Column, Rule, Setting
+from dcsim.performance.plans import broken, completed, legal_shapes, option, word_of, written
+
+
+def problems(
+    plan: Mapping[str, int], setting: Setting, where: str = "estimate", conventions: bool = True
+) -> list[Problem]:
+    """Every rule that the fixed degrees of a plan break, as error lines; empty if it is legal as far as it goes."""
+    known = completed(plan, setting)
+    rules = list(broken(known, setting, conventions))
+    blamed = {_blamed(rule, plan) for rule in rules}
+    batch, micro_batch = setting.global_batch, plan.get("micro_batch", 1)
+    uneven = "dp" not in known and batch % micro_batch > 0
+    # Advice for one of several keys that are wrong takes for granted that the others are mended.
+    wrong = blamed | {"micro_batch"} if uneven else blamed
+    sound = {name: plan[name] for name in plan if name not in wrong}
+    found = [_problem(rule, plan, known, setting, where, sound) for rule in rules]
+    if uneven:
+        fix = advice(where, "micro_batch", nearest_legal("micro_batch", micro_batch, sound, setting))
+        what, expected = "does not divide the global batch", f"a divisor of {batch}"
+        found.append(Problem(where, option(where, "micro_batch"), what, str(micro_batch), expected, fix))
+    given = math.prod(known.get(name, 1) for name in DEGREES)
+    open_degree = not found and not set(DEGREES) <= set(known)
+    if open_degree and setting.accelerators is not None and setting.accelerators % given:
+        factors = [name for name in DEGREES if known.get(name, 1) > 1]
+        what = f"{' x '.join(factors)} does not divide the number of accelerators"
+        got = " x ".join(str(known[name]) for name in factors) + (f" = {given}" if len(factors) > 1 else "")
+        found.append(Problem(where, option(where, factors[0]), what, got, f"a divisor of {setting.accelerators}"))
+    return found
+
+
+def _blamed(rule: Rule, given: Mapping[str, int]) -> str:
+    """The first degree of a rule that the user gave, else the batch."""
+    return next((name for name in rule.columns if name in given), "global_batch")
+
+
+def _problem(
+    rule: Rule,
+    given: Mapping[str, int],
+    plan: dict[str, int],
+    setting: Setting,
+    where: str,
+    sound: Mapping[str, int],
+) -> Problem:
+    """The error line: blames one key, and names values of it that are legal beside the `sound` ones."""
+    key = _blamed(rule, given)
+    words = setting.model._asdict() | vars(setting) | plan
+    words["stages"] = plan.get("pp", 1) * plan.get("vpp", 1)
+    words["ranks"] = math.prod(plan.get(name, 1) for name in DEGREES)
+    words["row"] = plan.get("dp", 1) * plan.get("micro_batch", 1)
+    words["sharding_word"] = word_of(SHARDING, plan.get("sharding", facts.UNSHARDED))
+    words["other_sharding"] = ", ".join(word for word in SHARDING if word != words["sharding_word"])
+    words["expert_ranks"] = (1 if setting.cut_experts else plan.get("tp", 1)) * plan.get("cp", 1) * plan.get("dp", 1)
+    words["pairs"] = 2 * plan.get("pp", 1)
+    words["micro_batches"] = setting.global_batch // words["row"]
+    fix = advice(where, key, nearest_legal(key, given[key], sound, setting)) if key in given and key in SHAPE else None
+    got = (rule.got or f"{{{rule.columns[0]}}}").format_map(words)
+    return Problem(where, option(where, key), rule.what, got, rule.expected.format_map(words), fix)
+
+
+def advice(where: str, key: str, values: Iterable[int]) -> str | None:
+    """What to write instead: one of these values, if there are any."""
+    words = [written(where, key, value) for value in values]
+    return f"write {' or '.join(words)}" if words else None
+
+
+def nearest_legal(key: str, value: int, fixed: Mapping[str, float], setting: Setting) -> list[int]:
+    """Up to two values of a degree, nearest to a given one, that some legal plan has beside what else is `fixed`;
+    while the number of accelerators is open, a plan whose other degrees are 1."""
+    others = dict.fromkeys(SHAPE, 1) if setting.accelerators is None else {}
+    beside = {name: [value] for name, value in (others | dict(fixed)).items() if name != key}
+    return nearest(value, legal_shapes(setting, beside)[key])
+
+
+def nearest(value: int, values: Column) -> list[int]:
+    """Up to two other values, nearest to a given one, ascending."""
+    others = np.unique(values[values != value])
+    order = np.argsort(np.abs(others - value), kind="stable")[:2]
+    return sorted(int(number) for number in others[order])
