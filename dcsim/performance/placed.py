@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -96,12 +96,20 @@ def away_b_per_s(pool: Pool, count: int) -> float:
     return own or own_nic_b_per_s(pool, count)
 
 
+class Timed(NamedTuple):
+    """A step without waiting: how long it takes, and what it is made of by name, s."""
+
+    step_s: float
+    parts: dict[str, float]
+
+
 @dataclass(frozen=True)
 class PlacedStep:
-    """A training step where it runs, at the nominal clock; `step_s(clock)` at others.
+    """A training step where it runs.
 
-    `work_s`: without waiting; `core_clock_share`: share of it that grows as 1 / clock; `parts`: what it is made of, s,
-    by the names of `kernels.facts.BOUNDS`. `nic_efficiency`: share of a NIC's bandwidth that traffic gets. `input`:
+    `work(clock)`: how long it takes without waiting at a core clock of that share of the nominal one, s, and what it is
+    made of, by the names of `kernels.facts.BOUNDS`: where computing slows down, more traffic hides behind it, so the
+    whole is no plain share of the clock. `nic_efficiency`: share of a NIC's bandwidth that traffic gets. `input`:
     what it waits for beside. `memory_b`: on the fullest accelerator. `plan`: in words. `sending_s`: for which NICs send
     each kind of its traffic; a step takes as long as all of them, one after another, whatever hides behind computing.
     """
@@ -113,12 +121,15 @@ class PlacedStep:
     flop: float
     peak_flop_per_s: float
     memory_b: float
-    work_s: float
-    core_clock_share: float
-    parts: dict[str, float]
+    work: Callable[[float], Timed]
     nic_efficiency: float
     input: Input
     sending_s: Shares = CUT_OFF
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """What the step is made of at the nominal clock, s."""
+        return self.work(1.0).parts
 
     @property
     def traffic_s(self) -> float:
@@ -130,19 +141,14 @@ class PlacedStep:
         return steady(self._waited(clock).step_s)
 
     def bound(self, clock: float = 1.0) -> str:
-        """What the step is bound by, in words: its largest part, of which computing grows as 1 / clock and the bubble
-        as the whole does."""
-        if sum(self.sending_s) > self.work_s * self._slower(clock):
+        """What the step is bound by, in words: its largest part."""
+        work = self.work(clock)
+        if sum(self.sending_s) > work.step_s:
             return f"{KINDS[self.sending_s.index(max(self.sending_s))]} traffic"
-        slower = {"compute": 1.0 / clock, "pipeline bubble": self._slower(clock)}
-        return self._waited(clock).bound({name: part_s * slower.get(name, 1.0) for name, part_s in self.parts.items()})
-
-    def _slower(self, clock: float) -> float:
-        share = self.core_clock_share
-        return 1.0 - share + share / clock
+        return self._waited(clock).bound(work.parts)
 
     def _waited(self, clock: float) -> Waited:
-        work_s = max(self.work_s * self._slower(clock), sum(self.sending_s))
+        work_s = max(self.work(clock).step_s, sum(self.sending_s))
         return self.input.waited(work_s, float(self.samples), self.accelerators)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from operator import mul
 from typing import Any
 
@@ -20,6 +20,7 @@ from dcsim.performance.network_run import NetworkRun
 from dcsim.performance.placed import (
     Place,
     PlacedStep,
+    Timed,
     cut,
     domain_nodes,
     nic_b_per_s,
@@ -233,13 +234,18 @@ def _of_transformer(request: Request, plan: facts.Plan, device: DeviceRow) -> di
     row = models.model_row(request.model)
     step = step_time(row, plan, device)
     tokens = plan.global_batch * plan.seq_len
+
+    @cache
+    def work(clock: float) -> Timed:
+        """The same at another clock."""
+        slower = step_time(row, plan, replace(device, device=device.device._replace(clock=clock)))
+        return Timed(slower.step_s, parts(slower))
+
     return {
         "tokens": tokens,
         "flop": tokens * models.flop_per_token(row, request.seq_len),
         "memory_b": steady(step.memory_b),
-        "work_s": step.step_s,
-        "core_clock_share": step.core_clock_share,
-        "parts": parts(step),
+        "work": work,
     }
 
 
@@ -251,9 +257,10 @@ def _of_network(request: NetworkRequest, plan: facts.Plan, device: DeviceRow) ->
         "tokens": 0.0,
         "flop": step.flop,
         "memory_b": steady(run.memory_b(size, micro_batch)),
-        "work_s": step.step_s,
-        "core_clock_share": step.compute_s / step.step_s,
-        "parts": step.parts,
+        "work": lambda clock: Timed(
+            step.step_s + step.compute_s * (1.0 / clock - 1.0),
+            {**step.parts, "compute": step.parts["compute"] / clock},
+        ),
     }
 
 
