@@ -120,6 +120,17 @@ def test_gradients_of_weights_split_their_depth_to_fill_the_device() -> None:
     assert one.backward_s < 4 * one.forward_s
 
 
+def test_a_split_product_has_parts_a_thousand_deep_at_least() -> None:
+    # Half of 100 multiprocessors idle: 1,638,400 elements, 44 times the 576 x 64 weights. One image is 3,136 deep and
+    # is split 3.136 times only; 256 images as often as fills the device.
+    wide = IDEAL._replace(multiprocessors=100.0, wave_share=0.5, memory_b_per_s=1e15)
+    idle = 0.5 * 100 * 128 * 256
+    for batch, parts in ((1, 3.136), (256, idle / (576 * 64))):
+        input_s = 2 * 64 * (batch * 3136 * 576 + idle) / 100e12
+        weight_s = 2 * batch * 3136 / parts * (576 * parts * 64 + idle) / 100e12
+        assert spent(CONV, batch, wide).backward_s == pytest.approx(input_s + weight_s)
+
+
 def test_low_precision_moves_fewer_bytes() -> None:
     assert spent(DENSE, 1, element_b=1.0).moved_b == spent(DENSE, 1).moved_b / 2
     assert spent(DENSE, 1, element_b=4.0).moved_b == spent(DENSE, 1).moved_b * 2

@@ -29,6 +29,20 @@ def test_layers_that_do_not_divide_leave_room_where_embedding_and_head_stand():
     assert stage_layers(12.0, 1.0, 1.0) == (12.0, 12.0)
 
 
+@pytest.mark.parametrize(
+    ("layers", "stages", "chunks", "fullest", "last"),
+    [
+        (10.0, 4.0, 1.0, 3.0, 2.0),  # 2, 3, 3, 2
+        (11.0, 4.0, 1.0, 3.0, 2.5),  # 2 or 3 at either end
+        (32.0, 4.0, 2.0, 8.0, 8.0),
+        (46.0, 4.0, 2.0, 12.0, 11.0),  # embedding and head stand for a layer each (Megatron Core)
+        (2.0, 8.0, 1.0, 1.0, 0.0),  # never fewer than none
+    ],
+)
+def test_layers_of_stages_by_hand(layers: float, stages: float, chunks: float, fullest: float, last: float) -> None:
+    assert stage_layers(layers, stages, chunks) == (fullest, last)
+
+
 @pytest.mark.parametrize("chunks", [1.0, 2.0, 4.0])
 def test_interleaving_divides_the_bubble(chunks):
     assert bubble_s(Pipeline(ONE_F_ONE_B, 4.0, chunks, 64.0), 1.0, 1.0, 1.0) == pytest.approx(9.0 / chunks)
