@@ -29,9 +29,7 @@ COMPUTES = Device(
 )  # fmt: skip
 """100 TFLOP/s, and memory that takes no time."""
 
-MOVES = COMPUTES._replace(
-    linear_flop_per_s=1e30, half_flop_per_s=1e30, vector_flop_per_s=1e30, memory_b_per_s=1e12
-)
+MOVES = COMPUTES._replace(linear_flop_per_s=1e30, half_flop_per_s=1e30, vector_flop_per_s=1e30, memory_b_per_s=1e12)
 """1 TB/s, and computing that takes no time."""
 
 

@@ -108,6 +108,9 @@ def test_elementwise_work_of_a_tensor_rank() -> None:
     # 8 x 64 of the stream whole, and 3 of each of its 3 heads of 16 (2 of queries, 1 of keys); 2 bytes each.
     found = elementwise(SMALL, PLAN._replace(tp=2.0), TOKENS, rates(MOVES, 2.0))
     assert found.forward_s == pytest.approx(2 * TOKENS * (8 * 64 + 3 * 3 * 16) / 1e12)
+    assert found.input_s == pytest.approx(1.5 * found.forward_s)
+    more = elementwise(SMALL, PLAN._replace(tp=2.0), TOKENS, rates(MOVES._replace(elementwise_factor=3.0), 2.0))
+    assert (more.forward_s, more.input_s) == pytest.approx((3 * found.forward_s, 3 * found.input_s))
     wide = elementwise(SMALL, PLAN._replace(tp=2.0, linear_bytes=4.0), TOKENS, rates(MOVES, 4.0))
     assert wide.forward_s == pytest.approx(2 * found.forward_s)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from dcsim.kernels.facts import DUALPIPE, GPIPE, ONE_F_ONE_B, ZB_H1, ZB_H2, Plan
+from dcsim.kernels.facts import BOUNDS, DUALPIPE, GPIPE, ONE_F_ONE_B, ZB_H1, ZB_H2, ZERO1, Device, Plan
 from dcsim.kernels.layer import head
 from dcsim.kernels.roofline import rates
-from tests.kernels.by_hand import ATTENTION, COMPUTES, MLP, MOVES, PLAN, SMALL, TABLE, TOKENS, step
+from tests.kernels.by_hand import ATTENTION, COMPUTES, MLP, MOVES, PLAN, ROUTED, SMALL, TABLE, TOKENS, step
 
-LAYER_S = 3 * 2 * TOKENS * (ATTENTION + MLP) / 100e12 + 3.5 * 2 * (2 * 4 * 128**2 / 2) * 32 / 100e12
+CORE_S = 2 * (2 * 4 * 128**2 / 2) * 32 / 100e12
+W_S = 2 * TOKENS * (ATTENTION + MLP) / 100e12
+F_S, B_S = W_S + CORE_S, W_S + 2.5 * CORE_S
+LAYER_S = F_S + B_S + W_S
 HEAD_S = 3 * 2 * TOKENS * TABLE / 100e12
 PIPE = PLAN._replace(pp=4.0, global_batch=16.0)  # eight micro-batches
 
@@ -90,6 +93,31 @@ def test_what_the_host_does_once_a_step_is_computing_that_waits_for_it() -> None
     assert late.core_clock_share == pytest.approx(soon.core_clock_share * soon.step_s / late.step_s)
 
 
+def test_traffic_of_a_layer_counts_for_all_layers_and_micro_batches() -> None:
+    # Eight micro-batches of four layers. A quarter of the tokens a rank: half of the context, two tensor ranks.
+    plan = PLAN._replace(tp=2.0, cp=2.0, dp=2.0, ep=2.0, global_batch=32.0)
+    stream_b = 2 * TOKENS / 2 * 64
+    row = step(ROUTED, plan)
+    assert row.tp_s == pytest.approx(8 * 4 * 2 * 1 * 2 * 1 / 2 * stream_b / 100e9)  # attention's sum alone, each way
+    assert row.cp_s == pytest.approx(8 * 4 * 3 * 1 / 2 * 2 * TOKENS * 1 * 32 / 100e9)
+    assert row.ep_s == pytest.approx(8 * 4 * 4 * 2 * 1 / 2 * stream_b / 2 / 100e9)
+    parts = row.compute_s + row.tp_s + row.cp_s + row.ep_s + row.dp_s + row.optimizer_s
+    assert row.step_s == pytest.approx(parts)
+
+
+@pytest.mark.parametrize(("sharding", "forward"), [(0.0, 0.0), (ZERO1, 1.0)])
+def test_gradients_hide_behind_the_last_backward_pass_and_weights_behind_the_first_forward(
+    sharding: float, forward: float
+) -> None:
+    # Four layers, and the head once forward and twice backward; half of what they compute can hide traffic.
+    plan = PLAN._replace(dp=2.0, global_batch=16.0, sharding=sharding)
+    device = COMPUTES._replace(link_b_per_s=1e9)
+    bare, hidden = (step(plan=plan, device=device._replace(overlap=share)).dp_s for share in (0.0, 0.5))
+    cover_s = 4 * (B_S + W_S) + HEAD_S * 2 / 3 + forward * (4 * F_S + HEAD_S / 3)
+    assert bare - hidden == pytest.approx(0.5 * cover_s)
+    assert step(plan=plan._replace(overlap_dp=0.0), device=device._replace(overlap=0.5)).dp_s == bare
+
+
 ALIKE = PIPE._replace(schedule=GPIPE, sequence_parallel=1.0)  # filling and draining alone: 2 (p - 1) sends
 
 
@@ -144,11 +172,6 @@ def idle(schedule: float, device=COMPUTES, plan: Plan = PIPE) -> float:
     return step(plan=plan._replace(schedule=schedule), device=device).bubble_s
 
 
-F_S = 2 * TOKENS * (ATTENTION + MLP) / 100e12 + 2 * (2 * 4 * 128**2 / 2) * 32 / 100e12
-W_S = 2 * TOKENS * (ATTENTION + MLP) / 100e12
-B_S = W_S + 2.5 * 2 * (2 * 4 * 128**2 / 2) * 32 / 100e12
-
-
 @pytest.mark.parametrize(
     ("schedule", "wanted"),
     [
@@ -178,3 +201,35 @@ def test_launches_stand_still_as_traffic_does() -> None:
     # 22 and 42 launches of 1 ms a layer: the device waits for nearly all of it.
     slow = COMPUTES._replace(launch_s=1e-3)
     assert idle(ONE_F_ONE_B, slow) == pytest.approx(3 * 64e-3, rel=2e-3)
+
+
+SLOW = COMPUTES._replace(link_b_per_s=1e7)
+
+
+@pytest.mark.parametrize(
+    ("bound", "plan", "device"),
+    [
+        ("compute", {}, COMPUTES),
+        ("memory bandwidth", {"global_batch": 64.0}, MOVES),
+        ("tensor-parallel traffic", {"tp": 2.0}, SLOW),
+        ("pipeline traffic", {"pp": 2.0, "schedule": GPIPE}, SLOW),
+        ("data-parallel traffic", {"dp": 2.0, "global_batch": 4.0}, SLOW),
+        ("context-parallel traffic", {"cp": 2.0, "global_batch": 64.0}, SLOW),
+        ("expert traffic", {"dp": 2.0, "ep": 2.0, "global_batch": 640.0}, SLOW),
+        ("pipeline bubble", {"pp": 4.0}, COMPUTES),
+        ("optimizer", {"micro_batch": 1.0, "seq_len": 1.0}, MOVES),
+        ("host time", {}, COMPUTES._replace(launch_s=1e-3)),
+    ],
+)
+def test_a_step_names_its_largest_part(bound: str, plan: dict[str, float], device: Device) -> None:
+    model = ROUTED if bound == "expert traffic" else SMALL
+    assert BOUNDS[int(step(model, PLAN._replace(**plan), device).bound)] == bound
+
+
+def test_computing_is_bound_by_memory_where_computing_takes_no_time() -> None:
+    assert step(device=MOVES).memory_bound_s == pytest.approx(step(device=MOVES).compute_s)
+    assert step(device=COMPUTES).memory_bound_s == pytest.approx(0.0, abs=1e-15)
+    # The core clock moves what computes, and the bubble of its kind, but neither traffic nor launches.
+    assert step(device=MOVES).core_clock_share == pytest.approx(0.0, abs=1e-6)
+    assert step(device=COMPUTES).core_clock_share == pytest.approx(1.0)
+    assert step(plan=PIPE, device=COMPUTES._replace(link_b_per_s=1e30)).core_clock_share == pytest.approx(1.0)

@@ -39,9 +39,9 @@ def test_kernels_of_a_layer_are_those_counted_by_hand(
     assert launches_of(model, PLAN._replace(**changes), sparse) == pytest.approx((forward, backward))
 
 
-def waits(plan: Plan, launch_s: float = 1e-3, **network: float) -> tuple[float, float]:
+def waits(plan: Plan, launch_s: float = 1e-3, model: Model = SMALL, **network: float) -> tuple[float, float]:
     device = COMPUTES._replace(launch_s=launch_s, **network)
-    layer = one_layer(SMALL, plan, device, rates(device, 2.0))
+    layer = one_layer(model, plan, device, rates(device, 2.0))
     return layer.wait_forward_s, layer.wait_backward_s
 
 
@@ -60,3 +60,19 @@ def test_the_host_launches_while_the_ring_of_context_ranks_sends() -> None:
         forward_s, backward_s = waits(plan, link_b_per_s=ring_b / 3e-3)
         assert forward_s == pytest.approx(22e-3 - 3e-3, rel=0.02)  # both near each other are rounded
         assert backward_s == pytest.approx((launches - 3 * rings) * 1e-3, rel=0.02)
+
+
+@pytest.mark.parametrize(("recompute", "backward"), [(0.0, (42 + 2) - 2 * 2), (FULL, (42 + 2 + 22 + 2) - 2 * 2 * 2)])
+def test_the_host_launches_while_tensor_ranks_sum(recompute: float, backward: float) -> None:
+    # Two all-reduces a pass, whose 2 x 1/2 of 256 tokens x 64 x 2 bytes take 2 ms each; as many with recomputing.
+    plan = PLAN._replace(tp=2.0, recompute=recompute)
+    found = waits(plan, link_b_per_s=256 * 64 * 2 / 2e-3)
+    assert found == pytest.approx((20e-3, backward * 1e-3), rel=0.03)
+
+
+@pytest.mark.parametrize(("recompute", "backward"), [(0.0, 64 - 4), (FULL, 64 + 44 - 8)])
+def test_the_host_launches_while_tokens_are_dispatched(recompute: float, backward: float) -> None:
+    # There and back, two copies, half of which leave a rank of two: 2 x 256 x 64 x 2 bytes a pass take 4 ms.
+    plan = PLAN._replace(ep=2.0, recompute=recompute)
+    found = waits(plan, model=ROUTED, link_b_per_s=2 * 256 * 64 * 2 / 4e-3)
+    assert found == pytest.approx((40e-3, backward * 1e-3), rel=0.01)

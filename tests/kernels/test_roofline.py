@@ -99,9 +99,7 @@ def test_a_product_beside_linear_layers_runs_at_the_rate_of_sixteen_bits():
     assert product(4096.0, 4096.0, 4096.0, 2.0, False, at)[0] == pytest.approx(2 * 4096**3 / 25e12)
 
 
-@pytest.mark.parametrize(
-    ("element_b", "rate"), [(4.0, 50e12), (2.0, 50e12), (1.0, 0.75 * 50e12), (0.5, 0.75 * 50e12)]
-)
+@pytest.mark.parametrize(("element_b", "rate"), [(4.0, 50e12), (2.0, 50e12), (1.0, 0.75 * 50e12), (0.5, 0.75 * 50e12)])
 def test_products_alone_take_their_precisions_rate_or_bytes_and_a_launch(element_b, rate):
     device = DEVICE._replace(wave_share=0.0, tile_latency_s=0.0, low_precision_efficiency=0.75, launch_s=7e-6)
     sides = np.array([[8192.0, 4096.0, 2048.0], [16.0, 8192.0, 8192.0]])

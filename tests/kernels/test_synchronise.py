@@ -196,3 +196,15 @@ def test_the_update_moves_states_twice_a_gradient_and_a_weight():
     plan = BARE._replace(gradient_bytes=2.0, optimizer_bytes=8.0)  # SGD with momentum
     slow = DEVICE._replace(memory_efficiency=0.5)
     assert data_parallel(MODEL, plan, slow, 0.0, 0.0).optimizer_s == pytest.approx((2 * 8 + 2 + 2) * WEIGHTS / 0.5e12)
+
+
+def test_gradients_of_spread_experts_are_summed_among_those_that_hold_the_same():
+    # As above: pairs across servers have a NIC a rank, all sixteen ranks eight NICs, which is what links have.
+    plan = BARE._replace(dp=16.0, ep=8.0, global_batch=16.0)
+    byte_s = 15 / 16 * DENSE / 100e9 + 1 / 2 * ROUTED / 8 / 25e9
+    for sharding, moved_b in ((UNSHARDED, 2 * 4), (ZERO1, 4 + 2)):
+        found = data_parallel(EXPERTS, plan._replace(sharding=sharding), DEVICE, 0.0, 0.0)
+        assert found.traffic_s == pytest.approx(moved_b * byte_s)
+    assert data_parallel(EXPERTS, plan, DEVICE, 0.0, 0.0).optimizer_s == pytest.approx(30 * (DENSE + ROUTED / 8) / 1e12)
+    adapters = EXPERTS._replace(trainable=0.5)
+    assert data_parallel(adapters, plan, DEVICE, 0.0, 0.0).traffic_s == pytest.approx(4 * byte_s)
