@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import pytest
 
 from dcsim.kernels.facts import Device, Model, Plan, Step
 from dcsim.kernels.step import steps
@@ -36,3 +39,8 @@ MOVES = COMPUTES._replace(linear_flop_per_s=1e30, half_flop_per_s=1e30, vector_f
 def step(model: Model = SMALL, plan: Plan = PLAN, device: Device = COMPUTES) -> Step:
     """One step of one plan."""
     return Step(*steps(np.array([model]), np.array([plan]), np.array([device]))[0])
+
+
+def near(expected: Any) -> Any:
+    """Equal to a millionth, however small: pytest's own tolerance of 1e-12 is more than many times here have."""
+    return pytest.approx(expected, rel=1e-6, abs=0.0)

@@ -6,7 +6,7 @@ import pytest
 
 from dcsim.kernels.facts import FULL, Model
 from dcsim.kernels.step import model_flop
-from tests.kernels.by_hand import ATTENTION, LATENT, MLP, PLAN, ROUTED, SMALL, TABLE, TOKENS
+from tests.kernels.by_hand import ATTENTION, LATENT, MLP, PLAN, ROUTED, SMALL, TABLE, TOKENS, near
 
 SCORES = 2 * 4 * (16 + 16) * 128  # a token and layer: scores and values of 4 heads, all 128 positions
 LATENT_ATTENTION = 24 * (64 + 4 * 24) + 64 * (20 + 8) + 20 * 4 * (16 + 12) + 4 * 12 * 64
@@ -31,12 +31,12 @@ EXPERTS = 3 * 64 * 2 * 32 + 64 * 8  # two experts a token, and the router
 )
 def test_flop_of_a_step_are_three_passes_over_weights_and_pairs(model: Model, weights: float, scores: float) -> None:
     """Two a weight and token, the head among them, and a score and a value each pair; backward twice forward."""
-    assert model_flop(model, PLAN) == pytest.approx(3 * TOKENS * (2 * (weights + TABLE) + scores))
+    assert model_flop(model, PLAN) == near(3 * TOKENS * (2 * (weights + TABLE) + scores))
 
 
 def test_only_the_tokens_of_a_step_change_its_flop() -> None:
     once = model_flop(SMALL, PLAN)
-    assert model_flop(SMALL, PLAN._replace(global_batch=4.0)) == pytest.approx(2 * once)
+    assert model_flop(SMALL, PLAN._replace(global_batch=4.0)) == near(2 * once)
     spread = PLAN._replace(tp=2.0, pp=2.0, cp=2.0, dp=2.0, recompute=FULL, flash=0.0)
     assert model_flop(SMALL, spread) == once
 

@@ -7,7 +7,7 @@ import pytest
 
 from dcsim.kernels.facts import DUALPIPE, UNSHARDED, ZERO1, ZERO2, ZERO3, Model, Plan
 from dcsim.kernels.memory import Memory, stage_memory
-from tests.kernels.by_hand import ATTENTION, MLP, PLAN, ROUTED, SMALL, TABLE
+from tests.kernels.by_hand import ATTENTION, MLP, PLAN, ROUTED, SMALL, TABLE, near
 
 NORMS, ROUTER, EXPERTS = 2 * 64, 64 * 8, 8 * 3 * 64 * 32
 LAYER, SPARSE = ATTENTION + MLP + NORMS, ATTENTION + NORMS + ROUTER
@@ -34,6 +34,8 @@ def held(model: Model, **changes: float) -> float:
         (ROUTED._replace(shared_hidden=48.0), {}, 4 * (SPARSE + EXPERTS + 3 * 64 * 48) + 2 * TABLE),
         (ROUTED._replace(dense_layers=1.0), {}, LAYER + 3 * (SPARSE + EXPERTS) + 2 * TABLE),
         (ROUTED, {"ep": 4.0}, 4 * (SPARSE + EXPERTS / 4) + 2 * TABLE),
+        (SMALL._replace(layers=10.0, vocab=1.0), {"pp": 4.0, "global_batch": 8.0}, 3 * LAYER + 64),  # of 2, 3, 3, 2
+        (SMALL._replace(layers=10.0, vocab=1e5), {"pp": 4.0, "global_batch": 8.0}, 2 * LAYER + 1e5 * 64),  # the last
         (ROUTED, {"tp": 2.0}, 4 * ((ATTENTION + EXPERTS) / 2 + NORMS + ROUTER) + TABLE),
     ],
 )
@@ -62,13 +64,21 @@ def test_what_a_published_number_has_beyond_the_widths_is_spread_over_stages(
     model: Model, counted: float, changes: dict[str, float]
 ) -> None:
     published = model._replace(parameters=counted + 1e6)
-    assert held(published, **changes) - held(model, **changes) == pytest.approx(1e6 / changes.get("pp", 1.0))
+    assert held(published, **changes) - held(model, **changes) == near(1e6 / changes.get("pp", 1.0))
     assert held(model._replace(parameters=counted - 1000.0), **changes) == held(model, **changes)
 
 
 def test_a_tensor_rank_holds_its_share_of_a_published_number() -> None:
     published = 4 * LAYER + 2 * TABLE + 1e6
-    assert held(SMALL._replace(parameters=published), tp=4.0) == pytest.approx(published / 4)
+    assert held(SMALL._replace(parameters=published), tp=4.0) == near(published / 4)
+
+
+@pytest.mark.parametrize(("ep", "experts"), [(1.0, 1 / 2), (2.0, 1 / 2), (4.0, 1 / 4)])
+def test_whole_experts_that_are_spread_keep_their_own_share_of_it(ep: float, experts: float) -> None:
+    # Two tensor ranks halve everything but experts, which ep divides where they are whole.
+    published = 4 * (SPARSE + EXPERTS) + 2 * TABLE + 1e6
+    found = held(ROUTED._replace(parameters=published), tp=2.0, ep=ep)
+    assert found == near((published - 4 * EXPERTS) / 2 + 4 * EXPERTS * experts)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +95,7 @@ def test_dualpipe_holds_a_stage_and_its_mirror(model: Model, layer: float | None
 def test_a_device_of_dualpipe_keeps_one_micro_batch_more_than_stages() -> None:
     plan = PLAN._replace(pp=2.0, global_batch=32.0)
     dual, single = parts(SMALL, plan._replace(schedule=DUALPIPE)), parts(SMALL, PLAN)
-    assert dual.activations_b == pytest.approx((2 + 1) * single.activations_b / 2)
+    assert dual.activations_b == near((2 + 1) * single.activations_b / 2)
     assert dual.logits_b == single.logits_b
 
 
@@ -101,9 +111,9 @@ def test_bytes_of_states_and_who_divides_them(
     plan = PLAN._replace(dp=8.0, global_batch=16.0, sharding=sharding, linear_bytes=linear_bytes)
     found, parameters = parts(SMALL, plan), 4 * LAYER + 2 * TABLE
     weight_b, states_b = (4, 8) if linear_bytes == 4.0 else (2, 12)
-    assert found.weights_b == pytest.approx(weight_b * parameters / weight)
-    assert found.gradients_b == pytest.approx(4 * parameters / gradient)
-    assert found.optimizer_b == pytest.approx(states_b * parameters / states)
+    assert found.weights_b == near(weight_b * parameters / weight)
+    assert found.gradients_b == near(4 * parameters / gradient)
+    assert found.optimizer_b == near(states_b * parameters / states)
 
 
 def test_experts_of_a_stage_behind_dense_layers_are_those_left() -> None:

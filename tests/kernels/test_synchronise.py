@@ -208,3 +208,11 @@ def test_gradients_of_spread_experts_are_summed_among_those_that_hold_the_same()
     assert data_parallel(EXPERTS, plan, DEVICE, 0.0, 0.0).optimizer_s == pytest.approx(30 * (DENSE + ROUTED / 8) / 1e12)
     adapters = EXPERTS._replace(trainable=0.5)
     assert data_parallel(adapters, plan, DEVICE, 0.0, 0.0).traffic_s == pytest.approx(4 * byte_s)
+
+
+def test_shards_of_half_a_server_are_summed_by_links_and_nics():
+    # Groups of 4 of 16 ranks: of a rank's three copies one is in its server, so both ranks there share two NICs.
+    plan = BARE._replace(sharding=HSDP, dp=16.0, global_batch=16.0, shard_ranks=4.0)
+    inside_s, outside_s = 3 / 4 * (2 + 2 + 4) * WEIGHTS / 100e9, 2 * 3 / 4 * 4 * WEIGHTS / 4 / 50e9
+    assert exposed_s(plan) == pytest.approx(inside_s + outside_s)
+    assert exposed_s(plan, DEVICE._replace(nic_share_dp=0.5)) == pytest.approx(inside_s + 2 * outside_s)
