@@ -58,6 +58,23 @@ def test_no_bubble_is_below_zero_and_twice_the_work_doubles_it():
         assert twice == pytest.approx(2 * once)
 
 
+@pytest.mark.parametrize(
+    ("schedule", "batches", "idle"),
+    [
+        # Four stages, F = B = W = 1: (m + 3) (F + B) + W at least, of which m (F + B + W) is work.
+        (ZB_H1, 1.0, 6.0),
+        (ZB_H1, 2.0, 5.0),
+        (ZB_H1, 8.0, 3.0),
+        (ZB_H2, 2.0, 5.0),
+        (ZB_H2, 8.0, 0.0),
+        (DUALPIPE, 2.0, 3.0),  # one from each end: (1 + 3) (F + B) + W
+        (DUALPIPE, 8.0, 2.0),
+    ],
+)
+def test_few_micro_batches_leave_gaps_that_no_schedule_fills(schedule: float, batches: float, idle: float) -> None:
+    assert bubble_s(Pipeline(schedule, 4.0, 1.0, batches), 1.0, 1.0, 1.0) == idle
+
+
 def test_sends_that_nothing_hides():
     # 4 stages, 16 micro-batches: 6 to fill and drain; 1F1B waits 3/4 of a round trip for each of 15 more
     assert exposed_sends_s(Pipeline(GPIPE, 4.0, 1.0, 16.0), 1.0, 0.0) == 6.0
