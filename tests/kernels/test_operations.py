@@ -154,3 +154,47 @@ def test_rows_of_another_shape_are_refused() -> None:
     with pytest.raises(ValueError, match="one row or as many as works"):
         network_steps(np.array(ALL), np.ones((3, 2)), np.array([IDEAL, IDEAL]))
     assert network_steps(np.array(ALL), np.ones((0, 2)), np.array([IDEAL])).shape == (0, len(Spent._fields))
+
+
+FAST, STILL = IDEAL._replace(memory_b_per_s=1e30), IDEAL._replace(linear_flop_per_s=1e30, half_flop_per_s=1e30)
+"""Memory, and computing, that take no time."""
+
+
+def test_both_gradients_of_a_product_of_activations_by_hand() -> None:
+    # 8 samples of 4 products of 128 x 256 by 256 x 512; half a wave of 100 multiprocessors idles in each.
+    idle = 0.5 * 100 * 128 * 256
+    one = spent(MATMUL, 8, FAST._replace(multiprocessors=100.0, wave_share=0.5))
+    assert one.forward_s == near(2 * 256 * (8 * 4 * 128 * 512 + idle) / 100e12)
+    left, right = 2 * 512 * (8 * 4 * 128 * 256 + idle), 2 * 128 * (8 * 4 * 256 * 512 + idle)
+    assert one.backward_s == near((left + right) / 100e12)
+
+
+def test_fused_attention_pays_for_rows_that_fill_no_wave() -> None:
+    one = spent(ATTENTION, 8, FAST._replace(multiprocessors=100.0, wave_share=0.5))
+    forward_s = 4 * (8 * 16 * 512 + 0.5 * 100 * 128) * 64 * 512 / 100e12
+    assert (one.forward_s, one.backward_s, one.memory_s) == near((forward_s, 2.5 * forward_s, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("operation", "elements"), [(ATTENTION, 4 * 512 * 1024), (MATMUL, (128 + 512) * 256 * 4 + 128 * 512 * 4)]
+)
+def test_products_of_activations_move_their_operands_and_results_thrice(operation: Operation, elements: int) -> None:
+    one = spent(operation, 8, STILL._replace(wave_share=0.0), element_b=4.0)
+    forward_b = 4 * 8 * elements
+    assert one.forward_s == near(forward_b / 1e12)
+    assert one.backward_s == near(2 * forward_b / 1e12)
+    assert (one.memory_s, one.moved_b) == near((one.forward_s + one.backward_s, 3 * forward_b))
+
+
+@pytest.mark.parametrize(
+    ("operation", "kernels"), [(DENSE, 3), (MATMUL, 3), (ATTENTION, 2), (DEPTHWISE, 3), (EMBEDDING, 2), (PASS, 2)]
+)
+def test_kernels_are_counted_by_kind(operation: Operation, kernels: int) -> None:
+    assert spent(operation, 4).kernels == kernels
+
+
+def test_eight_bits_are_slower_than_their_peak_and_channelwise_work_has_no_factor() -> None:
+    eight = spent(DENSE, 4096, FAST._replace(linear_flop_per_s=200e12, low_precision_efficiency=0.75), element_b=1.0)
+    assert eight.forward_s == near(2 * 4096 * 1024 * 4096 / (0.75 * 200e12))
+    slow = IDEAL._replace(elementwise_factor=2.0)
+    assert spent(DEPTHWISE, 64, slow).forward_s == spent(DEPTHWISE, 64).forward_s
