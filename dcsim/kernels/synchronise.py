@@ -89,11 +89,12 @@ def _gathered_s(model: Model, plan: Plan, device: Device, held: Held, cover: Cov
     dense = _sharded(plan, device, dense_group(plan), held.dense, layers)
     routed = _sharded(plan, device, routed_group(plan), held.routed, layers)
     gathered_s, scattered_s = dense.gather_s + routed.gather_s, dense.scatter_s + routed.scatter_s
+    summed_s = dense.sum_s + routed.sum_s
     if model.trainable < 1.0:
-        scattered_s = 0.0
+        scattered_s, summed_s = 0.0, 0.0
     count = plan.global_batch / (plan.dp * plan.micro_batch)
     each_s = exposed_s(gathered_s, cover.forward_s) + exposed_s(gathered_s + scattered_s, cover.backward_s)
-    return count * each_s + exposed_s(dense.sum_s + routed.sum_s, cover.backward_s)
+    return count * each_s + exposed_s(summed_s, cover.backward_s)
 
 
 @inlined

@@ -1,11 +1,10 @@
 """Traffic of one layer, context- and expert-parallel, and its elementwise work: by hand, scaling, edges."""
 
-import pytest
-
 from dcsim.kernels.facts import Device, Model, Plan
 from dcsim.kernels.layer import attention_core, elementwise, head, memory_bound_s, moved, projections, whole_s
 from dcsim.kernels.roofline import rates
 from dcsim.kernels.stage import one_layer
+from tests.kernels.by_hand import near
 
 MODEL = Model(
     layers=10.0, hidden=4096.0, heads=32.0, kv_heads=8.0, head_dim=128.0, ffn_hidden=16384.0, gated=1.0, vocab=32000.0,
@@ -30,8 +29,8 @@ def layer(model=MODEL, plan=PLAN, device=DEVICE):
 def test_keys_and_values_pass_round_the_ring_once_forward_and_twice_backward():
     # Of all tokens, 2 x 8 heads x 128 elements of 2 bytes; 3/4 of them leave a rank of four.
     plan = PLAN._replace(cp=4.0)
-    assert layer(plan=plan).cp_s == pytest.approx(3 * 3 / 4 * TOKENS * 2 * 8 * 128 * 2 / 100e9)
-    assert layer(plan=plan, device=DEVICE._replace(link_b_per_s=200e9)).cp_s == pytest.approx(layer(plan=plan).cp_s / 2)
+    assert layer(plan=plan).cp_s == near(3 * 3 / 4 * TOKENS * 2 * 8 * 128 * 2 / 100e9)
+    assert layer(plan=plan, device=DEVICE._replace(link_b_per_s=200e9)).cp_s == near(layer(plan=plan).cp_s / 2)
 
 
 def test_the_ring_hides_behind_attention():
@@ -42,16 +41,16 @@ def test_the_ring_hides_behind_attention():
 def test_tokens_go_to_two_experts_and_back_forward_and_backward():
     # Inside a domain of 8: 2 copies of 2 bytes x hidden, 7/8 of them leave; four times.
     plan = PLAN._replace(ep=8.0)
-    assert layer(SPARSE, plan).ep_s == pytest.approx(4 * 2 * 7 / 8 * TOKENS * 2 * 4096 / 100e9)
-    assert layer(SPARSE._replace(capacity=1.25), plan).ep_s == pytest.approx(1.25 * layer(SPARSE, plan).ep_s)
+    assert layer(SPARSE, plan).ep_s == near(4 * 2 * 7 / 8 * TOKENS * 2 * 4096 / 100e9)
+    assert layer(SPARSE._replace(capacity=1.25), plan).ep_s == near(1.25 * layer(SPARSE, plan).ep_s)
     fast = DEVICE._replace(link_b_per_s=200e9)
-    assert layer(SPARSE, plan, fast).ep_s == pytest.approx(layer(SPARSE, plan).ep_s / 2)
+    assert layer(SPARSE, plan, fast).ep_s == near(layer(SPARSE, plan).ep_s / 2)
 
 
 def test_layers_without_experts_send_no_tokens():
     half = SPARSE._replace(dense_layers=5.0)
     plan = PLAN._replace(ep=8.0)
-    assert layer(half, plan).ep_s == pytest.approx(layer(SPARSE, plan).ep_s / 2)
+    assert layer(half, plan).ep_s == near(layer(SPARSE, plan).ep_s / 2)
     assert layer(SPARSE).ep_s == 0.0
 
 
@@ -59,18 +58,18 @@ def test_elementwise_work_takes_its_bytes():
     # 16 h of the residual stream, and 6 of each query's and key's element; backward half as much again.
     passed = TOKENS * (16 * 4096 + 6 * (32 + 8) * 128)
     work = elementwise(MODEL, PLAN, TOKENS, AT)
-    assert (work.forward_s, work.input_s) == pytest.approx((passed / 1e12, 1.5 * passed / 1e12))
+    assert (work.forward_s, work.input_s) == near((passed / 1e12, 1.5 * passed / 1e12))
     assert work.weight_s == 0.0
     assert memory_bound_s(work) == work.forward_s + work.input_s
     fast = elementwise(MODEL, PLAN, TOKENS, rates(DEVICE._replace(memory_b_per_s=2e12), 2.0))
-    assert fast.forward_s == pytest.approx(work.forward_s / 2)
+    assert fast.forward_s == near(work.forward_s / 2)
 
 
 def test_sequence_parallelism_divides_the_norms_too():
     whole, cut = (
         elementwise(MODEL, PLAN._replace(tp=4.0, sequence_parallel=on), TOKENS, AT).forward_s for on in (0.0, 1.0)
     )
-    assert whole - cut == pytest.approx(3 / 4 * 16 * TOKENS * 4096 / 1e12)
+    assert whole - cut == near(3 / 4 * 16 * TOKENS * 4096 / 1e12)
 
 
 def test_latent_projections_are_those_of_deepseek():
@@ -78,14 +77,14 @@ def test_latent_projections_are_those_of_deepseek():
     latent = MODEL._replace(q_rank=1536.0, kv_rank=512.0, rope_dim=64.0, v_head_dim=128.0)
     parameters = 4096 * (1536 + 512 + 64) + 1536 * 32 * (128 + 64) + 512 * 32 * (128 + 128) + 32 * 128 * 4096
     wide = rates(DEVICE._replace(memory_b_per_s=1e15), 2.0)
-    assert projections(latent, PLAN, TOKENS, wide).forward_s == pytest.approx(2 * TOKENS * parameters / 100e12)
+    assert projections(latent, PLAN, TOKENS, wide).forward_s == near(2 * TOKENS * parameters / 100e12)
 
 
 def test_twice_the_bandwidth_halves_a_head_of_few_tokens():
     few = PLAN._replace(micro_batch=1.0, seq_len=8.0)
     slow, fast = (head(MODEL, few, rates(DEVICE._replace(memory_b_per_s=b), 2.0)) for b in (1e9, 2e9))
-    assert memory_bound_s(slow) == pytest.approx(whole_s(slow))
-    assert fast.forward_s == pytest.approx(slow.forward_s / 2)
+    assert memory_bound_s(slow) == near(whole_s(slow))
+    assert fast.forward_s == near(slow.forward_s / 2)
 
 
 def test_nothing_moved_takes_no_time():
@@ -95,9 +94,9 @@ def test_nothing_moved_takes_no_time():
 def test_data_parallel_traffic_hides_behind_computing_and_waiting_as_far_as_it_overlaps():
     half = DEVICE._replace(overlap=0.5, launch_s=1e-3)
     found = layer(device=half)
-    assert found.cover_forward_s == pytest.approx(0.5 * (found.forward_s + found.wait_forward_s))
+    assert found.cover_forward_s == near(0.5 * (found.forward_s + found.wait_forward_s))
     busy_s = found.input_s + found.weight_s + found.wait_backward_s
-    assert found.cover_backward_s == pytest.approx(0.5 * busy_s)
+    assert found.cover_backward_s == near(0.5 * busy_s)
     assert layer(plan=PLAN._replace(overlap_dp=0.0), device=half).cover_backward_s == 0.0
 
 
@@ -107,7 +106,7 @@ def test_a_ring_on_the_same_links_leaves_less_to_hide_behind_and_one_on_others_m
     # Four context ranks and two data ranks in a domain of eight: one kind after the other on its links.
     same = layer(plan=PLAN._replace(cp=4.0, dp=2.0), device=slow)
     hidden_s = attention_core(MODEL, PLAN._replace(cp=4.0), AT).forward_s
-    assert same.cover_forward_s == pytest.approx(same.forward_s - hidden_s)
+    assert same.cover_forward_s == near(same.forward_s - hidden_s)
     # Of more data ranks NICs carry the traffic, while the ring is waited for.
     other = layer(plan=PLAN._replace(cp=4.0, dp=8.0), device=slow)
-    assert other.cover_forward_s == pytest.approx(other.forward_s + ring_s - hidden_s)
+    assert other.cover_forward_s == near(other.forward_s + ring_s - hidden_s)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dcsim.kernels.facts import HSDP, UNSHARDED, ZERO1, ZERO3, Device, Model, Plan
+from dcsim.kernels.facts import HSDP, UNSHARDED, ZERO1, ZERO2, ZERO3, Device, Model, Plan
 from dcsim.kernels.synchronise import data_parallel, held_parameters
 
 MODEL = Model(
@@ -28,6 +28,7 @@ def test_parameters_of_a_rank_by_hand():
     assert held_parameters(MODEL._replace(tied=0.0), PLAN).dense == WEIGHTS + 5e6
     assert held_parameters(MODEL, PLAN._replace(tp=2.0)).dense == WEIGHTS / 2
     assert held_parameters(MODEL, PLAN._replace(pp=5.0)).dense == 2 * 12e6 + 5e6
+    assert held_parameters(MODEL._replace(tied=0.0), PLAN._replace(pp=5.0)).dense == 2 * 12e6 + 5e6  # head or embedding
     assert held_parameters(MODEL, PLAN).routed == 0.0
 
 
@@ -123,3 +124,95 @@ def test_the_optimiser_passes_thirty_bytes_of_every_parameter_that_is_its_own():
     assert sharded.optimizer_s == pytest.approx(whole.optimizer_s / 8)
     fast = data_parallel(MODEL, BARE, DEVICE._replace(memory_b_per_s=2e12), 0.0, 0.0)
     assert fast.optimizer_s == pytest.approx(whole.optimizer_s / 2)
+
+
+def test_routed_parameters_of_a_rank_by_hand():
+    held = held_parameters(EXPERTS, PLAN._replace(tp=2.0, pp=2.0, ep=4.0))
+    assert (held.dense, held.routed) == (5 * 4e6 / 2 + 5e6 / 2, ROUTED / 2 / 4)
+    half = held_parameters(EXPERTS._replace(dense_layers=5.0, shared_hidden=300.0), PLAN)
+    assert (half.dense, half.routed) == (10 * 4e6 + 5 * 8e6 + 5 * 6e5 + 5e6, ROUTED / 2)
+    assert held_parameters(MODEL._replace(cross_layers=5.0), PLAN).dense == WEIGHTS + 5 * 4e6
+
+
+LATE = DEVICE._replace(link_latency_s=1e-3, nic_latency_s=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("sharding", "plan", "latency_s"),
+    [
+        # 16 ranks on two servers: three doublings by links and one by NICs; pairs across servers hold the same experts.
+        (UNSHARDED, {}, 2 * (13e-3 + 10e-3)),  # an all-reduce is two passes
+        (ZERO1, {}, 2 * (13e-3 + 10e-3)),  # scatter, then gather
+        (ZERO2, {"sum_whole": 1.0}, 3 * (13e-3 + 10e-3)),
+        (ZERO3, {}, 10 * 3 * (13e-3 + 10e-3)),  # ten layers gathered twice and scattered once
+        (ZERO3, {"pp": 2.0}, 5 * 3 * (13e-3 + 10e-3)),
+        (ZERO3, {"global_batch": 64.0}, 4 * 10 * 3 * (13e-3 + 10e-3)),  # each of four micro-batches
+        (HSDP, {}, 10 * 3 * 3e-3 + 2 * 10e-3 + 2 * 10e-3),  # within servers, then once between them
+    ],
+)
+def test_latency_counts_for_every_collective_of_every_layer(sharding, plan, latency_s):
+    full = BARE._replace(sharding=sharding, dp=16.0, ep=8.0, shard_ranks=8.0)._replace(**{"global_batch": 16.0, **plan})
+    late, soon = (data_parallel(EXPERTS, full, device, 0.0, 0.0).traffic_s for device in (LATE, DEVICE))
+    assert late - soon == pytest.approx(latency_s)
+
+
+def test_frozen_weights_send_no_gradients_and_need_no_update():
+    half = MODEL._replace(trainable=0.5)
+    for sharding, moved_b in ((UNSHARDED, 2 * 4 / 2), (ZERO1, (4 + 2) / 2)):
+        found = data_parallel(half, BARE._replace(sharding=sharding), DEVICE, 0.0, 0.0)
+        assert found.traffic_s == pytest.approx(7 / 8 * moved_b * WEIGHTS / 100e9)
+    assert data_parallel(half, BARE, DEVICE, 0.0, 0.0).optimizer_s == pytest.approx(15 * WEIGHTS / 1e12)
+
+
+@pytest.mark.parametrize("changes", [{"sharding": ZERO3}, {"sharding": HSDP, "dp": 16.0, "global_batch": 16.0}])
+def test_sharded_frozen_weights_are_gathered_and_nothing_else(changes):
+    found = data_parallel(MODEL._replace(trainable=0.0), BARE._replace(**changes), DEVICE, 0.0, 0.0).traffic_s
+    assert found == pytest.approx(7 / 8 * (2 + 2) * WEIGHTS / 100e9)
+
+
+def test_each_way_hides_behind_its_own_computing():
+    gather_s, scatter_s = 7 / 8 * 2 * WEIGHTS / 100e9, 7 / 8 * 4 * WEIGHTS / 100e9
+    for sharding, forth_s, back_s in ((ZERO1, gather_s, scatter_s), (ZERO3, gather_s, gather_s + scatter_s)):
+        plan = BARE._replace(sharding=sharding)
+        half = exposed_s(plan, forward_s=forth_s / 2, backward_s=back_s / 4)
+        assert half == pytest.approx(forth_s / 2 + back_s * 3 / 4)
+        assert exposed_s(plan, forward_s=1.0) == pytest.approx(back_s)
+        assert exposed_s(plan, backward_s=1.0) == pytest.approx(forth_s)
+
+
+def test_sharded_gradients_hide_in_each_micro_batch():
+    plan = BARE._replace(sharding=ZERO3, global_batch=64.0)
+    once_s = exposed_s(plan._replace(global_batch=8.0))
+    assert exposed_s(plan, forward_s=once_s / 8) == pytest.approx(8 * (once_s - once_s / 8))
+
+
+def test_gradients_travel_by_the_share_of_nics_that_is_theirs():
+    plan = BARE._replace(tp=8.0, dp=2.0, global_batch=2.0)  # a rank a server
+    whole, half = (exposed_s(plan, DEVICE._replace(nic_share_dp=share)) for share in (1.0, 0.5))
+    assert (whole, half) == pytest.approx((4 * WEIGHTS / 8 / 25e9, 4 * WEIGHTS / 8 / 12.5e9))
+
+
+def test_the_update_moves_states_twice_a_gradient_and_a_weight():
+    plan = BARE._replace(gradient_bytes=2.0, optimizer_bytes=8.0)  # SGD with momentum
+    slow = DEVICE._replace(memory_efficiency=0.5)
+    assert data_parallel(MODEL, plan, slow, 0.0, 0.0).optimizer_s == pytest.approx((2 * 8 + 2 + 2) * WEIGHTS / 0.5e12)
+
+
+def test_gradients_of_spread_experts_are_summed_among_those_that_hold_the_same():
+    # As above: pairs across servers have a NIC a rank, all sixteen ranks eight NICs, which is what links have.
+    plan = BARE._replace(dp=16.0, ep=8.0, global_batch=16.0)
+    byte_s = 15 / 16 * DENSE / 100e9 + 1 / 2 * ROUTED / 8 / 25e9
+    for sharding, moved_b in ((UNSHARDED, 2 * 4), (ZERO1, 4 + 2)):
+        found = data_parallel(EXPERTS, plan._replace(sharding=sharding), DEVICE, 0.0, 0.0)
+        assert found.traffic_s == pytest.approx(moved_b * byte_s)
+    assert data_parallel(EXPERTS, plan, DEVICE, 0.0, 0.0).optimizer_s == pytest.approx(30 * (DENSE + ROUTED / 8) / 1e12)
+    adapters = EXPERTS._replace(trainable=0.5)
+    assert data_parallel(adapters, plan, DEVICE, 0.0, 0.0).traffic_s == pytest.approx(4 * byte_s)
+
+
+def test_shards_of_half_a_server_are_summed_by_links_and_nics():
+    # Groups of 4 of 16 ranks: of a rank's three copies one is in its server, so both ranks there share two NICs.
+    plan = BARE._replace(sharding=HSDP, dp=16.0, global_batch=16.0, shard_ranks=4.0)
+    inside_s, outside_s = 3 / 4 * (2 + 2 + 4) * WEIGHTS / 100e9, 2 * 3 / 4 * 4 * WEIGHTS / 4 / 50e9
+    assert exposed_s(plan) == pytest.approx(inside_s + outside_s)
+    assert exposed_s(plan, DEVICE._replace(nic_share_dp=0.5)) == pytest.approx(inside_s + 2 * outside_s)
