@@ -8,6 +8,7 @@ Megatron Core's default). Where they are not spread, tp cuts experts as it cuts 
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from dcsim.kernels.facts import HSDP, Plan
@@ -49,7 +50,7 @@ def routed_group(plan: Plan) -> Group:
     """Ranks with the same routed experts. HSDP shards among those of them that its domain of shard_ranks x tp holds."""
     apart = expert_tensor(plan) * plan.ep
     ranks = max(plan.tp * plan.dp * plan.cp / apart, 1.0)
-    near = max(plan.shard_ranks * plan.tp / apart, 1.0)
+    near = max(math.floor(plan.shard_ranks * plan.tp / apart), 1.0)
     return Group(ranks, apart, min(near, ranks) if plan.sharding == HSDP else ranks)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from dcsim.kernels.facts import DUALPIPE, FULL, SELECTIVE, Device, Model, Plan
+from dcsim.kernels.facts import DUALPIPE, FULL, HSDP, SELECTIVE, Device, Model, Plan
 from dcsim.kernels.groups import element_b, expert_tensor
 from dcsim.kernels.inlined import inlined
 from dcsim.kernels.layer import (
@@ -91,9 +91,13 @@ def one_layer(model: Model, plan: Plan, device: Device, at: Rates) -> Layer:
     open_back_s = exposed_s(2.0 * ring_s, device.overlap * core.input_s)
     routed_s = sparse * _expert_s(model, plan, device, tokens)
     routed_back_s = (1.0 + full) * routed_s
-    if plan.schedule == DUALPIPE:  # behind the micro-batch that passes the other way (arXiv 2412.19437, section 3.2.1)
-        routed_s = exposed_s(routed_s, device.overlap * work.forward_s)
-        routed_back_s = exposed_s(routed_back_s, device.overlap * backward_s)
+    hidden_s, hidden_back_s = 0.0, 0.0
+    if (
+        plan.schedule == DUALPIPE and plan.pp > 1.0
+    ):  # behind the micro-batch that passes the other way (arXiv 2412.19437, section 3.2.1)
+        hidden_s = min(routed_s, device.overlap * work.forward_s)
+        hidden_back_s = min(routed_back_s, device.overlap * backward_s)
+        routed_s, routed_back_s = routed_s - hidden_s, routed_back_s - hidden_back_s
     forward, backward = launches_of(model, plan, sparse)
     wait_s = waited_s(forward * device.launch_s, work.forward_s + tensor_s + routed_s + open_s)
     device_back_s = backward_s + (1.0 + full) * tensor_s + routed_back_s + open_back_s + full * open_s
@@ -107,8 +111,8 @@ def one_layer(model: Model, plan: Plan, device: Device, at: Rates) -> Layer:
         bound_s,
         wait_s,
         wait_back_s,
-        cover_s,
-        _cover_s(plan, device, backward_s + wait_back_s, again_ring_s, again_open_s),
+        max(cover_s - hidden_s, 0.0),
+        max(_cover_s(plan, device, backward_s + wait_back_s, again_ring_s, again_open_s) - hidden_back_s, 0.0),
         (2.0 + full) * tensor_s,
         open_s + again_open_s,
         routed_s + routed_back_s,
@@ -125,7 +129,7 @@ def _cover_s(plan: Plan, device: Device, busy_s: float, ring_s: float, open_s: f
     """
     share = device.overlap * plan.overlap_dp
     apart = plan.tp * plan.cp
-    if apart <= device.domain < apart * plan.dp:
+    if plan.sharding < HSDP and apart <= device.domain < apart * plan.dp:
         return share * (busy_s + open_s)
     return max(share * busy_s - (ring_s - open_s), 0.0)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
-from dcsim.kernels.facts import UNSHARDED, ZERO3, Device, Model, Plan
+from dcsim.kernels.facts import DUALPIPE, UNSHARDED, ZERO3, Device, Model, Plan
 from dcsim.kernels.groups import Group, dense_group, element_b, routed_group, states_b
 from dcsim.kernels.inlined import inlined
 from dcsim.kernels.layer import Held, layer_parameters
@@ -27,10 +28,11 @@ class Shared(NamedTuple):
 
 @inlined
 def held_parameters(model: Model, plan: Plan) -> Held:
-    """Parameters of one rank of an average stage, with the embedding and, untied on one stage, the head."""
+    """Parameters of one rank of an average stage, with the embedding and, untied on one stage, the head; of two
+    stages in DualPipe, whose ranks hold one of either direction."""
     layer = layer_parameters(model, plan)
     tables = 1.0 if plan.pp > 1.0 or model.tied > 0.0 else 2.0
-    layers = model.layers * (1.0 / plan.pp)
+    layers = model.layers * (1.0 / plan.pp) * (2.0 if plan.schedule == DUALPIPE and plan.pp > 1.0 else 1.0)
     return Held(layers * layer.dense + tables * model.vocab * model.hidden * (1.0 / plan.tp), layers * layer.routed)
 
 
@@ -84,7 +86,8 @@ class Sharded(NamedTuple):
 
 @inlined
 def _gathered_s(model: Model, plan: Plan, device: Device, held: Held, cover: Cover) -> float:
-    """ZeRO-3, FSDP, HSDP: weights gathered forward and backward, gradients scattered, each micro-batch, by layer."""
+    """ZeRO-3, FSDP, HSDP: weights gathered forward and backward, gradients scattered, each micro-batch, by layer; sums
+    of shards hide behind what the others leave of the last backward pass."""
     layers = model.layers * (1.0 / plan.pp)
     dense = _sharded(plan, device, dense_group(plan), held.dense, layers)
     routed = _sharded(plan, device, routed_group(plan), held.routed, layers)
@@ -92,9 +95,10 @@ def _gathered_s(model: Model, plan: Plan, device: Device, held: Held, cover: Cov
     summed_s = dense.sum_s + routed.sum_s
     if model.trainable < 1.0:
         scattered_s, summed_s = 0.0, 0.0
-    count = plan.global_batch / (plan.dp * plan.micro_batch)
-    each_s = exposed_s(gathered_s, cover.forward_s) + exposed_s(gathered_s + scattered_s, cover.backward_s)
-    return count * each_s + exposed_s(summed_s, cover.backward_s)
+    count = float(math.ceil(plan.global_batch / (plan.dp * plan.micro_batch)))
+    back_s = exposed_s(gathered_s + scattered_s, cover.backward_s)
+    last_s = exposed_s(gathered_s + scattered_s + summed_s, cover.backward_s) - back_s
+    return count * (exposed_s(gathered_s, cover.forward_s) + back_s) + last_s
 
 
 @inlined

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -240,12 +240,13 @@ def _domain_size(text: str) -> float | None:
     return None if found is None else float(math.prod(int(side) for side in found[0].split("x")))
 
 
-def uncut_domain(accelerator: Accelerator, tp: int, count: int | None) -> float:
-    """The scale-up domain; where its borders cut tensor-parallel groups that the user wants, the largest part of a
-    group that none cuts, so that all of them are priced like those that lie across a border."""
+def uncut_domain(accelerator: Accelerator, spans: Iterable[int], count: int | None) -> float:
+    """The scale-up domain; where its borders cut groups that the user wants, which span so many accelerators each, the
+    largest part of a group that none cuts, so that all of them are priced like those that lie across a border."""
     domain = int(scale_up_domain(accelerator))
-    whole = domain % tp == 0 or tp % domain == 0 or (count is not None and count <= domain)
-    return float(domain if whole else math.gcd(domain, tp))
+    if count is not None and count <= domain:
+        return float(domain)
+    return float(math.gcd(domain, *(span for span in spans if domain % span and span % domain)))
 
 
 def multiprocessors(accelerator: Accelerator) -> float:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from dcsim.kernels.facts import Plan
+from dcsim.kernels.groups import expert_tensor
 from dcsim.performance.devices import scale_up_domain, usual_nic_b_per_s
 from dcsim.performance.shares import CUT_OFF, KINDS, WHOLE, Shares
 from dcsim.performance.unknown import unknown
@@ -26,11 +28,13 @@ class Place(NamedTuple):
     shares: Shares = WHOLE
     sending_s: Shares = CUT_OFF
 
-    def domain(self, tp: int) -> float:
-        """Ranks of a group that stay together: all of a domain's least share where tensor-parallel groups fit into
-        every share, else the largest group that no border between domains cuts."""
-        least = min(self.counts)
-        return float(least if all(count % tp == 0 for count in self.counts) else math.gcd(*self.counts))
+    def domain(self, plan: Plan) -> float:
+        """Ranks that stay together: all of a domain's least share where groups of tensor and context ranks and of all
+        experts fit into every share, else the largest part of them that no border between domains cuts."""
+        least, shares = min(self.counts), set(self.counts)
+        spans = (int(plan.tp), int(plan.tp * plan.cp), int(expert_tensor(plan) * plan.ep))
+        cut = [span for span in spans if any(share % span for share in shares)]
+        return float(math.gcd(*shares, *(span for span in cut if span <= least)) if cut else least)
 
 
 def domain_nodes(pool: Pool) -> int:

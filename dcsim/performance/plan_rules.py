@@ -83,6 +83,12 @@ def _even_shards(c: Table, s: Setting) -> Mask:
     return np.asarray((c["sharding"] != int(facts.HSDP)) | (ranks <= group) | (ranks % group == 0))
 
 
+def _even_expert_shards(c: Table, s: Setting) -> Mask:
+    apart = np.where((c["ep"] == 1) | (s.cut_experts > 0.0), c["tp"], 1) * c["ep"]
+    span, ranks = np.maximum(s.domain // c["tp"], 1) * c["tp"], c["tp"] * c["dp"] * c["cp"]
+    return np.asarray((c["sharding"] != int(facts.HSDP)) | (apart >= span) | (ranks <= span) | (span % apart == 0))
+
+
 def _enough_layers(c: Table, s: Setting) -> Mask:
     chunks, layers = c["pp"] * c["vpp"], int(s.model.layers)
     return np.asarray((chunks <= layers) | ((c["vpp"] > 1) & (chunks == layers + 2)))  # embedding and head as layers
@@ -242,6 +248,13 @@ RULES = (
         "dp x cp at most, or a multiple of, {domain} // {tp}, or one of {other_sharding}",
         "{sharding_word} with {dp} x {cp}",
         convention=True,
+    ),
+    Rule(
+        ("sharding", "ep", "dp", "cp", "tp"),
+        _even_expert_shards,
+        "hsdp shards experts among the ranks of a domain that hold the same ones, whose number is not whole",
+        "ep that divides the {domain} accelerators of a domain, or one of {other_sharding}",
+        "{sharding_word} with ep = {ep}",
     ),
     Rule(
         ("ep",),

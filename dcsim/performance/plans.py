@@ -79,17 +79,25 @@ def _candidates(name: str, setting: Setting) -> Column:
         even = np.union1d(divisors(layers), divisors(layers + 2))
         return even[even <= layers]
     if name == "tp":
-        return _whole_groups(divisors(int(model.heads)), setting)
+        tp = divisors(int(model.heads))
+        return tp[_whole_groups({"tp": tp}, setting)]
     whole = {"ep": max(int(model.experts), 1), "cp": setting.seq_len // 2, "dp": batch or setting.accelerators or 1}
     return np.union1d([1], divisors(whole.get(name, batch)))
 
 
-def _whole_groups(tp: Column, setting: Setting) -> Column:
-    """Tensor-parallel degrees whose groups no border of a scale-up domain cuts: it holds a whole number of them, or
-    they of it. Kernels price all groups alike, so one that lies across a border would be told as fast as the rest."""
+def _whole_groups(table: Table, setting: Setting) -> Mask:
+    """Rows whose groups no border of a scale-up domain cuts: it holds a whole number of them, or they of it. Kernels
+    price all groups alike, so one that lies across a border would be told as fast as the rest. Groups are those of
+    tensor parallelism, with context parallelism, and of all experts, as far as these degrees are there."""
+    tp = table["tp"]
     if setting.accelerators is not None and setting.accelerators <= setting.domain:
-        return tp
-    return np.asarray(tp[(setting.domain % tp == 0) | (tp % setting.domain == 0)])
+        return np.ones(len(tp), dtype=np.bool_)
+    spans = [tp]
+    if "cp" in table:
+        spans.append(tp * table["cp"])
+    if "ep" in table:
+        spans.append(table["ep"] * (tp if setting.cut_experts else 1))
+    return np.logical_and.reduce([(setting.domain % span == 0) | (span % setting.domain == 0) for span in spans])
 
 
 def kept_rules(columns: Table, setting: Setting) -> Mask:
@@ -115,7 +123,7 @@ def legal_shapes(setting: Setting, choices: Mapping[str, Iterable[float]] | None
         table = _cross(table, name, given[name] if name in given else _candidates(name, setting))
         ranks = math.prod(table[degree] for degree in DEGREES if degree in table)
         fits = ranks <= setting.most if setting.accelerators is None else setting.accelerators % ranks == 0
-        mask = fits & kept_rules(table, setting)
+        mask = fits & kept_rules(table, setting) & _whole_groups(table, setting)
         table = {column: values[mask] for column, values in table.items()}
     return table
 

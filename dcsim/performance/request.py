@@ -161,16 +161,22 @@ def asked(
         setting = Setting(models.model_row(net), plain["global_batch"] or 0, seq_len or 0, plain["count"])
         setting = replace(setting, schedule=plain["schedule"], cut_experts=plain["cut_experts"])
         if chip is not None:
-            domain = uncut_domain(chip, fixed.get("tp", 1), plain["count"])
+            domain = uncut_domain(chip, _spans(fixed, plain["cut_experts"]), plain["count"])
             setting = replace(setting, domain=int(domain), server=chip.accelerators_per_server or 1)
         whole = {name: int(code) for name, code in chosen.items()}
         reader.problems += problems(fixed | whole, setting, where)
     if reader.problems or not isinstance(net, Transformer) or chip is None or precision is None or seq_len is None:
         raise ScenarioError(reader.problems)
     choices: dict[str, Iterable[float]] = {name: [value] for name, value in (fixed | chosen).items()}
-    domain = uncut_domain(chip, fixed.get("tp", 1), plain["count"])
+    domain = uncut_domain(chip, _spans(fixed, plain["cut_experts"]), plain["count"])
     device = device_row(chip, precision, domain=domain, calibration=known)
     return Request(where, net, chip, device, precision, seq_len, fixed, choices, laws, **plain)
+
+
+def _spans(fixed: Mapping[str, int], cut_experts: float) -> list[int]:
+    """Accelerators that groups span whose degrees are fixed: of tensor and context ranks, and of all experts."""
+    tp, cp, ep = (fixed.get(name, 1) for name in ("tp", "cp", "ep"))
+    return [tp, tp * cp, ep * (tp if cut_experts else 1)]
 
 
 def found(name: str, preset: Callable[[str], Any], of: Callable[[source.Document], Any]) -> Any:

@@ -65,6 +65,9 @@ def plan_of(row: Row, model: Model, accelerator: Accelerator, framework: str, as
         batch = dp * micro
         if sharding < facts.ZERO3:
             batch *= max(1.0, round(USUAL_BATCH_TOKENS / (batch * seq_len)))
+    ep = number(row, "ep", 1.0) or 1.0
+    if ep > 1.0 and tp > 1.0:
+        assumed.append("experts cut by tp" if dp * cp % ep == 0.0 else "experts whole")
     precision, text = row.get("precision") or "", row.get("framework") or ""
     gradient_b = 2.0 if precision == "fp16" else 4.0
     whole = sharding <= facts.ZERO1 and batch > dp * micro  # gradients of micro-batches add up before they are divided
@@ -74,7 +77,7 @@ def plan_of(row: Row, model: Model, accelerator: Accelerator, framework: str, as
         vpp=number(row, "vpp", 0.0) or usual_chunks(model.layers, pp, framework, assumed),
         dp=dp,
         cp=cp,
-        ep=number(row, "ep", 1.0) or 1.0,
+        ep=ep,
         micro_batch=micro,
         global_batch=batch,
         seq_len=seq_len,
@@ -86,7 +89,7 @@ def plan_of(row: Row, model: Model, accelerator: Accelerator, framework: str, as
         accumulate_b=accumulate_b(framework, gradient_b) if whole else 0.0,
         overlap_dp=float(hides_gradients(text, framework, sharding > facts.UNSHARDED)),
         sum_whole=float(sums_whole(text, precision, pp)),
-        cut_experts=float(dp * cp % (number(row, "ep", 1.0) or 1.0) == 0.0),
+        cut_experts=float(dp * cp % ep == 0.0),
     )
 
 

@@ -159,10 +159,12 @@ def configuration(row: Row) -> Configuration:
     text = row.get("interconnect") or ""
     framework = framework_family(row.get("framework") or "", word(row, "flash_attention", FLAGS, 1.0, []) > 0.0)
     plan = plan_of(row, model, accelerator, framework, assumed)._replace(linear_bytes=ELEMENT_B[precision])
+    count = number(row, "n_accelerators")
+    domain = domain_of(accelerator, per_node, text, count)
+    plan = plan._replace(shard_ranks=max(domain // plan.tp, 1.0))
     kept = as_kept(plan, row.get("framework") or "")
     if any(name.startswith("recompute") for name in assumed):
         kept = kept._replace(recompute=least_recompute(model, kept, accelerator.memory or unknown().memory_b))
-    count = number(row, "n_accelerators")
     one = Configuration(
         row.get("id") or "",
         row.get("source_group") or row.get("source") or "",
@@ -171,7 +173,7 @@ def configuration(row: Row) -> Configuration:
         count,
         framework,
         precision,
-        domain_of(accelerator, per_node, text, count),
+        domain,
         nic_b_per_s(text, per_node),
         model,
         plan,
