@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dcsim.kernels.arrays import named
 from dcsim.kernels.facts import Device
-from dcsim.kernels.roofline import Rates, product, rates
+from dcsim.kernels.roofline import Rates, compute_s, rates
 
 WEIGHTED, PLAIN, ATTENTION, CHANNELWISE, LOOKUP, PASSED = 0.0, 1.0, 2.0, 3.0, 4.0, 5.0  # kinds of rows
 TABLE_B = 4.0  # bytes an element of embedding tables, which stay in single precision
@@ -78,8 +78,7 @@ def _larger(memory_s: float, compute_s: float) -> tuple[float, float]:
 @njit(cache=True)
 def _product_s(rows: float, columns: float, depth: float, moved_b: float, at: Rates) -> tuple[float, float]:
     """Time of a product that moves so many bytes, and the part of it that memory bounds, s."""
-    compute_s, _ = product(rows, columns, depth, 0.0, True, at)  # operands of no bytes: they are in moved_b
-    return _larger(moved_b * at.memory_s, compute_s)
+    return _larger(moved_b * at.memory_s, compute_s(rows * columns, depth, True, at))
 
 
 @njit(cache=True)

@@ -38,6 +38,7 @@ class Rates(NamedTuple):
     idle_rows: float  # rows of queries
     elementwise: float  # bytes of elementwise work, over those of fused kernels
     experts: float  # time of routed experts, over that of a dense product
+    result_b: float  # bytes of a result: 2, or 4 of operands of 4
 
 
 @inlined
@@ -63,6 +64,7 @@ def rates(device: Device, linear_bytes: float) -> Rates:
         idle * TILE_ROWS,
         device.elementwise_factor,
         device.expert_factor,
+        max(linear_bytes, 2.0),
     )
 
 
@@ -72,7 +74,7 @@ def product(
 ) -> tuple[float, float]:
     """Time of a matrix product and the part of it that is bound by memory, s.
 
-    `element_b`: bytes an element of the operands (results have two). `linear`: at the rate of linear layers, else
+    `element_b`: bytes an element of the operands. `linear`: at the rate of linear layers, else
     at that of 16 bits.
     """
     return bounded(rows * columns, depth, element_b * depth * (rows + columns), linear, at)
@@ -82,10 +84,15 @@ def product(
 def bounded(output: float, depth: float, read_b: float, linear: bool, at: Rates) -> tuple[float, float]:
     """Time of products with so many elements of output in all, each a sum of `depth` products, that read `read_b`
     bytes, and the part of it that is bound by memory, s."""
+    memory_s, busy_s = (at.result_b * output + read_b) * at.memory_s, compute_s(output, depth, linear, at)
+    return (memory_s, memory_s) if memory_s > busy_s else (busy_s, 0.0)
+
+
+@inlined
+def compute_s(output: float, depth: float, linear: bool, at: Rates) -> float:
+    """Computing of products with so many elements of output in all, each a sum of `depth` products, s."""
     flop_s, fill = (at.linear_s, at.linear_fill) if linear else (at.half_s, at.half_fill)
-    compute_s = 2.0 * (depth + fill) * (output + at.idle) * flop_s
-    memory_s = (2.0 * output + read_b) * at.memory_s
-    return (memory_s, memory_s) if memory_s > compute_s else (compute_s, 0.0)
+    return 2.0 * (depth + fill) * (output + at.idle) * flop_s
 
 
 @njit(cache=True, parallel=True, error_model="numpy")

@@ -92,9 +92,8 @@ def one_layer(model: Model, plan: Plan, device: Device, at: Rates) -> Layer:
     routed_s = sparse * _expert_s(model, plan, device, tokens)
     routed_back_s = (1.0 + full) * routed_s
     hidden_s, hidden_back_s = 0.0, 0.0
-    if (
-        plan.schedule == DUALPIPE and plan.pp > 1.0
-    ):  # behind the micro-batch that passes the other way (arXiv 2412.19437, section 3.2.1)
+    if plan.schedule == DUALPIPE and plan.pp > 1.0:
+        # Behind the micro-batch that passes the other way (arXiv 2412.19437, section 3.2.1).
         hidden_s = min(routed_s, device.overlap * work.forward_s)
         hidden_back_s = min(routed_back_s, device.overlap * backward_s)
         routed_s, routed_back_s = routed_s - hidden_s, routed_back_s - hidden_back_s

@@ -86,32 +86,30 @@ class Sharded(NamedTuple):
 
 @inlined
 def _gathered_s(model: Model, plan: Plan, device: Device, held: Held, cover: Cover) -> float:
-    """ZeRO-3, FSDP, HSDP: weights gathered forward and backward, gradients scattered, each micro-batch, by layer; sums
-    of shards hide behind what the others leave of the last backward pass."""
+    """ZeRO-3, FSDP, HSDP: weights gathered forward and backward, gradients scattered, each micro-batch, by layer. Sums
+    of HSDP's shards go over NICs while the others go over links: of the last backward pass the longer counts."""
     layers = model.layers * (1.0 / plan.pp)
-    dense = _sharded(plan, device, dense_group(plan), held.dense, layers)
-    routed = _sharded(plan, device, routed_group(plan), held.routed, layers)
+    dense = _sharded(plan, device, dense_group(plan), held.dense, layers, model.trainable)
+    routed = _sharded(plan, device, routed_group(plan), held.routed, layers, model.trainable)
     gathered_s, scattered_s = dense.gather_s + routed.gather_s, dense.scatter_s + routed.scatter_s
     summed_s = dense.sum_s + routed.sum_s
-    if model.trainable < 1.0:
-        scattered_s, summed_s = 0.0, 0.0
     count = float(math.ceil(plan.global_batch / (plan.dp * plan.micro_batch)))
     back_s = exposed_s(gathered_s + scattered_s, cover.backward_s)
-    last_s = exposed_s(gathered_s + scattered_s + summed_s, cover.backward_s) - back_s
+    last_s = max(exposed_s(summed_s, cover.backward_s) - back_s, 0.0)
     return count * (exposed_s(gathered_s, cover.forward_s) + back_s) + last_s
 
 
 @inlined
-def _sharded(plan: Plan, device: Device, group: Group, parameters: float, layers: float) -> Sharded:
-    """The road of a group that shards; sums of shards go between its copies under HSDP."""
+def _sharded(plan: Plan, device: Device, group: Group, parameters: float, layers: float, trained: float) -> Sharded:
+    """The road of a group that shards; sums of shards go between its copies under HSDP. trained: share of parameters
+    that have gradients."""
+    if parameters <= 0.0:
+        return Sharded(0.0, 0.0, 0.0)
     inner: Road = road(device, group.apart, group.shards, device.nic_share_dp)
     later_s = (layers - 1.0) * inner.latency_s  # latency of the layers after the first
-    sum_s = 0.0
+    gradients_b, sum_s = plan.gradient_bytes * trained * parameters, 0.0
     if group.shards < group.ranks:
         outer = road(device, group.apart * group.shards, group.ranks / group.shards, device.nic_share_dp)
-        sum_s = all_reduce_s(plan.gradient_bytes * parameters / group.shards, outer)
-    return Sharded(
-        gather_s(element_b(plan) * parameters, inner) + later_s,
-        gather_s(plan.gradient_bytes * parameters, inner) + later_s,
-        sum_s,
-    )
+        sum_s = all_reduce_s(gradients_b / group.shards, outer)
+    scatter_s = gather_s(gradients_b, inner) + later_s if gradients_b > 0.0 else 0.0
+    return Sharded(gather_s(element_b(plan) * parameters, inner) + later_s, scatter_s, sum_s)

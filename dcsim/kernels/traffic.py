@@ -36,7 +36,9 @@ def road(device: Device, inside: float, ranks: float, nic_share: float = 1.0) ->
 
 @inlined
 def gather_s(size_b: float, way: Road) -> float:
-    """All-gather to, or reduce-scatter from, `size_b` bytes: (n - 1)/n of them leave each rank, s."""
+    """All-gather to, or reduce-scatter from, `size_b` bytes: (n - 1)/n of them leave each rank, s; none, no message."""
+    if size_b <= 0.0:
+        return 0.0
     return size_b * (1.0 - 1.0 / way.ranks) * way.b_s + way.latency_s
 
 

@@ -140,10 +140,10 @@ def _sharded(
     model: Model, plan: Plan, rank: Ints, parameters: float, group: Group
 ) -> Iterator[tuple[int, Ints, float]]:
     """ZeRO-3, FSDP, HSDP: weights gathered twice and gradients scattered in each micro-batch; sums of shards."""
-    gradients_b = plan.gradient_bytes * parameters if model.trainable >= 1.0 else 0.0
+    gradients_b = plan.gradient_bytes * model.trainable * parameters
     each_b = _passed(2.0 * element_b(plan) * parameters + gradients_b, group.shards)
     yield DP, _strided(rank, group.apart, group.shards), _micro_batches(plan) * each_b
-    copies, sum_b = group.ranks / group.shards, 2.0 * plan.gradient_bytes * parameters / group.shards
+    copies, sum_b = group.ranks / group.shards, 2.0 * gradients_b / group.shards
     yield DP, _strided(rank, group.apart * group.shards, copies), _passed(sum_b, copies)
 
 

@@ -97,7 +97,8 @@ def _whole_groups(table: Table, setting: Setting) -> Mask:
         spans.append(tp * table["cp"])
     if "ep" in table:
         spans.append(table["ep"] * (tp if setting.cut_experts else 1))
-    return np.logical_and.reduce([(setting.domain % span == 0) | (span % setting.domain == 0) for span in spans])
+    whole = [(setting.domain % span == 0) | (span % setting.domain == 0) for span in spans]
+    return np.asarray(np.logical_and.reduce(whole))
 
 
 def kept_rules(columns: Table, setting: Setting) -> Mask:

@@ -145,7 +145,7 @@ def test_a_rank_dispatches_its_part_of_the_tokens() -> None:
 def test_dualpipe_hides_dispatch_behind_the_other_micro_batch(overlap: float, recompute: float) -> None:
     """arXiv 2412.19437, section 3.2.1: forward behind forward, backward behind backward."""
     device = COMPUTES._replace(overlap=overlap, link_b_per_s=100e9)
-    plan = PLAN._replace(ep=4.0, recompute=recompute)
+    plan = PLAN._replace(pp=2.0, ep=4.0, recompute=recompute)
     open_ = layer(plan=plan, device=device)
     hidden = layer(plan=plan._replace(schedule=DUALPIPE), device=device)
     again = 2 if recompute == FULL else 1
@@ -154,6 +154,8 @@ def test_dualpipe_hides_dispatch_behind_the_other_micro_batch(overlap: float, re
     assert hidden.ep_s == near((1 + again) * PASS_S - overlap * computing_s)
     fast = device._replace(link_b_per_s=1e15)
     assert layer(plan=plan._replace(schedule=DUALPIPE), device=fast).ep_s == 0.0
+    alone = plan._replace(pp=1.0)  # without stages there is no other direction
+    assert layer(plan=alone._replace(schedule=DUALPIPE), device=device).ep_s == layer(plan=alone, device=device).ep_s
 
 
 def test_dense_layers_send_no_tokens_and_have_no_router() -> None:

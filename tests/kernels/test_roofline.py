@@ -105,7 +105,7 @@ def test_products_alone_take_their_precisions_rate_or_bytes_and_a_launch(element
     device = DEVICE._replace(wave_share=0.0, tile_latency_s=0.0, low_precision_efficiency=0.75, launch_s=7e-6)
     sides = np.array([[8192.0, 4096.0, 2048.0], [16.0, 8192.0, 8192.0]])
     found = products_s(sides, np.full(2, element_b), named(np.array([device, device]), Device))
-    moved_b = 2 * 16 * 8192 + element_b * 8192 * (16 + 8192)
+    moved_b = max(element_b, 2.0) * 16 * 8192 + element_b * 8192 * (16 + 8192)
     assert found == near([2 * 8192 * 4096 * 2048 / rate + 7e-6, moved_b / 0.5e12 + 7e-6])
 
 

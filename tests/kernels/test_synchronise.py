@@ -60,10 +60,17 @@ def test_zero_3_gathers_twice_and_scatters_once_each_micro_batch():
 
 
 def test_hsdp_shards_inside_and_sums_outside_of_its_group():
-    # 16 ranks in groups of 8: the gathers run on links, then a ring of 2 over each rank's NIC sums an eighth.
+    # 16 ranks in groups of 8: gathers and scatter run on links; meanwhile a ring of 2 over each rank's NIC sums an
+    # eighth, and of the last backward pass the longer counts.
     plan = BARE._replace(sharding=HSDP, dp=16.0, global_batch=16.0, shard_ranks=8.0)
-    inside = 7 / 8 * (2 + 2 + 4) * WEIGHTS / 100e9
-    assert exposed_s(plan) == pytest.approx(inside + 2 * 1 / 2 * 4 * WEIGHTS / 8 / 25e9)
+    forward_s, backward_s = (7 / 8 * moved_b * WEIGHTS / 100e9 for moved_b in (2, 2 + 4))
+    sum_s = 2 * 1 / 2 * 4 * WEIGHTS / 8 / 25e9
+    assert exposed_s(plan) == pytest.approx(forward_s + backward_s)
+    slow = DEVICE._replace(nic_b_per_s=2.5e9)
+    assert exposed_s(plan, slow) == pytest.approx(forward_s + 10 * sum_s)
+    twice = plan._replace(global_batch=32.0)
+    assert exposed_s(twice, slow) == pytest.approx(2 * forward_s + backward_s + 10 * sum_s)
+    assert exposed_s(plan, slow, backward_s=4 * sum_s) == pytest.approx(forward_s + 6 * sum_s)
 
 
 EXPERTS = MODEL._replace(experts=8.0, top_k=2.0, expert_hidden=500.0)
@@ -86,9 +93,10 @@ def test_sharded_experts_are_gathered_among_those_that_hold_the_same():
 
 def test_experts_of_a_domain_that_all_differ_are_summed_across_domains_under_hsdp():
     plan = BARE._replace(sharding=HSDP, dp=16.0, ep=8.0, global_batch=16.0, shard_ranks=8.0)
-    inside_s = 7 / 8 * (2 + 2 + 4) * DENSE / 100e9
+    forward_s = 7 / 8 * 2 * DENSE / 100e9
     across_s = 2 * 1 / 2 * 4 * (DENSE / 8 + ROUTED / 8) / 25e9
-    assert data_parallel(EXPERTS, plan, DEVICE, 0.0, 0.0).traffic_s == pytest.approx(inside_s + across_s)
+    assert across_s > 3 * forward_s  # what links gather and scatter backward meanwhile
+    assert data_parallel(EXPERTS, plan, DEVICE, 0.0, 0.0).traffic_s == pytest.approx(forward_s + across_s)
 
 
 def test_weights_of_four_bytes_are_read_and_written_once():
@@ -147,7 +155,6 @@ LATE = DEVICE._replace(link_latency_s=1e-3, nic_latency_s=1e-2)
         (ZERO3, {}, 10 * 3 * (13e-3 + 10e-3)),  # ten layers gathered twice and scattered once
         (ZERO3, {"pp": 2.0}, 5 * 3 * (13e-3 + 10e-3)),
         (ZERO3, {"global_batch": 64.0}, 4 * 10 * 3 * (13e-3 + 10e-3)),  # each of four micro-batches
-        (HSDP, {}, 10 * 3 * 3e-3 + 2 * 10e-3 + 2 * 10e-3),  # within servers, then once between them
     ],
 )
 def test_latency_counts_for_every_collective_of_every_layer(sharding, plan, latency_s):
@@ -213,6 +220,6 @@ def test_gradients_of_spread_experts_are_summed_among_those_that_hold_the_same()
 def test_shards_of_half_a_server_are_summed_by_links_and_nics():
     # Groups of 4 of 16 ranks: of a rank's three copies one is in its server, so both ranks there share two NICs.
     plan = BARE._replace(sharding=HSDP, dp=16.0, global_batch=16.0, shard_ranks=4.0)
-    inside_s, outside_s = 3 / 4 * (2 + 2 + 4) * WEIGHTS / 100e9, 2 * 3 / 4 * 4 * WEIGHTS / 4 / 50e9
-    assert exposed_s(plan) == pytest.approx(inside_s + outside_s)
-    assert exposed_s(plan, DEVICE._replace(nic_share_dp=0.5)) == pytest.approx(inside_s + 2 * outside_s)
+    forward_s, outside_s = 3 / 4 * 2 * WEIGHTS / 100e9, 2 * 3 / 4 * 4 * WEIGHTS / 4 / 50e9
+    quarter, eighth = (exposed_s(plan, DEVICE._replace(nic_share_dp=share)) for share in (0.25, 0.125))
+    assert (quarter, eighth) == pytest.approx((forward_s + 4 * outside_s, forward_s + 8 * outside_s))

@@ -14,6 +14,7 @@ from dcsim import results
 from dcsim.__main__ import main
 from dcsim.errors import ScenarioError
 from dcsim.eventlog.schema import COMPLETE, RATE, START
+from dcsim.kernels.facts import Plan
 from dcsim.performance.devices import device_row
 from dcsim.performance.models import model_row
 from dcsim.performance.placed import Place, cut, packed, together
@@ -139,10 +140,15 @@ def test_a_gang_in_its_place_counts_accelerators_by_domain():
     rack = Pool(name="b", accelerator=accelerator("GB200"), nodes=36, accelerators_per_node=4)
     assert packed(rack, 72) == (72,)
     assert cut(rack, together(rack, (0, 17, 18), (4, 4, 4))) == (8, 4)  # 18 nodes of 4 share a domain of 72
-    assert Place((8, 8), None).domain(8) == 8
-    assert Place((8, 4), None).domain(4) == 4
-    assert Place((8, 6), None).domain(4) == 2  # groups of 4 would cross from one node to the other
-    assert Place((8, 7), None).domain(1) == 7
+    plan = Plan(1, 1, 1, 1, 1, 1, 1, 64, 1024)
+    assert Place((8, 8), None).domain(plan._replace(tp=8)) == 8
+    assert Place((8, 4), None).domain(plan._replace(tp=4)) == 4
+    assert Place((8, 6), None).domain(plan._replace(tp=4)) == 2  # groups of 4 would cross from one node to the other
+    assert Place((6, 6), None).domain(plan._replace(ep=4)) == 2
+    assert Place((72, 72), None).domain(plan._replace(tp=2, cp=8)) == 8
+    assert Place((72, 72), None).domain(plan._replace(tp=2, ep=12)) == 72
+    assert Place((72, 72), None).domain(plan._replace(tp=2, ep=16, cut_experts=1)) == 8
+    assert Place((8, 7), None).domain(plan) == 7
 
 
 def test_noise_turns_batch_into_steps_as_mccandlish_says(tmp_path: Path):
