@@ -95,7 +95,7 @@ def scatter(found: Configurations, predicted: Floats, path: Path, by: str) -> No
     axes.set_xlabel("measured tokens/s an accelerator")
     axes.set_ylabel("predicted tokens/s an accelerator")
     axes.legend(fontsize=8, frameon=False, title="family (rows)", title_fontsize=8)
-    axes.set_title(f"{len(found.rows):,} published training runs, {by}; dashed: 35 %", fontsize=9)
+    axes.set_title(f"{len(found.rows):,} published training runs, {by}\ndashed: 35 % off", fontsize=9)
     figure.tight_layout()
     figure.savefig(path)
     plt.close(figure)
