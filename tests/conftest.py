@@ -22,3 +22,10 @@ def shared() -> Path:
 def traces(shared: Path) -> Path:
     """The real job traces."""
     return shared / "traces"
+
+
+@pytest.fixture(autouse=True)
+def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Output as into a file: readline tells child processes 80 columns, test workers among them."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.delenv("LINES", raising=False)
