@@ -103,8 +103,8 @@ class Request:
     optimizer_bytes: float = 12.0
     """Bytes of optimiser states a parameter."""
     schedule: float = facts.ONE_F_ONE_B
-    cut_experts: float = 0.0
     """Of a pipeline, by its code."""
+    cut_experts: float = 0.0
     samples: float | None = None
     input: Input = field(default_factory=Input)
     batch_assumed: bool = False
@@ -160,6 +160,8 @@ def asked(
     if isinstance(net, Transformer):
         setting = Setting(models.model_row(net), plain["global_batch"] or 0, seq_len or 0, plain["count"])
         setting = replace(setting, schedule=plain["schedule"], cut_experts=plain["cut_experts"])
+        if options.get("experts") is not None and not setting.model.experts:
+            reader.wrong("experts", "the model has no experts", options["experts"], fix="leave it out")
         if chip is not None:
             domain = uncut_domain(chip, _spans(fixed, plain["cut_experts"]), plain["count"])
             setting = replace(setting, domain=int(domain), server=chip.accelerators_per_server or 1)

@@ -45,6 +45,7 @@ def refused(capsys: pytest.CaptureFixture[str], words: list[str]) -> list[str]:
         (["--precision", "fp4"], "--precision: H100-SXM lacks this precision (got 'fp4', expected one of bf16"),
         (["--seq-len", "4096"], "--seq-len: longer than the positions of gpt-3-175b allow (got '4096', expected at"),
         (["--ep", "8"], "--ep: the model has no experts to spread (got 8, expected 1); write --ep 1"),
+        (["--experts", "cut"], "--experts: the model has no experts (got 'cut'); leave it out"),
         (["--count", "nan"], "--count: must be finite (got 'nan', expected a whole number from 1 to"),
         (["--count", "-8"], "--count: must be > 0 (got '-8'"),
         (["--global-batch", "-inf"], "--global-batch: must be finite (got '-inf'"),
