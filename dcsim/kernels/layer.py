@@ -147,9 +147,13 @@ def attention_core(model: Model, plan: Plan, at: Rates) -> Times:
         forward_s = 2.0 * seen * (pairs + at.idle_rows * plan.seq_len) * width * at.attention_s
         return Times(forward_s, 2.5 * forward_s, 0.0, 0.0, 0.0, 0.0)
     flop_s = at.half_s if model.head_dim % ALIGNED == 0.0 else at.vector_s
-    products_s = 2.0 * pairs * (width + 2.0 * at.half_fill) * flop_s
+    key_dim = width - value_dim
+    forward_fill = at.half_fill * (1.0 + value_dim / plan.seq_len)  # a pair: of scores, and of fewer outputs of context
+    backward_fill = at.half_fill * (1.0 + key_dim / plan.seq_len + (key_dim + value_dim) / queries)
+    forward_s = 2.0 * pairs * (width + forward_fill) * flop_s
+    backward_s = 2.0 * pairs * (2.0 * width + backward_fill) * flop_s
     bytes_s = 5.0 * element_b(plan) * pairs * at.memory_s
-    return Times(products_s + bytes_s, 2.0 * products_s + bytes_s, 0.0, bytes_s, bytes_s, 0.0)
+    return Times(forward_s + bytes_s, backward_s + bytes_s, 0.0, bytes_s, bytes_s, 0.0)
 
 
 @inlined

@@ -77,11 +77,21 @@ def test_a_fused_core_pays_for_rows_of_queries_that_fill_no_wave() -> None:
 
 
 def test_unfused_products_fill_their_tiles() -> None:
-    # Waves of 10 x 128 x 256 scores take 1 us each to fill and drain, in one product for certain, in two at most.
+    # Waves of 10 x 128 x 256 outputs take 1 us each to fill and drain. 8 heads of 128 x 128 scores and 128 x 16 outputs
+    # forward; backward their gradients: of scores once, of queries, keys and values once each.
     late = COMPUTES._replace(multiprocessors=10.0, tile_latency_s=1e-6)
-    waves = 2 * 4 * 128**2 / (10 * 128 * 256)
-    more_s = core(device=late, flash=0.0).forward_s - core(flash=0.0).forward_s
-    assert waves * 1e-6 <= more_s <= 2.000001 * waves * 1e-6
+    scores, rows = (2 * 4 * 128 * width / (10 * 128 * 256) for width in (128, 16))
+    slow, fast = core(device=late, flash=0.0), core(flash=0.0)
+    assert slow.forward_s - fast.forward_s == near((scores + rows) * 1e-6)
+    assert slow.input_s - fast.input_s == near((scores + 3 * rows) * 1e-6)
+
+
+def test_queries_cut_by_context_ranks_leave_keys_and_values_whole_in_unfused_products() -> None:
+    late = COMPUTES._replace(multiprocessors=10.0, tile_latency_s=1e-6)
+    scores, rows = (2 * 4 * 32 * width / (10 * 128 * 256) for width in (128, 16))
+    keys = 2 * 4 * 128 * 16 / (10 * 128 * 256)
+    more_s = core(device=late, flash=0.0, cp=4.0).input_s - core(flash=0.0, cp=4.0).input_s
+    assert more_s == near((scores + rows + 2 * keys) * 1e-6)
 
 
 @pytest.mark.parametrize(("head_dim", "rate"), [(16.0, 100e12), (24.0, 100e12), (20.0, 10e12), (18.0, 10e12)])
