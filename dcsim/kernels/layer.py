@@ -208,9 +208,8 @@ def experts(model: Model, plan: Plan, tokens: float, at: Rates) -> Times:
     """Router, routed and shared experts of one layer; every rank computes top_k products a token.
 
     Where tp cuts experts, all of its ranks work on all of its tokens; whole ones get the tokens of one rank, a part
-    (groups.py). Each expert fills its last tile of rows half on average. With a
-    capacity factor, experts compute so many places as it gives them, filled or not (Lepikhin 2020, arXiv 2006.16668;
-    Fedus 2021, arXiv 2101.03961).
+    (groups.py). Each expert fills its last tile of rows half on average. With a capacity factor, experts compute so
+    many places as it gives them, filled or not (Lepikhin 2020, arXiv 2006.16668; Fedus 2021, arXiv 2101.03961).
     """
     share, among = 1.0 / plan.tp, expert_tensor(plan)
     routed = tokens * model.top_k * model.capacity * among * share
