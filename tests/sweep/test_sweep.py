@@ -17,7 +17,7 @@ import pytest
 import dcsim
 from dcsim.errors import EnvironmentFault, ScenarioError
 from tests.conftest import ROOT
-from tests.sweep.given import BASE, EXPERIMENT, command, contents, experiment, kept, rows
+from tests.sweep.given import BASE, EXPERIMENT, acting, command, contents, experiment, kept, rows
 
 
 def test_a_row_is_the_run_of_its_scenario_and_seed(tmp_path):
@@ -79,22 +79,12 @@ def test_parses_of_a_trace_that_has_changed_are_not_kept(tmp_path):
 
 
 def test_a_run_that_fails_is_said_and_costs_no_other(tmp_path):
-    plugins = tmp_path / "plugins" / "schedulers"
-    plugins.mkdir(parents=True)
-    (plugins / "moody.py").write_text(
-        "from dataclasses import dataclass\nfrom dcsim.policies.ordered import OrderedScheduler\n\n\n"
-        "@dataclass(frozen=True)\nclass Moody(OrderedScheduler):\n"
-        '    """Fails where it is told to."""\n\n    fail: bool = False\n    """Whether to fail."""\n\n'
-        '    def key(self, job):\n        """Fail."""\n'
-        '        if self.fail:\n            raise RuntimeError("not today")\n        return (job.submit_s,)\n'
-    )
-    text = EXPERIMENT.replace('"scheduler.use" = ["fifo", "srtf"]', '"scheduler.fail" = [false, true]')
-    path = experiment(tmp_path, text, BASE + '[scheduler]\nuse = "moody"\n')
-    done = command("sweep", path, "--out", tmp_path / "out", "--plugins", tmp_path / "plugins", "--workers", 2)
+    words = acting(tmp_path, 'raise RuntimeError("not today")', "[false, true]", seeds=6)
+    done = command(*words, "--workers", 2)
     assert done.returncode == 1
     assert "12 runs: 6 done, 6 failed" in done.stdout
     table = rows(tmp_path / "out" / "sizes")
-    assert {(row["scheduler.fail"], row["status"]) for row in table} == {("false", "done"), ("true", "failed")}
+    assert {(row["scheduler.act"], row["status"]) for row in table} == {("false", "done"), ("true", "failed")}
     assert all(("not today" in row["error"]) == (row["status"] == "failed") for row in table)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 
 import pytest
 
@@ -33,10 +32,8 @@ def test_a_sweep_of_nothing_but_deaths_has_its_table(tmp_path):
 
 def test_workers_that_do_not_come_up_are_an_error_and_no_failed_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    begun = time.monotonic()
     with pytest.raises(EnvironmentFault, match="no worker comes up: worker ended with exit code 1"):
         dcsim.sweep(experiment(tmp_path), tmp_path / "out", workers=2)
-    assert time.monotonic() - begun < 30
     assert not (tmp_path / "out" / "sizes" / "table.csv").exists()
 
 
