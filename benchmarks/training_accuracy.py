@@ -2,7 +2,8 @@
 
 Each primary row is predicted from its configuration alone, by the constants that ship. With `--cross-validate` the
 constants are fitted anew without each source in turn, and the rows of that source predicted by them; the same without
-each family of frameworks, which is harder.
+each family of frameworks, which is harder. With `--no-network-tests` the bandwidth of all-reduces that some rows name
+beside their network is not read.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from numpy.typing import NDArray
 
 from dcsim.performance.calibrate import calibrate, cross_validate, predict
 from dcsim.performance.devices import device_row, family_of
+from dcsim.performance.row_cells import Row
+from dcsim.performance.row_text import without_tests
 from dcsim.performance.rows import Configuration, Configurations, configurations, read
 from dcsim.performance.scores import Score, score
 
@@ -121,11 +124,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", type=Path, required=True, metavar="FILE", help="CSV of measured training runs")
     parser.add_argument("--plot", type=Path, default=Path("training_accuracy.png"), help="where the scatter plot goes")
     parser.add_argument("--cross-validate", action="store_true", help="fit anew without each source in turn (a minute)")
+    parser.add_argument("--no-network-tests", action="store_true", help="do not read what all-reduces measured")
+
+
+def rows_of(path: Path, tests: bool) -> list[Row]:
+    """The rows of a file, with what tests of their networks measured or without; says how many have such a test."""
+    rows = read(path)
+    bare: list[Row] = [{**row, "interconnect": without_tests(row.get("interconnect") or "")} for row in rows]
+    told = sum(row.get("interconnect") not in (None, one["interconnect"]) for row, one in zip(rows, bare, strict=True))
+    print(f"{told} rows name the bandwidth of all-reduces on their network, which is {'' if tests else 'not '}read")
+    return rows if tests else bare
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Predict, print, plot; the last line is one JSON object (errors are shares of the measured tokens/s)."""
-    found = configurations(read(arguments.rows))
+    found = configurations(rows_of(arguments.rows, not arguments.no_network_tests))
     print("\n".join(notes(found)))
     predicted = predict(found)
     print("\n" + "\n".join(tables(found, predicted)))

@@ -47,6 +47,10 @@ SYSTEMS = (("DGX-2|DGX-1", 100.0), ("DGX-?A100|Selene", 200.0), ("DGX-?[HB]\\d00
 """Gbit/s of NICs an accelerator in systems with a name (NVIDIA's DGX data sheets; Selene is made of DGX A100)."""
 
 
+NIC_SHARE = 0.8
+"""What all-reduces get of InfiniBand's bandwidth (collectives_measured.csv); `nic_efficiency` starts from it."""
+_ALL_REDUCED = re.compile(r"\bmeasured all-?reduce\D*?(\d[\d,]*(?:\.\d+)?)\s*GB/s", re.IGNORECASE)
+
 OMNI_PATH = re.compile(r"omni-?path|\bopa\b", re.IGNORECASE)
 OMNI_PATH_GBIT = 50.0
 OMNI_PATH_PORTS = 2.0
@@ -110,8 +114,7 @@ def nic_b_per_s(text: str, per_node: float) -> float | None:
     """Scale-out bandwidth of one accelerator in bytes/s by the text on a row's network, None if it says nothing.
 
     Rules, first that fits: storage and management networks are left out; `Nx ... R Gb/s` is N ports a node;
-    `R Gb/s per node`; `NDR ... per GPU` is a port an accelerator; GB/s are bytes. Bandwidth that a run measured is not
-    looked at.
+    `R Gb/s per node`; `NDR ... per GPU` is a port an accelerator; GB/s are bytes. What was measured is no port's rate.
     """
     text = _BYTES.sub(lambda found: f"{8.0 * _number(found[1]):g} Gb/s", text)
     parts = [
@@ -127,6 +130,22 @@ def nic_b_per_s(text: str, per_node: float) -> float | None:
     if "per GPU" in kept:
         return next((rate * GBIT_B_PER_S for name, rate in GENERATIONS.items() if name in kept), None)
     return next((rate * GBIT_B_PER_S for name, rate in SYSTEMS if re.search(name, kept)), None)
+
+
+def nic_by_test_b_per_s(text: str, domain: float, accelerators: float) -> float | None:
+    """Scale-out bandwidth of one accelerator, bytes/s, by a test of the network; None where no test of it is given.
+
+    `measured all-reduce R GB/s` is NCCL's bus bandwidth over all accelerators of a run. In a ring that is what the NICs
+    of a scale-up domain carry together (`kernels.traffic.road`), `NIC_SHARE` of what they have. In one domain, a test
+    tells nothing of NICs.
+    """
+    found = _ALL_REDUCED.search(text)
+    return _number(found[1]) * 1e9 / domain / NIC_SHARE if found and accelerators > domain else None
+
+
+def without_tests(text: str) -> str:
+    """The text on a network without what a test of it measured."""
+    return _ALL_REDUCED.sub("", text)
 
 
 def _number(text: str) -> float:

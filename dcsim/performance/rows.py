@@ -19,12 +19,19 @@ from numpy.typing import NDArray
 
 from dcsim.errors import Problem, ScenarioError
 from dcsim.kernels.facts import Model, Plan
-from dcsim.performance.devices import ELEMENT_B, scale_up_domain
+from dcsim.performance.devices import ELEMENT_B, scale_up_domain, usual_nic_b_per_s
 from dcsim.performance.memory import as_kept, least_recompute
 from dcsim.performance.row_cells import FLAGS, Row, Unusable, number, refuse_absurd, word
 from dcsim.performance.row_models import WIDTHS, model_of
 from dcsim.performance.row_plans import plan_of
-from dcsim.performance.row_text import WIDER, accelerator_preset, framework_family, nic_b_per_s, precision_of
+from dcsim.performance.row_text import (
+    WIDER,
+    accelerator_preset,
+    framework_family,
+    nic_b_per_s,
+    nic_by_test_b_per_s,
+    precision_of,
+)
 from dcsim.performance.unknown import unknown
 from dcsim.scenario import presets
 from dcsim.scenario.spec import Accelerator
@@ -174,7 +181,7 @@ def configuration(row: Row) -> Configuration:
         framework,
         precision,
         domain,
-        nic_b_per_s(text, per_node),
+        _nic_b_per_s(text, accelerator, per_node, domain, count),
         model,
         plan,
         kept,
@@ -202,6 +209,12 @@ def _supported(accelerator: Accelerator, precision: str, assumed: list[str]) -> 
                 assumed.append("precision")
             return precision if {candidate, precision} == {"bf16", "fp16"} else candidate
     raise Unusable(f"no peak rate of '{accelerator.name}' is known")
+
+
+def _nic_b_per_s(text: str, accelerator: Accelerator, per_node: float, domain: float, count: float) -> float | None:
+    """Scale-out bandwidth of one accelerator of a row: of its ports, or less if a test of the network says so."""
+    ports, tested = nic_b_per_s(text, per_node), nic_by_test_b_per_s(text, domain, count)
+    return ports if tested is None else min(tested, ports or usual_nic_b_per_s(accelerator) or tested)
 
 
 def domain_of(accelerator: Accelerator, per_node: float, text: str, count: float) -> float:

@@ -7,7 +7,14 @@ import pytest
 from dcsim.errors import ScenarioError
 from dcsim.kernels import facts
 from dcsim.performance.row_cells import Unusable
-from dcsim.performance.row_text import accelerator_preset, framework_family, nic_b_per_s, precision_of
+from dcsim.performance.row_text import (
+    accelerator_preset,
+    framework_family,
+    nic_b_per_s,
+    nic_by_test_b_per_s,
+    precision_of,
+    without_tests,
+)
 from dcsim.performance.rows import configuration, configurations, read
 from dcsim.scenario import presets
 
@@ -35,9 +42,27 @@ def test_measured_columns_do_not_reach_the_prediction():
     assert (one.model, one.plan, one.nic_b_per_s) == (other.model, other.plan, other.nic_b_per_s)
 
 
-def test_bandwidth_that_a_run_measured_is_not_read():
-    text = "NVLink4 8-GPU node; inter-node fabric not printed; measured all-reduce 26.61 GB/s"
-    assert nic_b_per_s(text, 8) is None
+TESTED = "NVLink4 8-GPU node; inter-node fabric not printed; measured all-reduce 26.88 GB/s"
+
+
+def test_a_network_is_as_fast_as_its_all_reduces_say():
+    # Eight NICs carry 26.88 GB/s together, which is 0.8 of what they have: 26.88 / 8 / 0.8.
+    assert nic_by_test_b_per_s(TESTED, 8.0, 256.0) == pytest.approx(4.2e9)
+    assert nic_b_per_s(TESTED, 8) is None  # it is no port's rate
+    h100 = ROW | {"accelerator": "H100-SXM", "accelerators_per_node": "8", "interconnect": TESTED}
+    assert configuration(h100).nic_b_per_s == pytest.approx(4.2e9)
+    assert configuration(h100 | {"interconnect": without_tests(TESTED)}).nic_b_per_s is None
+
+
+def test_a_test_inside_a_node_tells_nothing_of_nics():
+    assert nic_by_test_b_per_s(TESTED, 8.0, 8.0) is None
+
+
+def test_a_test_makes_no_port_faster_than_it_is():
+    """Reductions in switches pass what rings can."""
+    fast = ROW | {"accelerator": "H100-SXM", "interconnect": "measured all-reduce 900 GB/s"}
+    assert configuration(fast).nic_b_per_s == 50e9
+    assert configuration(fast | {"interconnect": "8x 200 Gb/s HDR; measured all-reduce 900 GB/s"}).nic_b_per_s == 25e9
 
 
 @pytest.mark.parametrize(
