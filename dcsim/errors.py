@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
 
+P = ParamSpec("P")
+T = TypeVar("T")
 MOST_PROBLEMS = 20
 
 
@@ -70,6 +73,15 @@ class EnvironmentFault(DcsimError):  # noqa: N818 - a fault of the surroundings,
     """The machine is in the way: a folder that cannot be written, a full disk."""
 
     exit_code = 3
+
+
+def tried(problems: list[Problem], make: Callable[P, T], *args: P.args, **options: P.kwargs) -> T | None:
+    """What a function makes; None, with its problems put to the others, where it raises ScenarioError."""
+    try:
+        return make(*args, **options)
+    except ScenarioError as error:
+        problems += error.problems
+        return None
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.errors import DcsimError, EnvironmentFault, Problem, ScenarioError, TraceError
+from dcsim.errors import DcsimError, EnvironmentFault, Problem, ScenarioError, TraceError, tried
 from dcsim.eventlog.log import EventLog
 from dcsim.metrics.contention import slowdowns
 from dcsim.metrics.fragmentation import fragmentation
@@ -183,22 +183,32 @@ def speeds_of(loaded: Loaded, jobs: JobTable, trainings: Sequence[Training]) -> 
     own = jobs if jobs.training is None else jobs.take(np.flatnonzero(jobs.training < 0))
     model = build("speeds", scenario.speeds, loaded)
     with faults_named(lambda: "speeds"):
-        trace = model.speeds(own, SpeedContext(scenario.pools, loaded.file, loaded.resolve))
+        trace = model.speeds(own, _speed_context(loaded))
     rates = Rates(jobs, scenario.pools, trainings, trace, traffic.exposed if traffic else 0.0)
     return kept_away(jobs, scenario.pools, trace), rates
 
 
 def verify(loaded: Loaded) -> None:
-    """ScenarioError with every mistake that only models and graphs tell: plans that are illegal or do not fit, graphs
-    that cannot be, or whose hosts are not the nodes of the pools."""
+    """ScenarioError with every mistake that only models and graphs tell: plans that are illegal or do not fit, pools
+    whose speed nobody knows, graphs that cannot be, or whose hosts are not the nodes of the pools."""
     problems: list[Problem] = []
-    for part in (trainings_of, _interconnect):
-        try:
-            part(loaded)
-        except ScenarioError as error:
-            problems += error.problems
+    for part in (trainings_of, _check_speeds, _interconnect):
+        tried(problems, part, loaded)
     if problems:
         raise ScenarioError(problems)
+
+
+def _speed_context(loaded: Loaded) -> SpeedContext:
+    return SpeedContext(loaded.scenario.pools, loaded.file, loaded.resolve)
+
+
+def _check_speeds(loaded: Loaded) -> None:
+    """What is wrong with `[speeds]` whatever the jobs are."""
+    if loaded.scenario.workload is not None:
+        check = getattr(build("speeds", loaded.scenario.speeds, loaded), "check", None)
+        if check is not None:
+            with faults_named(lambda: "speeds"):
+                check(_speed_context(loaded))
 
 
 def _interconnect(loaded: Loaded) -> None:
@@ -295,11 +305,30 @@ class _Ready:
     engine: Engine
 
 
+def _jobs_and_speeds(source: Loaded, traces: Traces | None) -> tuple[tuple[Training, ...], JobTable, Rates | None]:
+    """Training jobs, all jobs, and how fast they run where; ScenarioError or TraceError with all that is wrong with
+    them, and then with the network too."""
+    problems: list[Problem] = []
+    fault: type[DcsimError] = ScenarioError
+    trainings = tried(problems, trainings_of, source)
+    try:
+        if trainings is not None:
+            jobs = load_jobs(source, trainings, traces)
+            return trainings, *speeds_of(source, jobs, trainings)
+        if source.scenario.workload is not None:
+            load_jobs(source, traces=traces)
+    except (ScenarioError, TraceError) as error:
+        problems += error.problems
+        fault = type(error)
+    for part in (_check_speeds, _interconnect):
+        tried(problems, part, source)
+    raise fault(dict.fromkeys(problems))
+
+
 def _ready(source: Loaded, traces: Traces | None) -> _Ready:
     """All that a scenario names, read and put together; whatever cannot be run is refused here."""
     scenario = source.scenario
-    trainings = trainings_of(source)
-    jobs, speeds = speeds_of(source, load_jobs(source, trainings, traces), trainings)
+    trainings, jobs, speeds = _jobs_and_speeds(source, traces)
     scheduler = build("scheduler", scenario.scheduler, source)
     placement = build("placement", scenario.placement, source)
     connected = _connected(source, jobs, speeds, trainings, placement, scheduler)
@@ -311,18 +340,14 @@ def _ready(source: Loaded, traces: Traces | None) -> _Ready:
 
 def refused(loaded: Loaded, traces: Traces) -> tuple[Problem, ...]:
     """All that a run would refuse before its first instant: what models, graphs and jobs tell of a scenario."""
-    found: dict[Problem, None] = {}
-    for part in (lambda: _ready(loaded, traces), lambda: verify(loaded)):
-        try:
-            with loaded.placing():
-                part()
-        except EnvironmentFault:  # may be over when it is run
-            return ()
-        except DcsimError as error:
-            found |= dict.fromkeys(error.problems)
-        else:
-            break
-    return tuple(found)
+    try:
+        with loaded.placing():
+            _ready(loaded, traces)
+    except EnvironmentFault:  # may be over when it is run
+        return ()
+    except DcsimError as error:
+        return error.problems
+    return ()
 
 
 def _run(source: Loaded, progress: Callable[[Progress], None] | None, traces: Traces | None) -> Run:

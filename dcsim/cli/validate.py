@@ -33,16 +33,18 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _verify(loaded: Loaded) -> None:
-    """Whether plans are legal and fit, only kernels know, and what a graph is, only its builder: both take a second to
-    load, so that scenarios without them do not wait for it."""
+    """Whether plans are legal and fit and how fast pools are, only kernels know, and what a graph is, only its builder:
+    both take a second to load, so that scenarios without them do not wait for it."""
     from dcsim.scenario.plugin_tables import build
 
     scenario = loaded.scenario
     placement = build("placement", scenario.placement, loaded)
-    if scenario.jobs or scenario.network is not None or placement.uses_network:
+    modelled = scenario.jobs or scenario.speeds.use != "same"
+    if modelled or scenario.network is not None or placement.uses_network:
         from dcsim.run import verify
 
-        verify(loaded)
+        with loaded.placing():
+            verify(loaded)
 
 
 def _facts(loaded: Loaded) -> dict[str, Any]:

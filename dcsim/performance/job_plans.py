@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import NamedTuple, ParamSpec, TypeVar
+from typing import NamedTuple
 
-from dcsim.errors import Problem, ScenarioError
+from dcsim.errors import Problem, ScenarioError, tried
 from dcsim.kernels import facts
 from dcsim.performance.devices import device_row
 from dcsim.performance.network_request import NetworkRequest
@@ -25,9 +25,6 @@ from dcsim.scenario.drafts import Drafts, oversize, size_key
 from dcsim.scenario.model import Network, Transformer
 from dcsim.scenario.spec import Accelerator, Pool
 from dcsim.scenario.training import TrainingJob
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 SIZES = ("accelerators", "min_accelerators", "max_accelerators")
 SAME = ("global_batch", "precision", "optimizer", "sample_size", "loader_rate", "storage_bandwidth")
@@ -166,15 +163,6 @@ def loss_tokens(job: TrainingJob, where: str) -> float | None:
     if job.target_loss is None or not isinstance(job.model, Transformer):
         return None
     return tokens_to_loss(job.model, job.law or presets.scaling_law(USUAL_LAW), job.target_loss, where)
-
-
-def tried(problems: list[Problem], make: Callable[P, T], *args: P.args, **options: P.kwargs) -> T | None:
-    """What a function makes; None, with its problems put to the others, where it raises ScenarioError."""
-    try:
-        return make(*args, **options)
-    except ScenarioError as error:
-        problems += error.problems
-        return None
 
 
 def mistakes_in(found: Drafts) -> list[Problem]:

@@ -9,12 +9,12 @@ from functools import cache, cached_property
 from operator import mul
 from typing import Any
 
-from dcsim.errors import Problem, ScenarioError
+from dcsim.errors import Problem, ScenarioError, tried
 from dcsim.kernels import facts
 from dcsim.kernels.operations import Work as Samples
 from dcsim.performance import models, network, scaling_laws
 from dcsim.performance.devices import DeviceRow, device_row
-from dcsim.performance.job_plans import Work, common_sizes, loss_tokens, sizes_of, tried, works_of
+from dcsim.performance.job_plans import Work, common_sizes, loss_tokens, sizes_of, works_of
 from dcsim.performance.network_request import NetworkRequest
 from dcsim.performance.network_run import NetworkRun
 from dcsim.performance.placed import (

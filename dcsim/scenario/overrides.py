@@ -8,7 +8,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from dcsim.errors import Problem, ScenarioError
+from dcsim.errors import Problem, ScenarioError, tried
 from dcsim.scenario.layers import Layers, Written
 from dcsim.scenario.mistakes import key_text, quoted, shown, type_name
 from dcsim.scenario.positions import DEEPEST, KeyPath
@@ -66,10 +66,7 @@ def apply(overrides: Iterable[Override], layers: Layers) -> None:
     """
     problems: list[Problem] = []
     for override in sorted(overrides, key=lambda o: o.path[-1] != "use"):
-        try:
-            _apply(override, layers)
-        except ScenarioError as error:
-            problems += error.problems
+        tried(problems, _apply, override, layers)
     if problems:
         raise ScenarioError(problems)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from dcsim.errors import Problem, ScenarioError
+from dcsim.errors import Problem, ScenarioError, tried
 from dcsim.performance.placed import away_b_per_s, is_torus
 from dcsim.policies.placements import Placement
 from dcsim.scenario.loaded import Loaded
@@ -29,13 +29,10 @@ def interconnect(loaded: Loaded, placement: Placement, scheduler: object) -> Lin
     ScenarioError for a graph that cannot be, for hosts that are not the nodes of the pools, for policies that need a
     network or contention, or that contention cannot follow, and for traffic that NICs cannot carry.
     """
-    network, links = loaded.scenario.network, None
+    links = None
     problems = [*_unfit_policies(loaded, placement, scheduler), *_more_than_nics_carry(loaded), *_only_tori(loaded)]
-    if network is not None:
-        try:
-            links = links_of(loaded)
-        except ScenarioError as error:
-            problems += error.problems
+    if loaded.scenario.network is not None:
+        links = tried(problems, links_of, loaded)
     if problems:
         raise ScenarioError(problems)
     return links

@@ -38,7 +38,8 @@ class TraceSpeeds:
 
 
 class SpeedModel(Protocol):
-    """Says how fast jobs of a workload run in each pool."""
+    """Says how fast jobs of a workload run in each pool. One that has a method `check(context)` raises ScenarioError
+    there with every mistake that shows before the jobs are read, so that it is told beside those of other tables."""
 
     def speeds(self, jobs: JobTable, context: SpeedContext) -> TraceSpeeds:
         """For all jobs of the workload, in their order. Raises ScenarioError or TraceError."""

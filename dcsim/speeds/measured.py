@@ -34,13 +34,14 @@ class Measured:
 
     def speeds(self, jobs: JobTable, context: SpeedContext) -> TraceSpeeds:
         """A class for each model and gang size."""
-        self._check(jobs, context)
+        self.check(context)
+        if jobs.model.codes is None or (jobs.model.codes < 0).any():
+            where = "speeds.use"
+            raise ScenarioError(Problem(context.file, where, "the workload does not name the models of its jobs"))
         file = context.resolve(self.throughputs)
         types = [self.accelerator, *(self.pools[pool.name] for pool in context.pools)]
         tables = {name: Throughputs(Source(file, self.throughputs), name) for name in dict.fromkeys(types)}
-        codes = jobs.model.codes
-        assert codes is not None
-        pairs, kind = np.unique(np.stack([codes, jobs.accelerators], axis=1), axis=0, return_inverse=True)
+        pairs, kind = np.unique(np.stack([jobs.model.codes, jobs.accelerators], axis=1), axis=0, return_inverse=True)
         gangs = [(jobs.model.names[code], gpus) for code, gpus in pairs.tolist()]
         rates = np.array(
             [
@@ -50,11 +51,9 @@ class Measured:
         )
         return TraceSpeeds(kind.reshape(-1), rates[:, 1:] / rates[:, :1], np.ones((len(pairs), len(context.pools))))
 
-    def _check(self, jobs: JobTable, context: SpeedContext) -> None:
-        """Every job has a model, and every pool a GPU type."""
+    def check(self, context: SpeedContext) -> None:
+        """Every pool has a GPU type."""
         problems = []
-        if jobs.model.codes is None or (jobs.model.codes < 0).any():
-            problems.append(Problem(context.file, "speeds.use", "the workload does not name the models of its jobs"))
         names = [pool.name for pool in context.pools]
         missing = [name for name in names if name not in self.pools]
         for name in missing:

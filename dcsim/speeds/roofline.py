@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +11,6 @@ from pydantic import Field
 from dcsim.errors import Problem, ScenarioError
 from dcsim.scenario import presets
 from dcsim.scenario.jobs import JobTable
-from dcsim.scenario.model import Network, Transformer
 from dcsim.speeds.base import SpeedContext, TraceSpeeds
 
 if TYPE_CHECKING:
@@ -52,21 +50,30 @@ class Roofline:
 
     def speeds(self, jobs: JobTable, context: SpeedContext) -> TraceSpeeds:
         """A class for each preset that stands for some jobs."""
-        models = list(dict.fromkeys([self.model, *self.models.values()]))
+        models = self._presets()
         of_name = [models.index(self.models.get(name, self.model)) for name in jobs.model.names]
         default = models.index(self.model)
         codes = np.full(len(jobs), -1, np.int32) if jobs.model.codes is None else jobs.model.codes
         kind = np.array([*of_name, default], np.intp)[codes]
-        own, *in_pools = self._works([presets.model(name) for name in models], context)
+        own, *in_pools = self._works(context)
         there = list(zip(*in_pools, strict=True))
         ratio = np.array([[mine.step_s / other.step_s for other in row] for mine, row in zip(own, there, strict=True)])
         return TraceSpeeds(kind, ratio, np.array([[other.core_clock_share for other in row] for row in there]))
 
-    def _works(self, models: Sequence[Transformer | Network], context: SpeedContext) -> list[list[Work]]:
+    def check(self, context: SpeedContext) -> None:
+        """Every accelerator can do the work of every model."""
+        self._works(context)
+
+    def _presets(self) -> list[str]:
+        """Names of the model presets that stand for jobs, each once."""
+        return list(dict.fromkeys([self.model, *self.models.values()]))
+
+    def _works(self, context: SpeedContext) -> list[list[Work]]:
         """The work of each model on the reference, then in each pool; ScenarioError with all that cannot do any."""
         # The kernels are compiled by Numba, which plain replays and `dcsim list` must not wait for.
         from dcsim.performance.roofline import work_on_one
 
+        models = [presets.model(name) for name in self._presets()]
         works: list[list[Work]] = []
         problems: list[Problem] = []
         chips = {"speeds.accelerator": presets.accelerator(self.accelerator)}

@@ -20,7 +20,7 @@ import pytest
 
 import dcsim
 from dcsim.scenario.load import load
-from dcsim.sweep.executors.dask import work_there
+from dcsim.sweep.executors.dask import Dask, work_there
 from dcsim.sweep.work import Task
 from tests.conftest import ROOT
 from tests.sweep.given import BASE, EXPERIMENT, command, contents, experiment, kept
@@ -248,3 +248,19 @@ def test_a_worker_of_dask_that_is_killed_costs_nothing(tmp_path):
         _, said = sweep.communicate(timeout=90)
     assert sweep.returncode == 0, said
     assert kept(tmp_path / "out" / "sizes" / "runs.sqlite") == 12
+
+
+def test_a_result_that_dies_with_its_worker_is_made_anew(tmp_path):
+    from distributed import Client
+
+    (tmp_path / "queue.toml").write_text(BASE)
+    with dask(tmp_path) as cluster, Client(cluster.address, set_as_default=False) as client:
+        address = {pid: worker for worker, pid in client.run(os.getpid).items()}
+        worker, task = cluster.processes[1], Task(0, load(tmp_path / "queue.toml"))
+        future = client.submit(work_there, task, tmp_path, workers=address[worker.pid], allow_other_workers=True)
+        future.result()
+        worker.kill()
+        deadline = time.monotonic() + 60
+        while future.status == "finished" and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert Dask(cluster.address, tmp_path)._outcome(future).error is None

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from dcsim.__main__ import main
-from dcsim.errors import ScenarioError
+from dcsim.errors import ScenarioError, TraceError
 from dcsim.performance.devices import device_row
 from dcsim.performance.roofline import work_on_one
-from dcsim.run import load_jobs, run
+from dcsim.run import load_jobs, run, verify
 from dcsim.scenario.presets import accelerator, model
-from tests.training.given import loaded, pool, ran
+from tests.training.given import job, loaded, pool, ran
 
 TRACE = "job_id,submit_s,accelerators,service_s,pool\nold,0,1,100,v\nnew,0,1,100,h\n"
 CSV = '[workload]\nuse = "csv"\npath = "trace.csv"'
@@ -127,6 +127,39 @@ def test_rooflines_may_stand_for_the_models_that_a_trace_names(gavel: Path):
 def test_bad_speeds_are_told(gavel: Path, speeds: str, said: str):
     with pytest.raises(ScenarioError, match=said) if "k81" not in speeds else pytest.raises(Exception, match=said):
         ran(gavel, pool(), GAVEL, speeds)
+
+
+LEAVES = """\
+[network.topology]
+use = "leaf_spine"
+leaves = 2
+spines = 1
+hosts_per_leaf = 3
+bandwidth = "1 GB/s"
+uplink_bandwidth = "1 GB/s"
+latency = "1 us"
+"""
+BAD = {
+    "jobs.0.plan.tp": job("j", '"gpt-2"', accelerators=8, plan="{ tp = 5 }"),
+    "speeds.pools.a": measured("{ b = 'k80' }"),
+    "network.topology": LEAVES,
+}
+
+
+@pytest.mark.parametrize("act", [run, verify])
+def test_bad_speeds_are_told_beside_bad_plans_and_networks(gavel: Path, act):
+    with pytest.raises(ScenarioError) as caught:
+        act(loaded(gavel, pool(), GAVEL, *BAD.values()))
+    assert {*BAD} <= {p.key for p in caught.value.problems}
+
+
+def test_a_bad_trace_is_told_beside_bad_plans_speeds_and_networks(gavel: Path):
+    (gavel / "jobs.trace").write_text("A\trun\n", encoding="utf-8")
+    with pytest.raises(TraceError) as caught:
+        ran(gavel, pool(), GAVEL, *BAD.values())
+    told = {p.key for p in caught.value.problems}
+    assert {*BAD} <= told
+    assert "jobs.trace" in str(caught.value)
 
 
 def test_measured_speeds_need_a_trace_that_names_models(here: Path, gavel: Path):

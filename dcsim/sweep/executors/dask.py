@@ -61,13 +61,16 @@ class Dask:
                     done(task_of.pop(future), self._outcome(future))
 
     def _outcome(self, future: Any) -> Outcome:
-        """What came of a run whose future is done; EnvironmentFault where the scheduler took it along."""
+        """What came of a run whose future is done; EnvironmentFault where the scheduler took it along.
+
+        A future may be lost behind that: its worker died before the result was fetched, and Dask makes it anew.
+        """
         try:
+            error = future.exception()  # waits for a run that is made anew
             if future.status == "finished":
                 outcome: Outcome = future.result()
                 return outcome
-            if future.status not in ("lost", "cancelled"):
-                error = future.exception()
+            if future.status == "error":
                 return Outcome(error=f"{type(error).__name__}: {error}", final=False)
         except (OSError, CancelledError, TimeoutError):  # the scheduler ends while it is asked
             pass
