@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.memory_accuracy import rows_of
-from benchmarks.training_accuracy import line
+from benchmarks.training_accuracy import line, untested
 from dcsim.performance.calibrate import calibrate, predict
 from dcsim.performance.row_cells import Row
 from dcsim.performance.rows import Configuration, Configurations, configurations, read
@@ -135,7 +135,7 @@ def report(data: Path) -> None:
     off, on = zero_pairs(runs).T
     measured, predicted = (float(np.median(s[on] - s[off])) for s in (runs.measured_s, runs.predicted_s))
     print(f"\nZeRO-1 adds to a step, median of {len(on)} pairs: measured {measured:.3f} s, predicted {predicted:.3f} s")
-    rows = configurations(read(data / "training_measured.csv"))
+    rows = configurations(untested(read(data / "training_measured.csv")))
     slow = {one.id for one, later in zip(runs.found.rows, runs.later, strict=True) if later and across_nodes(one)}
     apart = np.array([one.id in slow for one in rows.rows])
     outside, usual = calibrate(rows).outside, rows.ordinary

@@ -2,8 +2,8 @@
 
 Each primary row is predicted from its configuration alone, by the constants that ship. With `--cross-validate` the
 constants are fitted anew without each source in turn, and the rows of that source predicted by them; the same without
-each family of frameworks, which is harder. With `--no-network-tests` the bandwidth of all-reduces that some rows name
-beside their network is not read.
+each family of frameworks, which is harder. The bandwidth of all-reduces that some rows name beside their network is
+not read, since the runs themselves measured it; with `--network-tests` it is.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -124,13 +124,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", type=Path, required=True, metavar="FILE", help="CSV of measured training runs")
     parser.add_argument("--plot", type=Path, default=Path("training_accuracy.png"), help="where the scatter plot goes")
     parser.add_argument("--cross-validate", action="store_true", help="fit anew without each source in turn (a minute)")
-    parser.add_argument("--no-network-tests", action="store_true", help="do not read what all-reduces measured")
+    parser.add_argument("--network-tests", action="store_true", help="read how fast rows say that all-reduces were")
+
+
+def untested(rows: Iterable[Row]) -> list[Row]:
+    """The rows without what tests of their networks measured."""
+    return [{**row, "interconnect": without_tests(row.get("interconnect") or "")} for row in rows]
 
 
 def rows_of(path: Path, tests: bool) -> list[Row]:
     """The rows of a file, with what tests of their networks measured or without; says how many have such a test."""
     rows = read(path)
-    bare: list[Row] = [{**row, "interconnect": without_tests(row.get("interconnect") or "")} for row in rows]
+    bare = untested(rows)
     told = sum(row.get("interconnect") not in (None, one["interconnect"]) for row, one in zip(rows, bare, strict=True))
     print(f"{told} rows name the bandwidth of all-reduces on their network, which is {'' if tests else 'not '}read")
     return rows if tests else bare
@@ -138,7 +143,7 @@ def rows_of(path: Path, tests: bool) -> list[Row]:
 
 def main(arguments: argparse.Namespace) -> None:
     """Predict, print, plot; the last line is one JSON object (errors are shares of the measured tokens/s)."""
-    found = configurations(rows_of(arguments.rows, not arguments.no_network_tests))
+    found = configurations(rows_of(arguments.rows, arguments.network_tests))
     print("\n".join(notes(found)))
     predicted = predict(found)
     print("\n" + "\n".join(tables(found, predicted)))

@@ -31,6 +31,7 @@ NAMES = (
     "sharding",
     "schedule",
     "experts",
+    "framework",
     "optimizer",
     "optimizer_bytes",
     "calibration",
@@ -55,6 +56,11 @@ def add_question(parser: argparse.ArgumentParser) -> None:
         "--schedule", metavar="NAME", help="of a pipeline: 1f1b (default), gpipe, zb-h1, zb-h2, dualpipe"
     )
     fixed.add_argument("--experts", metavar="NAME", help="that ep spreads: whole (default), or cut by tp besides")
+    parser.add_argument(
+        "--framework",
+        metavar="NAME",
+        help="that trains: megatron (default), pytorch with FSDP, deepspeed, jax (default on TPUs)",
+    )
     parser.add_argument(
         "--optimizer",
         metavar="NAME",

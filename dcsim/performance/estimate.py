@@ -42,6 +42,7 @@ def estimate(model: str, accelerator: str, **options: Unpack[Options]) -> Estima
     its plan    `tp`, `pp`, `vpp`, `dp`, `cp`, `ep`, `micro_batch`; `recompute` (none, selective, full), `sharding`
                 (none, zero1, zero2, zero3, hsdp), `schedule` (1f1b, gpipe, zb-h1, zb-h2, dualpipe), `experts`
                 (whole, cut); what is left out is searched
+    framework   `framework` (megatron, pytorch, deepspeed, jax)
     states      `optimizer` (adam, sgd, adagrad), or `optimizer_bytes` (of states a parameter)
     waits       `jitter` (share of a step), `sample_size` (B), `loader_rate` and `storage_bandwidth` (B/s)
     constants   `calibration`: a folder that `dcsim calibrate` wrote

@@ -27,7 +27,7 @@ from dcsim.scenario.spec import Accelerator, Pool
 from dcsim.scenario.training import TrainingJob
 
 SIZES = ("accelerators", "min_accelerators", "max_accelerators")
-SAME = ("global_batch", "precision", "optimizer", "sample_size", "loader_rate", "storage_bandwidth")
+SAME = ("global_batch", "precision", "framework", "optimizer", "sample_size", "loader_rate", "storage_bandwidth")
 """Keys of a job that a planner's question has too, by the same names."""
 
 
@@ -87,7 +87,8 @@ def _at_odds(job: TrainingJob, works: Mapping[int, Work], pools: Sequence[Pool],
 def _work(job: TrainingJob, pool: Pool, where: str) -> Work:
     request = question_of(job, pool.accelerator, where)
     domain, nic = float(domain_size(pool)), nic_b_per_s(pool)
-    request = replace(request, device=device_row(pool.accelerator, request.precision, domain=domain, nic_b_per_s=nic))
+    family = None if isinstance(request, NetworkRequest) else request.framework.family
+    request = replace(request, device=device_row(pool.accelerator, request.precision, family, domain, nic))
     if isinstance(request, NetworkRequest):
         return Work(request, _shares(job, NetworkRun(request)))
     return Work(request, _plans(job, request))

@@ -17,7 +17,10 @@ from dcsim.scenario.facts import Provenance
 from dcsim.scenario.model import Network
 from dcsim.scenario.spec import Accelerator
 
-OF_TRANSFORMERS = ("tokens", "target_loss", "law", "seq_len", "recompute", "sharding", "schedule", "experts")
+OF_TRANSFORMERS = (
+    *("tokens", "target_loss", "law", "seq_len"),
+    *("recompute", "sharding", "schedule", "experts", "framework"),
+)
 DEGREES = ("tp", "pp", "vpp", "dp", "cp", "ep")
 ASKED = Provenance(source="the question", grade="assumed")
 USUAL = Provenance(source="usual practice", grade="assumed")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Unpack
 
 import numpy as np
@@ -13,6 +14,7 @@ from dcsim.kernels import facts
 from dcsim.performance import models, planning
 from dcsim.performance.answers import TRAFFIC, Proposal, Proposals
 from dcsim.performance.ask import read
+from dcsim.performance.frameworks import as_run
 from dcsim.performance.network_request import NetworkRequest
 from dcsim.performance.network_run import NetworkRun
 from dcsim.performance.plan_problems import advice, nearest, problems
@@ -41,8 +43,8 @@ def plan(model: str, accelerator: str, **options: Unpack[Options]) -> Proposals:
     a step      `seq_len` (tokens), `precision` (bf16, fp16, tf32, fp32, fp8, fp4)
     its plan    `tp`, `pp`, `vpp`, `dp`, `cp`, `ep`, `micro_batch`, `recompute`, `sharding`, `schedule`, `experts`;
                 what is left out is searched
-    the rest    `optimizer`, `optimizer_bytes`, `jitter`, `sample_size`, `loader_rate`, `storage_bandwidth`,
-                `calibration`
+    the rest    `framework`, `optimizer`, `optimizer_bytes`, `jitter`, `sample_size`, `loader_rate`,
+                `storage_bandwidth`, `calibration`
 
     Raises ScenarioError with every mistake, and where no plan fits.
     """
@@ -67,7 +69,7 @@ def proposals(request: Request | NetworkRequest) -> Proposals:
         memory_available_b=planning.finite(found.available_b),
         peak_flop_per_s=request.device.device.linear_flop_per_s,
         plans=tuple(proposal(found.plan(rank), found.step(rank), request) for rank in range(len(found))),
-        notes=request.device.notes,
+        notes=(f"as {request.framework.words}", *request.device.notes),
     )
 
 
@@ -84,7 +86,8 @@ def best(request: Request, count: int, top: int = 1, apart: Sequence[str] = ()) 
 
 def question(request: Request, setting: Setting) -> Question:
     """What to search for a request."""
-    return Question(setting, request.device.device, request.available_b, request.choices, request.like())
+    run = partial(as_run, framework=request.framework, precision=request.precision)
+    return Question(setting, request.device.device, request.available_b, request.choices, request.like(), run)
 
 
 def proposal(plan: facts.Plan, step: facts.Step, request: Request) -> Proposal:

@@ -12,6 +12,7 @@ from dcsim.errors import Problem, ScenarioError
 from dcsim.kernels import facts
 from dcsim.performance import models, planning
 from dcsim.performance.devices import ELEMENT_B, DeviceRow, constants_of, device_row, uncut_domain
+from dcsim.performance.frameworks import FRAMEWORKS, Framework, usual_framework
 from dcsim.performance.memory import available_b
 from dcsim.performance.optimizers import OPTIMIZERS
 from dcsim.performance.plan_problems import problems
@@ -63,6 +64,8 @@ class Options(TypedDict, total=False):
     """Spread by ep, `whole` (as they are unless said) or `cut` by tp besides."""
     law: str | None
     """Name of a scaling-law preset, or a TOML file of its coefficients."""
+    framework: str | None
+    """`megatron` (on GPUs unless said), `pytorch` with FSDP, `deepspeed`, or `jax` (on TPUs unless said)."""
     optimizer: str | None
     """`adam`, `sgd` with momentum, or `adagrad`."""
     optimizer_bytes: float | str | None
@@ -100,6 +103,7 @@ class Request:
     deadline_s: float | None
     global_batch: int | None
     top: int
+    framework: Framework
     optimizer_bytes: float = 12.0
     """Bytes of optimiser states a parameter."""
     schedule: float = facts.ONE_F_ONE_B
@@ -157,6 +161,7 @@ def asked(
     schedule = reader.word("schedule", SCHEDULE)
     plain["schedule"] = facts.ONE_F_ONE_B if schedule is None else schedule
     plain["cut_experts"] = reader.word("experts", EXPERTS) or 0.0
+    framework = reader.word("framework", FRAMEWORKS)
     if isinstance(net, Transformer):
         setting = Setting(models.model_row(net), plain["global_batch"] or 0, seq_len or 0, plain["count"])
         setting = replace(setting, schedule=plain["schedule"], cut_experts=plain["cut_experts"])
@@ -171,7 +176,8 @@ def asked(
         raise ScenarioError(reader.problems)
     choices: dict[str, Iterable[float]] = {name: [value] for name, value in (fixed | chosen).items()}
     domain = uncut_domain(chip, _spans(fixed, plain["cut_experts"]), plain["count"])
-    device = device_row(chip, precision, domain=domain, calibration=known)
+    plain["framework"] = framework = framework or usual_framework(chip)
+    device = device_row(chip, precision, framework.family, domain, calibration=known)
     return Request(where, net, chip, device, precision, seq_len, fixed, choices, laws, **plain)
 
 

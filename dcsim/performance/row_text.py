@@ -7,6 +7,7 @@ from functools import cache
 from itertools import dropwhile
 
 from dcsim.scenario import presets
+from dcsim.units import BANDWIDTH
 
 PRECISIONS = {
     "fp32": "fp32",
@@ -49,7 +50,9 @@ SYSTEMS = (("DGX-2|DGX-1", 100.0), ("DGX-?A100|Selene", 200.0), ("DGX-?[HB]\\d00
 
 NIC_SHARE = 0.8
 """What all-reduces get of InfiniBand's bandwidth (collectives_measured.csv); `nic_efficiency` starts from it."""
-_ALL_REDUCED = re.compile(r"\bmeasured all-?reduce\D*?(\d[\d,]*(?:\.\d+)?)\s*GB/s", re.IGNORECASE)
+_ALL_REDUCED = re.compile(
+    r"\bmeasured all-?reduce(?: of)?:? (\d[\d,]*(?:\.\d+)?(?:e\d+)?) ?([A-Za-z]+/s)(?![^,;])", re.I
+)
 
 OMNI_PATH = re.compile(r"omni-?path|\bopa\b", re.IGNORECASE)
 OMNI_PATH_GBIT = 50.0
@@ -135,12 +138,18 @@ def nic_b_per_s(text: str, per_node: float) -> float | None:
 def nic_by_test_b_per_s(text: str, domain: float, accelerators: float) -> float | None:
     """Scale-out bandwidth of one accelerator, bytes/s, by a test of the network; None where no test of it is given.
 
-    `measured all-reduce R GB/s` is NCCL's bus bandwidth over all accelerators of a run. In a ring that is what the NICs
-    of a scale-up domain carry together (`kernels.traffic.road`), `NIC_SHARE` of what they have. In one domain, a test
-    tells nothing of NICs.
+    `measured all-reduce R GB/s` (or another unit of bandwidth, then a comma, a semicolon or the end) is NCCL's bus
+    bandwidth over all accelerators of a run. In a ring that is what the NICs of a scale-up domain carry together
+    (`kernels.traffic.road`), `NIC_SHARE` of what they have. In one domain, a test tells nothing of NICs.
     """
     found = _ALL_REDUCED.search(text)
-    return _number(found[1]) * 1e9 / domain / NIC_SHARE if found and accelerators > domain else None
+    if found is None or accelerators <= domain:
+        return None
+    try:
+        tested = BANDWIDTH.parse(f"{_number(found[1]):g} {found[2].replace('b/s', 'bit/s')}")
+    except ValueError:  # no unit of bandwidth
+        return None
+    return tested / domain / NIC_SHARE or None
 
 
 def without_tests(text: str) -> str:

@@ -36,6 +36,9 @@ from dcsim.performance.unknown import unknown
 from dcsim.scenario import presets
 from dcsim.scenario.spec import Accelerator
 
+TESTED = "NICs by a measured all-reduce"
+"""What `Configuration.assumed` says of a network whose test is believed."""
+
 
 @dataclass(frozen=True)
 class Configuration:
@@ -169,6 +172,9 @@ def configuration(row: Row) -> Configuration:
     count = number(row, "n_accelerators")
     domain = domain_of(accelerator, per_node, text, count)
     plan = plan._replace(shard_ranks=max(domain // plan.tp, 1.0))
+    tested = _tested_b_per_s(text, accelerator, per_node, domain, count)
+    if tested is not None:
+        assumed.append(TESTED)
     kept = as_kept(plan, row.get("framework") or "")
     if any(name.startswith("recompute") for name in assumed):
         kept = kept._replace(recompute=least_recompute(model, kept, accelerator.memory or unknown().memory_b))
@@ -181,7 +187,7 @@ def configuration(row: Row) -> Configuration:
         framework,
         precision,
         domain,
-        _nic_b_per_s(text, accelerator, per_node, domain, count),
+        nic_b_per_s(text, per_node) if tested is None else tested,
         model,
         plan,
         kept,
@@ -211,10 +217,13 @@ def _supported(accelerator: Accelerator, precision: str, assumed: list[str]) -> 
     raise Unusable(f"no peak rate of '{accelerator.name}' is known")
 
 
-def _nic_b_per_s(text: str, accelerator: Accelerator, per_node: float, domain: float, count: float) -> float | None:
-    """Scale-out bandwidth of one accelerator of a row: of its ports, or less if a test of the network says so."""
-    ports, tested = nic_b_per_s(text, per_node), nic_by_test_b_per_s(text, domain, count)
-    return ports if tested is None else min(tested, ports or usual_nic_b_per_s(accelerator) or tested)
+def _tested_b_per_s(text: str, accelerator: Accelerator, per_node: float, domain: float, count: float) -> float | None:
+    """Scale-out bandwidth of one accelerator of a row by a test of the network, at most that of its ports; None where
+    no test is named."""
+    tested = nic_by_test_b_per_s(text, domain, count)
+    if tested is None:
+        return None
+    return min(tested, nic_b_per_s(text, per_node) or usual_nic_b_per_s(accelerator) or tested)
 
 
 def domain_of(accelerator: Accelerator, per_node: float, text: str, count: float) -> float:

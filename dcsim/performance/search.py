@@ -7,7 +7,7 @@ and bound: shapes whose lower bound is above a plan that is known are not looked
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -61,7 +61,8 @@ class Question:
     """A setting with the device it runs on and the bytes of its memory that a step may use.
 
     `choices` are the values that searched columns may have, where not all are wanted; `like` gives the columns that
-    are not searched (precision, schedule).
+    are not searched (precision, schedule); `as_run` makes of plans what the framework does. It makes none faster, but
+    for what depends on the kind of sharding.
     """
 
     setting: Setting
@@ -69,6 +70,7 @@ class Question:
     available_b: float
     choices: Mapping[str, Iterable[float]] | None = None
     like: facts.Plan | None = None
+    as_run: Callable[[Floats], Floats] | None = None
 
 
 def search(question: Question, top: int = 5, apart: Sequence[str] = ()) -> Found:
@@ -127,6 +129,8 @@ def _looked_at(question: Question, blocks: Iterable[Floats], top: int = 1, apart
     for plans in blocks:
         if not len(plans):
             continue
+        if question.as_run is not None:
+            plans = question.as_run(plans)
         results = steps(np.array([question.setting.model]), plans, np.array([question.device]))
         evaluated += len(plans)
         fits = np.flatnonzero(results[:, STEP["memory_b"]] <= question.available_b)

@@ -210,7 +210,8 @@ def _placed(training: Training, pool: int, accelerators: int, place: Place) -> P
     work, chip = training.works[pool], training.pools[pool].accelerator
     request, plan = work.request, work.plans[accelerators]
     domain = place.domain(plan)
-    device = device_row(chip, request.precision, domain=domain, nic_b_per_s=place.nic_b_per_s)
+    family = None if isinstance(request, NetworkRequest) else request.framework.family
+    device = device_row(chip, request.precision, family, domain, place.nic_b_per_s)
     shares = {f"nic_share_{kind}": share for kind, share in place.shares._asdict().items()}
     device = replace(device, device=device.device._replace(**shares))
     if isinstance(request, NetworkRequest):

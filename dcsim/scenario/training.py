@@ -100,6 +100,9 @@ class TrainingJob(Facts):
     """Tokens of a sequence, of a transformer. Default: the longest of the model, at most the usual one."""
     precision: Literal["fp32", "tf32", "fp16", "bf16", "fp8", "fp4"] | None = None
     """Precision of linear layers. Default: the first 16-bit one that the device has."""
+    framework: Literal["megatron", "pytorch", "deepspeed", "jax"] | None = None
+    """Training framework of a transformer: Megatron Core, PyTorch with FSDP, DeepSpeed with plain PyTorch layers, or
+    JAX with XLA. Default: JAX on TPUs, Megatron Core elsewhere."""
     optimizer: Literal["adam", "sgd", "adagrad"] | None = None
     """Adam, SGD with momentum, or Adagrad: states of 12, 8 or 8 bytes a parameter. Default: Adam; of networks their
     own, SGD where they name none."""

@@ -51,7 +51,28 @@ def test_a_network_is_as_fast_as_its_all_reduces_say():
     assert nic_b_per_s(TESTED, 8) is None  # it is no port's rate
     h100 = ROW | {"accelerator": "H100-SXM", "accelerators_per_node": "8", "interconnect": TESTED}
     assert configuration(h100).nic_b_per_s == pytest.approx(4.2e9)
+    assert "NICs by a measured all-reduce" in configuration(h100).assumed
     assert configuration(h100 | {"interconnect": without_tests(TESTED)}).nic_b_per_s is None
+
+
+@pytest.mark.parametrize(
+    ("text", "gb_per_s"),
+    [
+        ("measured all-reduce 200 Gb/s", 25.0),
+        ("8x 400 Gb/s NDR; measured all-reduce 1.6 Tbit/s, NVLink4", 200.0),
+        ("Measured allreduce: 1e2 GB/s", 100.0),
+        ("measured all-reduce 1 GiB/s", 1.073741824),
+        ("measured all-reduce -26.88 GB/s", None),
+        ("measured all-reduce 0 GB/s", None),
+        ("measured all-reduce 26.88 GB", None),
+        ("measured all-reduce 26.88 foo/s", None),
+        ("measured all-reduce inside a node 450 GB/s", None),
+        ("all-reduce 26.88 GB/s", None),
+    ],
+)
+def test_tests_are_read_by_a_written_rule(text, gb_per_s):
+    found = nic_by_test_b_per_s(text, 8.0, 256.0)
+    assert found == (None if gb_per_s is None else pytest.approx(gb_per_s * 1e9 / 8 / 0.8))
 
 
 def test_a_test_inside_a_node_tells_nothing_of_nics():

@@ -32,6 +32,7 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "global_batch": ({}, {"global_batch": 2}),
     "sequence_length": (LLAMA, {"sequence_length": 2048}),
     "precision": (LLAMA, {"precision": '"fp8"'}),
+    "framework": (LLAMA, {"framework": '"pytorch"'}),
     "optimizer": ({"model": '"resnet-50"', "global_batch": 64}, {"optimizer": '"adam"'}),
     "plan": (LLAMA, {"plan": "{ tp = 8 }"}),
     "plan.tp": (LLAMA, {"plan": "{ tp = 8 }"}),

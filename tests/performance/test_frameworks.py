@@ -1,0 +1,67 @@
+"""Training frameworks of a question: their constants, what they make of plans, and that measured rows agree."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import dcsim
+from dcsim.kernels import facts
+from dcsim.kernels.facts import Plan
+from dcsim.performance.frameworks import FRAMEWORKS, PLAN, as_run, usual_framework
+from dcsim.performance.memory import eager_factor
+from dcsim.performance.predictions import predict
+from dcsim.scenario import presets
+
+BASE = Plan(tp=1, pp=1, vpp=1, dp=8, cp=1, ep=1, micro_batch=1, global_batch=64, seq_len=4096)
+KINDS = [BASE._replace(sharding=kind, pp=stages) for kind in (facts.ZERO1, facts.ZERO3) for stages in (1.0, 2.0)]
+FIXED = {"tp": 1, "pp": 1, "cp": 1, "dp": 8, "micro_batch": 1, "recompute": "none", "sharding": "zero3"}
+
+
+def column(name: str, framework: str, precision: str = "bf16") -> list[float]:
+    """A column of ZeRO-1 and ZeRO-3 plans on one stage and two."""
+    return as_run(np.array(KINDS), FRAMEWORKS[framework], precision)[:, PLAN[name]].tolist()
+
+
+def test_plans_of_megatron_are_those_of_the_kernels():
+    assert as_run(np.array(KINDS), FRAMEWORKS["megatron"], "bf16").tolist() == np.array(KINDS).tolist()
+
+
+def test_pytorch_adds_gradients_up_in_memory_and_shares_its_master_weights():
+    # 2 bytes read, and a sum of 4 read and written, for each micro-batch but where gradients are scattered at once.
+    assert column("accumulate_b", "pytorch") == [10, 10, 0, 0]
+    assert column("optimizer_bytes", "pytorch") == [12, 12, 10, 10]
+    assert column("kept_factor", "pytorch") == [1, 1, 1, 1]
+
+
+def test_a_single_micro_batch_has_nothing_to_add_up():
+    plans = as_run(np.array([KINDS[0]._replace(global_batch=8)]), FRAMEWORKS["pytorch"], "bf16")
+    assert plans[0, PLAN["accumulate_b"]] == 0
+
+
+def test_deepspeed_keeps_more_and_sums_whole_gradients_in_pipelines_of_bf16():
+    assert column("kept_factor", "deepspeed") == [eager_factor()] * 4
+    assert column("sum_whole", "deepspeed") == [0, 1, 0, 1]
+    assert column("sum_whole", "deepspeed", "fp16") == column("sum_whole", "pytorch") == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(("accelerator", "name"), [("H100-SXM", "megatron"), ("TPU-v5p", "jax")])
+def test_what_is_assumed_goes_by_the_device_and_is_said(accelerator, name):
+    assert usual_framework(presets.accelerator(accelerator)) == FRAMEWORKS[name]
+    options = {"count": 64, "global_batch": 512, "seq_len": 4096}
+    found, named = (dcsim.plan("llama-3-8b", accelerator, **options, **f) for f in ({}, {"framework": name}))
+    assert found == named
+    assert found.notes[0] == f"as {FRAMEWORKS[name].words}"
+    told = dcsim.estimate("llama-3-8b", accelerator, tokens=1e12, **options).assumptions
+    assert f"as {FRAMEWORKS[name].words} (framework)" in [each.what for each in told]
+
+
+@pytest.mark.parametrize(("framework", "text"), [("megatron", "NeMo"), ("pytorch", "torchtitan"), ("jax", "MaxText")])
+def test_a_fixed_plan_is_as_fast_as_the_same_measured_row(tmp_path, framework, text):
+    names = "model,accelerator,n_accelerators,framework,precision,seq_len,tp,pp,cp,dp,micro_batch,global_batch"
+    row = f"llama-3-8b,H100-SXM,8,{text},bf16,4096,1,1,1,8,1,64"
+    (tmp_path / "rows.csv").write_text(f"{names},sharding,recompute\n{row},zero3,none\n", encoding="utf-8")
+    options = {"count": 8, "global_batch": 64, "seq_len": 4096, "framework": framework}
+    (best,) = dcsim.plan("llama-3-8b", "H100-SXM", **options, **FIXED, top=1).plans
+    (same,) = predict(tmp_path / "rows.csv").rows
+    assert best.tokens_per_s_per_accelerator == pytest.approx(same.tokens_per_s_per_accelerator, rel=2e-3)
