@@ -139,8 +139,7 @@ class TransformerRun:
             key = option(r.where, "global_batch")
             found.append(planning.usual().assumption("batch_tokens", f"{words} ({key})", "training"))
         if not set(SHAPE) <= set(r.fixed):
-            low, high = planning.usual().published_over_best_plan
-            words = f"the fastest plan by this model: published runs reached {low:g} to {high:g} of such a speed"
+            words = f"the fastest plan by this model: {planning.usual().published_over_best_plan}"
             found.append(planning.usual().assumption("published_over_best_plan", words, "speed"))
         return [
             *found,

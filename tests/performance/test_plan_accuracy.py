@@ -11,8 +11,10 @@ import pytest
 import dcsim
 from benchmarks.plan_accuracy import Question, compare, line, percentiles, report
 from dcsim.errors import ScenarioError
+from dcsim.performance import planning
 from dcsim.performance.calibrate import weights
 from dcsim.performance.row_cells import Row
+from dcsim.performance.rows import read
 
 RUN = {
     "id": "a", "source_group": "one", "task": "pretrain", "model": "Llama 3 8B", "layers": "32", "hidden": "4096",
@@ -101,6 +103,15 @@ def test_the_last_line_is_one_object(best: float, tmp_path: Path, capsys: pytest
     assert told["each_row_the_same"]["p50"] == 0.9
     assert told["each_source_the_same"]["p95"] == 1.1
     assert "1 rows are more than 5% faster than the best plan;" in said
+
+
+def test_the_preset_says_what_the_benchmark_finds(shared: Path) -> None:
+    found = compare(read(shared / "training_measured.csv"))
+    said = planning.usual().published_over_best_plan
+    assert (said.runs, said.sources) == (len(found.rows), len(set(found.sources.tolist())))
+    # New constants may move the percentiles; by more than this the preset and the documents want the new ones.
+    _, low, *_, high, _ = percentiles(found.ratio, weights(found.sources))
+    assert (low, high) == pytest.approx((said.low, said.high), abs=0.02)
 
 
 def test_a_file_with_nothing_to_compare_is_refused(tmp_path: Path) -> None:
