@@ -215,8 +215,8 @@ def tables(found: Compared) -> Iterator[str]:
     told = np.isfinite(found.own)
     yield ""
     yield "rows that give their plan, measured over best = the product of"
-    yield line("  measured over predicted, their own plan", (found.measured / found.own)[told])
-    yield line("  predicted: their own plan over the best", (found.own / found.found)[told])
+    yield line("  measured over predicted, own plan", (found.measured / found.own)[told])
+    yield line("  predicted, own plan over the best one", (found.own / found.found)[told])
     for title, key in GROUPS.items():
         names = np.array([key(row) for row in found.rows])
         yield f"\nby {title}"
