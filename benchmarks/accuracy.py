@@ -14,6 +14,8 @@ times of published runs, and timed matrix products.
 
 `grid`: step times of the strategy grid by campaign, and what ZeRO-1 adds (benchmarks/grid_accuracy.py).
 
+`plans`: speeds of published runs beside those of best plans (benchmarks/plan_accuracy.py).
+
 `closed_forms`: kernels of collectives against exact arithmetic and worked examples (benchmarks/closed_forms.py).
 
 `flows`: when flows that share links are done, against SimGrid (benchmarks/flow_accuracy.py).
@@ -40,6 +42,7 @@ from benchmarks import (
     grid_accuracy,
     memory_accuracy,
     network_accuracy,
+    plan_accuracy,
     product_accuracy,
     training_accuracy,
 )
@@ -124,6 +127,8 @@ def main() -> None:
     training_accuracy.add_arguments(kinds.add_parser("training"))
     products = kinds.add_parser("products")
     products.add_argument("--rows", type=Path, required=True, metavar="FILE", help="CSV of timed matrix products")
+    plans = kinds.add_parser("plans")
+    plans.add_argument("--rows", type=Path, required=True, metavar="FILE", help="CSV of measured training runs")
     kinds.add_parser("closed_forms")
     flow_accuracy.add_arguments(kinds.add_parser("flows"))
     collective_accuracy.add_arguments(kinds.add_parser("collectives"))
@@ -140,6 +145,8 @@ def main() -> None:
         product_accuracy.report(arguments.rows)
     elif arguments.what == "training":
         training_accuracy.main(arguments)
+    elif arguments.what == "plans":
+        plan_accuracy.report(arguments.rows)
     elif arguments.what == "closed_forms":
         closed_forms.report()
     elif arguments.what == "flows":

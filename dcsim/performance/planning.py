@@ -39,6 +39,19 @@ def finite(value: float) -> float | None:
     return value if value < math.inf else None
 
 
+class Reached(NamedTuple):
+    """What published runs reached of the speed of the best plan: 5th and 95th percentile, each source the same."""
+
+    low: float
+    high: float
+    runs: int
+    sources: int
+
+    def __str__(self) -> str:
+        runs = f"{human_count(self.runs)} of {human_count(self.sources)} sources, which count the same"
+        return f"nine in ten published runs ({runs}) reached {self.low:g} to {self.high:g} of such a speed"
+
+
 @dataclass(frozen=True)
 class Usual:
     """What is assumed where the user says nothing; `presets/planning/usual.toml` has sources and grades."""
@@ -49,7 +62,7 @@ class Usual:
     accelerator_mtbf_s: float
     checkpoint_share: float
     checkpoint_interval_most_s: float
-    published_over_best_plan: tuple[float, float]
+    published_over_best_plan: Reached
 
     def assumption(self, key: str, what: str, about: str) -> Assumption:
         """An assumption that rests on one preset value."""
@@ -68,7 +81,6 @@ class Usual:
 def usual() -> Usual:
     """The preset of usual assumptions."""
     table = presets.table("planning", "usual")
-    low, high = table["published_over_best_plan"]
     return Usual(
         batch_tokens=tuple((float(row["from_flop"]), float(row["tokens"])) for row in table["batch_tokens"]),
         server_power_factor=float(table["server_power_factor"]),
@@ -76,7 +88,7 @@ def usual() -> Usual:
         accelerator_mtbf_s=TIME.parse(table["accelerator_mtbf"]),
         checkpoint_share=float(table["checkpoint_share"]),
         checkpoint_interval_most_s=TIME.parse(table["checkpoint_interval_most"]),
-        published_over_best_plan=(float(low), float(high)),
+        published_over_best_plan=Reached(**table["published_over_best_plan"]),
     )
 
 

@@ -141,8 +141,7 @@ class TransformerRun:
         words = f"as {r.framework.words} ({option(r.where, 'framework')})"
         found.append(Assumption(words, "the question, or usual", "assumed", "speed"))
         if not set(SHAPE) <= set(r.fixed):
-            low, high = planning.usual().published_over_best_plan
-            words = f"the fastest plan by this model: published runs reached {low:g} to {high:g} of such a speed"
+            words = f"the fastest plan by this model: {planning.usual().published_over_best_plan}"
             found.append(planning.usual().assumption("published_over_best_plan", words, "speed"))
         return [
             *found,
