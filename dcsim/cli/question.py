@@ -34,6 +34,7 @@ NAMES = (
     "framework",
     "optimizer",
     "optimizer_bytes",
+    "gradient_bytes",
     "calibration",
 )
 
@@ -68,6 +69,9 @@ def add_question(parser: argparse.ArgumentParser) -> None:
     )
     states = "bytes of optimiser states a parameter instead, fp32 master weights included, such as 8 for 16-bit moments"
     parser.add_argument("--optimizer-bytes", metavar="B", help=states)
+    parser.add_argument(
+        "--gradient-bytes", metavar="B", help="of a gradient that is added up and sent: 4 (default) or 2"
+    )
     waiting = parser.add_argument_group("what a step waits for beside its own work")
     for name, (metavar, meaning) in WAITING.items():
         waiting.add_argument(f"--{name}", metavar=metavar, help=meaning)

@@ -43,7 +43,7 @@ def estimate(model: str, accelerator: str, **options: Unpack[Options]) -> Estima
                 (none, zero1, zero2, zero3, hsdp), `schedule` (1f1b, gpipe, zb-h1, zb-h2, dualpipe), `experts`
                 (whole, cut); what is left out is searched
     framework   `framework` (megatron, pytorch, deepspeed, jax)
-    states      `optimizer` (adam, sgd, adagrad), or `optimizer_bytes` (of states a parameter)
+    states      `optimizer` (adam, sgd, adagrad), or `optimizer_bytes` (of states a parameter); `gradient_bytes` (4, 2)
     waits       `jitter` (share of a step), `sample_size` (B), `loader_rate` and `storage_bandwidth` (B/s)
     constants   `calibration`: a folder that `dcsim calibrate` wrote
 

@@ -65,7 +65,7 @@ def asked(reader: Reader, net: Network, chip: Accelerator | None, needs: Iterabl
     reader.problems += _indivisible(reader.where, count, batch, micro)
     if reader.problems or chip is None or precision is None:
         raise ScenarioError(reader.problems)
-    for name in ("tokens", "target_loss", "optimizer_bytes"):
+    for name in ("tokens", "target_loss", "optimizer_bytes", "gradient_bytes"):
         del numbers[name]
     row = device_row(chip, precision, calibration=known)
     optimizer = reader.word("optimizer", OPTIMIZERS)
@@ -80,7 +80,7 @@ def _optimizer(net: Network) -> tuple[Optimizer, Provenance]:
 
 def _refuse_others(reader: Reader, net: Network) -> None:
     """Options that a network has no use for."""
-    for name in (*OF_TRANSFORMERS, *DEGREES, "optimizer_bytes"):
+    for name in (*OF_TRANSFORMERS, *DEGREES, "optimizer_bytes", "gradient_bytes"):
         given = reader.options.get(name)
         if given is not None:
             what = f"{net.name} is no transformer: every accelerator holds the whole network, and batches are divided"

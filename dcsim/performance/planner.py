@@ -43,8 +43,8 @@ def plan(model: str, accelerator: str, **options: Unpack[Options]) -> Proposals:
     a step      `seq_len` (tokens), `precision` (bf16, fp16, tf32, fp32, fp8, fp4)
     its plan    `tp`, `pp`, `vpp`, `dp`, `cp`, `ep`, `micro_batch`, `recompute`, `sharding`, `schedule`, `experts`;
                 what is left out is searched
-    the rest    `framework`, `optimizer`, `optimizer_bytes`, `jitter`, `sample_size`, `loader_rate`,
-                `storage_bandwidth`, `calibration`
+    the rest    `framework`, `optimizer`, `optimizer_bytes`, `gradient_bytes`, `jitter`, `sample_size`,
+                `loader_rate`, `storage_bandwidth`, `calibration`
 
     Raises ScenarioError with every mistake, and where no plan fits.
     """
@@ -69,7 +69,7 @@ def proposals(request: Request | NetworkRequest) -> Proposals:
         memory_available_b=planning.finite(found.available_b),
         peak_flop_per_s=request.device.device.linear_flop_per_s,
         plans=tuple(proposal(found.plan(rank), found.step(rank), request) for rank in range(len(found))),
-        notes=(f"as {request.framework.words}", *request.device.notes),
+        notes=(request.run, *request.device.notes),
     )
 
 

@@ -31,6 +31,7 @@ MOST_JITTER = 1.0
 TIMES, SIZES, RATES = (1.0, 1e12), (1.0, 1e18), (1.0, 1e18)  # s, B and B/s that are looked at
 USUAL_LAW = "chinchilla-corrected"
 MOST_STATES_B = 64.0
+GRADIENTS_B = (2.0, 4.0)
 MOST_PLANS, USUAL_PLANS = 100, 5
 PRECISIONS = tuple(name for name in ELEMENT_B if name != "int8")
 
@@ -70,6 +71,8 @@ class Options(TypedDict, total=False):
     """`adam`, `sgd` with momentum, or `adagrad`."""
     optimizer_bytes: float | str | None
     """Bytes of optimiser states a parameter instead, fp32 master weights included: 8 for Adam with 16-bit moments."""
+    gradient_bytes: float | str | None
+    """Bytes of a gradient that is added up and sent: 4 (unless said), or 2 as some recipes do."""
     jitter: float | str | None
     """Deviation of an accelerator's step time over its mean."""
     sample_size: float | str | None
@@ -106,6 +109,8 @@ class Request:
     framework: Framework
     optimizer_bytes: float = 12.0
     """Bytes of optimiser states a parameter."""
+    gradient_bytes: float = 4.0
+    """Bytes of a gradient that is added up and sent."""
     schedule: float = facts.ONE_F_ONE_B
     """Of a pipeline, by its code."""
     cut_experts: float = 0.0
@@ -118,6 +123,13 @@ class Request:
     def available_b(self) -> float:
         """Bytes of a device's memory that a step may use."""
         return available_b(self.device.device.memory_b)
+
+    @property
+    def run(self) -> str:
+        """By whom and how a plan is run, in words."""
+        return (
+            f"as {self.framework.words}, gradients in {'fp32' if self.gradient_bytes == GRADIENTS_B[1] else '16 bits'}"
+        )
 
     def setting(self, accelerators: int | None, most: int = MOST_VALUES, least: int = 1) -> Setting:
         """What plans have to serve on so many accelerators; the batch must be known by then."""
@@ -133,7 +145,7 @@ class Request:
         assert self.global_batch is not None
         plan = facts.Plan(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, float(self.global_batch), float(self.seq_len))
         states_b, linear_b = self.optimizer_bytes, self.device.linear_bytes
-        plan = plan._replace(linear_bytes=linear_b, optimizer_bytes=states_b)
+        plan = plan._replace(linear_bytes=linear_b, optimizer_bytes=states_b, gradient_bytes=self.gradient_bytes)
         return plan._replace(schedule=self.schedule, cut_experts=self.cut_experts)
 
 
@@ -209,7 +221,16 @@ def plain_numbers(reader: Reader) -> dict[str, Any]:
         "global_batch": reader.whole("global_batch"),
         "top": reader.whole("top", MOST_PLANS) or USUAL_PLANS,
         "optimizer_bytes": _states_b(reader),
+        "gradient_bytes": _gradient_b(reader),
     }
+
+
+def _gradient_b(reader: Reader) -> float:
+    """Bytes of a gradient, in single precision unless said."""
+    given = reader.number("gradient_bytes", "2 or 4")
+    if given is not None and given not in GRADIENTS_B:
+        reader.wrong("gradient_bytes", "is no precision of gradients", reader.options["gradient_bytes"], "2 or 4")
+    return given or 4.0
 
 
 def _states_b(reader: Reader) -> float:

@@ -138,7 +138,7 @@ class TransformerRun:
             words = f"{human_count(r.global_batch or 0)} {sequences} a step, usual for {self.length.flop:.3g} FLOP"
             key = option(r.where, "global_batch")
             found.append(planning.usual().assumption("batch_tokens", f"{words} ({key})", "training"))
-        words = f"as {r.framework.words} ({option(r.where, 'framework')})"
+        words = f"{r.run} ({option(r.where, 'framework')}, {option(r.where, 'gradient_bytes')})"
         found.append(Assumption(words, "the question, or usual", "assumed", "speed"))
         if not set(SHAPE) <= set(r.fixed):
             words = f"the fastest plan by this model: {planning.usual().published_over_best_plan}"

@@ -51,9 +51,25 @@ def test_what_is_assumed_goes_by_the_device_and_is_said(accelerator, name):
     options = {"count": 64, "global_batch": 512, "seq_len": 4096}
     found, named = (dcsim.plan("llama-3-8b", accelerator, **options, **f) for f in ({}, {"framework": name}))
     assert found == named
-    assert found.notes[0] == f"as {FRAMEWORKS[name].words}"
+    assert found.notes[0] == f"as {FRAMEWORKS[name].words}, gradients in fp32"
     told = dcsim.estimate("llama-3-8b", accelerator, tokens=1e12, **options).assumptions
-    assert f"as {FRAMEWORKS[name].words} (framework)" in [each.what for each in told]
+    assert f"{found.notes[0]} (framework, gradient_bytes)" in [each.what for each in told]
+
+
+def test_gradients_of_two_bytes_take_half_the_memory_and_traffic():
+    plan = {"tp": 8, "pp": 1, "cp": 1, "dp": 2, "micro_batch": 1, "recompute": "none", "sharding": "none"}
+    options = {"count": 16, "global_batch": 2, "seq_len": 512, "top": 1, **plan}
+    wide, narrow = (dcsim.plan("llama-3-8b", "B200-SXM", gradient_bytes=size, **options).plans[0] for size in ("4", 2))
+    parameters = 8.03e9 / 8  # of a tensor rank
+    assert wide.memory_b - narrow.memory_b == pytest.approx(2 * parameters, rel=0.01)
+    sent_s = [each.shares["dp"] * each.step_time_s for each in (wide, narrow)]
+    assert 1.8 < sent_s[0] / sent_s[1] < 2.4  # all of it waits but what hides behind backward
+
+
+@pytest.mark.parametrize("size", [3, "fp32", 0])
+def test_gradients_have_two_or_four_bytes(size):
+    with pytest.raises(dcsim.ScenarioError, match=r"gradient_bytes: .*expected 2 or 4"):
+        dcsim.plan("llama-3-8b", "H100-SXM", count=8, global_batch=8, gradient_bytes=size)
 
 
 @pytest.mark.parametrize(("framework", "text"), [("megatron", "NeMo"), ("pytorch", "torchtitan"), ("jax", "MaxText")])
