@@ -14,7 +14,7 @@ from dcsim.performance.plan_rules import RECOMPUTE, SHAPE, Setting
 from dcsim.performance.plan_rules import SHARDING as PLANNED
 from dcsim.performance.plans import broken, completed
 from dcsim.performance.row_cells import FLAGS, Row, number, word
-from dcsim.performance.row_text import accumulate_b, hides_gradients, sums_whole
+from dcsim.performance.row_text import accumulate_b, gradient_b, hides_gradients, sums_whole
 from dcsim.performance.unknown import unknown
 from dcsim.scenario.spec import Accelerator
 
@@ -69,7 +69,7 @@ def plan_of(row: Row, model: Model, accelerator: Accelerator, framework: str, as
     if ep > 1.0 and tp > 1.0:
         assumed.append("experts cut by tp" if dp * cp % ep == 0.0 else "experts whole")
     precision, text = row.get("precision") or "", row.get("framework") or ""
-    gradient_b = 2.0 if precision == "fp16" else 4.0
+    added_b = gradient_b(text, precision)
     whole = sharding <= facts.ZERO1 and batch > dp * micro  # gradients of micro-batches add up before they are divided
     return Plan(
         tp=tp,
@@ -85,8 +85,8 @@ def plan_of(row: Row, model: Model, accelerator: Accelerator, framework: str, as
         sequence_parallel=sequence_parallel(row, tp, framework, assumed),
         recompute=word(row, "recompute", RECOMPUTE, facts.NONE, assumed),
         flash=word(row, "flash_attention", FLAGS, 1.0, assumed),
-        gradient_bytes=gradient_b,
-        accumulate_b=accumulate_b(framework, gradient_b) if whole else 0.0,
+        gradient_bytes=added_b,
+        accumulate_b=accumulate_b(framework, added_b) if whole else 0.0,
         overlap_dp=float(hides_gradients(text, framework, sharding > facts.UNSHARDED)),
         sum_whole=float(sums_whole(text, precision, pp)),
         cut_experts=float(dp * cp % ep == 0.0),

@@ -91,6 +91,15 @@ def accumulate_b(family: str, gradient_b: float) -> float:
     return 2.0 + 2.0 * gradient_b if family in ("pytorch", "unfused") else 0.0
 
 
+_HALF_SUMS = re.compile("nemo|megatron-bridge", re.IGNORECASE)
+
+
+def gradient_b(text: str, precision: str) -> float:
+    """Bytes of a gradient that is added up and sent: 2 in fp16, and in NeMo and Megatron Bridge, whose recipes for
+    pre-training set `grad_reduce_in_fp32 = False` (NeMo's `pretrain_performance_optimizations`); else 4."""
+    return 2.0 if precision == "fp16" or _HALF_SUMS.search(text) else 4.0
+
+
 def hides_gradients(text: str, family: str, sharded: bool) -> bool:
     """Whether gradients travel while backward runs: not in Megatron and DeepSpeed of 2020 to 2022, nor in nanotron with
     ZeRO-1, which sums fp32 gradients after the last micro-batch (its trainer.py: `make_ddp`)."""

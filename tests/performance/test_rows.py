@@ -316,3 +316,17 @@ def test_files_that_are_no_rows_are_told(tmp_path: Path):
         (tmp_path / "rows.csv").write_bytes(content)
         with pytest.raises(ScenarioError, match=words):
             read(tmp_path / "rows.csv")
+
+
+@pytest.mark.parametrize(
+    ("framework", "precision", "size"),
+    [
+        ("Megatron-LM", "bf16", 4.0),
+        ("Megatron-LM", "fp16", 2.0),
+        ("NVIDIA NeMo Framework Release 24.09", "fp8", 2.0),
+        ("Megatron-Bridge", "mxfp8", 2.0),
+        ("torchtitan", "bf16", 4.0),
+    ],
+)
+def test_gradients_are_as_wide_as_the_framework_s_recipes_have_them(framework, precision, size):
+    assert configuration(ROW | {"framework": framework, "precision": precision}).plan.gradient_bytes == size
