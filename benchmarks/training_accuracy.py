@@ -2,8 +2,8 @@
 
 Each primary row is predicted from its configuration alone, by the constants that ship. With `--cross-validate` the
 constants are fitted anew without each source in turn, and the rows of that source predicted by them; the same without
-each family of frameworks, which is harder. The bandwidth of all-reduces that some rows name beside their network is
-not read, since the runs themselves measured it; with `--network-tests` it is.
+each family of frameworks, which is harder. Some rows name beside their network how fast the run's own all-reduces were;
+figures without these tests stand beside the others, and with `--no-network-tests` alone.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", type=Path, required=True, metavar="FILE", help="CSV of measured training runs")
     parser.add_argument("--plot", type=Path, default=Path("training_accuracy.png"), help="where the scatter plot goes")
     parser.add_argument("--cross-validate", action="store_true", help="fit anew without each source in turn (a minute)")
-    parser.add_argument("--network-tests", action="store_true", help="read how fast rows say that all-reduces were")
+    parser.add_argument("--no-network-tests", action="store_true", help="do not read how fast all-reduces were")
 
 
 def untested(rows: Iterable[Row]) -> list[Row]:
@@ -143,7 +143,7 @@ def rows_of(path: Path, tests: bool) -> list[Row]:
 
 def main(arguments: argparse.Namespace) -> None:
     """Predict, print, plot; the last line is one JSON object (errors are shares of the measured tokens/s)."""
-    found = configurations(rows_of(arguments.rows, arguments.network_tests))
+    found = configurations(rows_of(arguments.rows, not arguments.no_network_tests))
     print("\n".join(notes(found)))
     predicted = predict(found)
     print("\n" + "\n".join(tables(found, predicted)))
@@ -155,6 +155,11 @@ def main(arguments: argparse.Namespace) -> None:
         shown, by = outside, "constants fitted without the source of each"
         print("\nconstants fitted without the source of each row\n" + "\n".join(tables(found, outside)))
         figures |= summary(found, outside, "cv_")
+        if not arguments.no_network_tests:
+            bare = configurations(untested(read(arguments.rows)))
+            without = calibrate(bare).outside
+            print("\nthe same, tests of networks not read\n" + "\n".join(tables(bare, without)[:3]))
+            figures |= summary(bare, without, "cv_no_network_tests_")
         frameworks = np.array([row.framework for row in found.rows])
         apart = cross_validate(fitted.bench, fitted.values, frameworks)
         print("\nconstants fitted without the family of frameworks of each row\n" + "\n".join(tables(found, apart)[:3]))

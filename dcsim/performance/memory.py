@@ -29,6 +29,10 @@ XLA = re.compile("jax|maxtext|pax", re.IGNORECASE)
 """Frameworks whose programs XLA compiles."""
 
 
+FSDP = re.compile("fsdp", re.IGNORECASE)
+"""PyTorch's sharding of everything, by its name."""
+
+
 class Allowance(NamedTuple):
     """What of a device's memory a step cannot use."""
 
@@ -65,8 +69,8 @@ def as_kept(plan: Plan, framework: str) -> Plan:
     """The plan with what frameworks are known to keep, by the name of the framework.
 
     XLA programs divide the residual stream by tp, as sequence parallelism does (MaxText's logical axis rules). FSDP's
-    sharded fp32 weights are the master copy too. `selective` of FSDP and XLA names no set of tensors: the least that it
-    can mean is full.
+    sharded fp32 weights are the master copy too, and gradients add up in their precision, whatever they were sent in.
+    `selective` of FSDP and XLA names no set of tensors: the least that it can mean is full.
     """
     sharded, xla = plan.sharding >= ZERO3, XLA.search(framework)
     if plan.recompute == SELECTIVE and (sharded or xla):
@@ -75,6 +79,8 @@ def as_kept(plan: Plan, framework: str) -> Plan:
         plan = plan._replace(kept_factor=eager_factor())
     elif sharded and plan.linear_bytes <= 2.0:
         plan = plan._replace(optimizer_bytes=plan.optimizer_bytes - MASTER_B)
+    if FSDP.search(framework):
+        plan = plan._replace(gradient_bytes=4.0)
     if xla and plan.tp > 1.0:
         plan = plan._replace(sequence_parallel=1.0)
     return plan
