@@ -77,6 +77,15 @@ def test_an_accelerator_without_rows_is_estimated_by_its_family_or_class_which_i
     assert said.grade == "assumed"
 
 
+@pytest.mark.parametrize("options", [{"dp": 64}, {"dp": 16, "tp": 4, "sharding": "zero1"}, {"dp": 1024}])
+@pytest.mark.parametrize(("older", "newer"), [("TPU-v5p", "TPU-v7x"), ("TPU-v6e", "TPU-v7x")])
+def test_a_newer_generation_of_tpus_is_not_slower_under_the_same_plan(older: str, newer: str, options: Options):
+    kept: Options = {"tp": 1, "pp": 1, "cp": 1, "micro_batch": 1, "recompute": "full", "sharding": "zero3"}
+    asked: Options = {**kept, **options, "global_batch": 1024, "tokens": 1e11}
+    old, new = (estimate("llama-3-8b", chip, **asked).plan for chip in (older, newer))
+    assert new.step_time_s < old.step_time_s
+
+
 def test_fewer_links_make_narrower_tensor_parallel_groups_and_longer_steps():
     cut, whole = gpt_3("A800-SXM4-80GB", count=1024), gpt_3("A100-SXM4-80GB", count=1024)
     assert cut.plan.tp < whole.plan.tp
