@@ -193,7 +193,8 @@ def datasheet(
     link = accelerator.link_bandwidth or _assume("link_bandwidth", unknown().link_b_per_s, notes)
     nic = nic_b_per_s or usual_nic_b_per_s(accelerator) or _assume("nic_bandwidth", unknown().nic_b_per_s, notes)
     vector = accelerator.fp32 or half / 16.0
-    size = domain or scale_up_domain(accelerator)
+    usual = _domain(accelerator, notes)
+    size = domain or usual  # a given one is mostly a part of the usual one
     # A model in single precision has no product in 16 bits: head and attention are as wide as the linear layers.
     rest = linear if ELEMENT_B[precision] > ELEMENT_B["fp16"] else half
     return linear, rest, vector, memory, bandwidth, link, size, nic, multiprocessors(accelerator)
@@ -210,6 +211,15 @@ def _memory(accelerator: Accelerator, notes: list[str]) -> float:
         notes.append("memory is not checked: a CPU has that of its server, which the preset does not say")
         return math.inf
     return _assume("memory", unknown().memory_b, notes)
+
+
+def _domain(accelerator: Accelerator, notes: list[str]) -> float:
+    """Accelerators in the scale-up domain, noted where the preset does not say."""
+    size = scale_up_domain(accelerator)
+    if _domain_size(accelerator.scale_up_domain) is None:
+        missing = "tells no size" if accelerator.scale_up_domain else "not in the preset"
+        notes.append(f"scale_up_domain {missing}: {size:g} assumed")
+    return size
 
 
 def _assume(what: str, value: float, notes: list[str]) -> float:
@@ -230,7 +240,10 @@ def peak(accelerator: Accelerator, precision: str) -> float:
 
 
 def scale_up_domain(accelerator: Accelerator) -> float:
-    """Accelerators in the scale-up domain: `"72"`, `"8 (16 in DGX-2)"` (the first), `"16x16 pod"` (the product)."""
+    """Accelerators in the scale-up domain: `"72"`, `"8 (16 in DGX-2)"` (the first), `"16x16 pod"` (the product).
+
+    Those of the usual server, else 8, where the preset does not say; `DeviceRow.notes` does then.
+    """
     return _domain_size(accelerator.scale_up_domain) or float(accelerator.accelerators_per_server or 8)
 
 
