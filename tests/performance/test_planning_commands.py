@@ -460,6 +460,15 @@ def test_names_may_be_written_in_any_case_and_near_ones_are_found(capsys: pytest
     assert "nearest: 'gpt-3-175b'" in line
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("Trillium", "TPU-v6e"), ("TPU Ironwood", "TPU-v7x"), ("tpu7x", "TPU-v7x"), ("Gaudi 3", "Gaudi3")],
+)
+def test_accelerators_by_their_other_names_are_hinted_at(name: str, meant: str, capsys: pytest.CaptureFixture[str]):
+    (line,) = refused(capsys, [*PLAN, "--accelerator", name])
+    assert f"--accelerator: no accelerator preset of that name (got '{name}'); did you mean '{meant}'?" in line
+
+
 def test_a_round_number_of_servers_stands_beside_the_fewest(capsys: pytest.CaptureFixture[str]):
     asked = ["estimate", "llama-3.1-70b", "--tokens", "15T", "--accelerator", "H100-SXM", "--deadline", "60 d"]
     assert main([*asked, "--json"]) == 0
