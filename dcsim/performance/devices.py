@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from dcsim.errors import Problem, ScenarioError
 from dcsim.kernels.facts import Device
+from dcsim.performance.precisions import ELEMENT_B, listed
 from dcsim.performance.unknown import unknown
 from dcsim.scenario import presets
 from dcsim.scenario.source import read
@@ -31,9 +32,6 @@ CALIBRATED = tuple(
     name for name in Device._fields[FIELDS["product_efficiency"] : FIELDS["nic_share_tp"]] if name != "clock"
 )
 FRAMEWORKS = ("megatron", "pytorch", "jax", "unfused")
-
-ELEMENT_B = {"fp32": 4.0, "tf32": 4.0, "fp16": 2.0, "bf16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 0.5}
-"""Bytes an element of linear layers' operands, by precision."""
 
 Scope = str
 Calibration = Mapping[tuple[Scope, str], float]
@@ -233,7 +231,7 @@ def peak(accelerator: Accelerator, precision: str) -> float:
     if found is None and precision in ("bf16", "fp16"):
         found = accelerator.bf16 or accelerator.fp16
     if found is None:
-        has = [name for name in ELEMENT_B if getattr(accelerator, name) is not None]
+        has = listed(accelerator)
         fix = f"it has {', '.join(has)}" if has else None
         raise ScenarioError(Problem(accelerator.name, "precision", f"no peak for '{precision}'", fix=fix))
     return float(found)

@@ -61,17 +61,6 @@ two, as NCCL's rings used one or two of four there: 40, 54 and 85 Gb/s in all. T
 rows with Omni-Path."""
 
 
-WIDER = {
-    "fp4": ("fp8", "bf16", "fp16"),
-    "fp8": ("int8", "bf16", "fp16"),
-    "int8": ("fp8", "bf16", "fp16"),
-    "tf32": ("fp32",),
-    "bf16": ("fp16", "tf32", "fp32"),
-    "fp16": ("bf16", "tf32", "fp32"),
-}
-"""What stands in for a precision that a device has no peak for, in this order."""
-
-
 def framework_family(text: str, fused: bool = True) -> str:
     """The family of a framework by its name; `unfused` where attention is no fused kernel."""
     if not fused:
