@@ -1,8 +1,9 @@
 """From an accelerator's datasheet and the calibration presets to what the kernels are told of it.
 
 A calibrated constant is looked up in the scopes that fit, narrowest first: the framework, the accelerator's family,
-its class, all. A family without constants of its own takes those of its class, and `DeviceRow.notes` says so; it also
-says where constants of a family serve an accelerator whose steps nobody measured.
+its class, all. A family without constants of its own takes those of its class, and `DeviceRow.notes` says so, unless
+its own measured steps are among those that made them; it also says where constants of a family serve an accelerator
+whose steps nobody measured.
 """
 
 from __future__ import annotations
@@ -74,6 +75,13 @@ def families() -> tuple[Family, ...]:
         for name, table in tables
         if "accelerators" in table
     )
+
+
+@cache
+def fitted_to(device_class: str) -> tuple[str, ...]:
+    """Accelerators without a family whose measured rows the constants of their class that ship were fitted to."""
+    known = device_class in presets.names("calibration")
+    return tuple(presets.table("calibration", device_class).get("fitted_to", ())) if known else ()
 
 
 @cache
@@ -158,9 +166,9 @@ def device_row(
     family = family_of(accelerator)
     if family is None or (family.name, "product_efficiency") not in known:
         constants |= _at_most_measured(accelerator, constants)
-        notes.append(
-            f"no constants of {accelerator.name}'s family: those of class '{accelerator.device_class}' and of all serve"
-        )
+        if accelerator.name not in fitted_to(accelerator.device_class):
+            serving = f"those of class '{accelerator.device_class}' and of all serve"
+            notes.append(f"no constants of {accelerator.name}'s family: {serving}")
     elif calibration is None and accelerator.name not in family.fitted_to:
         notes.append(
             f"no measured steps of {accelerator.name}: constants of family '{family.name}' serve, fitted to those of "
