@@ -28,7 +28,7 @@ from dcsim.performance.ask import read as read_question
 from dcsim.performance.calibrate import predict, weights
 from dcsim.performance.models import model_row
 from dcsim.performance.planner import NEEDS
-from dcsim.performance.request import PRECISIONS, Request
+from dcsim.performance.request import Request
 from dcsim.performance.row_cells import Row, Unusable
 from dcsim.performance.rows import Configuration, Configurations, configurations, read
 from dcsim.performance.transformer_run import TransformerRun
@@ -135,8 +135,6 @@ def question_of(one: Configuration) -> Question:
     for name, rule in (("global_batch", "no global batch"), ("precision", "a precision that the device lacks")):
         if name in one.assumed:
             raise Unusable(rule)
-    if one.precision not in PRECISIONS:
-        raise Unusable(f"no question has the precision {one.precision}")
     model, sizes = preset_of(one), (int(one.accelerators), int(one.plan.global_batch), int(one.plan.seq_len))
     if one.plan.flash == 0.0:
         raise Unusable("attention without a fused kernel, which no plan of a search has")

@@ -47,7 +47,7 @@ def add_question(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--count", metavar="N", help="number of accelerators")
     parser.add_argument("--global-batch", metavar="N", help="samples (sequences, images, ...) a step")
     parser.add_argument("--seq-len", metavar="N", help="tokens a sequence (default: the model's, at most the usual)")
-    parser.add_argument("--precision", metavar="NAME", help="of linear layers: bf16, fp16, tf32, fp32, fp8, fp4")
+    parser.add_argument("--precision", metavar="NAME", help="of linear layers: bf16, fp16, tf32, fp32, fp8, int8, fp4")
     fixed = parser.add_argument_group("fix a part of the plan; what is left out is searched")
     for name, meaning in DEGREES.items():
         fixed.add_argument(f"--{name}", metavar="N", help=meaning)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 
 from dcsim.performance.calibrate import Bench, Fitted
 from dcsim.performance.constants import Constant
 from dcsim.performance.devices import families
+from dcsim.scenario.spec import Accelerator
+
+CLASSES = get_args(Accelerator.model_fields["device_class"].annotation)
 
 
 @dataclass(frozen=True)
@@ -64,29 +69,31 @@ def _devices(bench: Bench) -> list[tuple[str, ...]]:
 
 
 def preset_texts(found: list[Entry]) -> dict[str, str]:
-    """File name -> TOML text, one file a scope; families keep their lists of accelerators."""
+    """File name -> TOML text, one file a scope; families keep their lists of accelerators, and so do classes whose
+    share of peak is fitted to accelerators without a family."""
     texts = {}
     for scope in dict.fromkeys(entry.constant.scope for entry in found):
         blocks = [f"# Constants of the step-time model for '{scope}'; written by `python -m dcsim calibrate`."]
         of_scope = [entry for entry in found if entry.constant.scope == scope]
-        header = _header(scope, sorted({name for entry in of_scope for name in entry.devices}))
+        header = _header(scope, of_scope)
         blocks += [header] if header else []
         blocks += [_block(entry) for entry in of_scope]
         texts[f"{scope}.toml"] = "\n\n".join(blocks) + "\n"
     return texts
 
 
-def _header(scope: str, devices: list[str]) -> str:
+def _header(scope: str, found: list[Entry]) -> str:
+    fitted = f"fitted_to = [{_quoted(sorted({name for entry in found for name in entry.devices}))}]"
     family = next((f for f in families() if f.name == scope), None)
     if family is None:
-        return ""
-    lists = {"accelerators": family.prefixes, "fitted_to": tuple(devices)}
-    lines = [f"{key} = [{_quoted(names)}]" for key, names in lists.items()]
+        share = scope in CLASSES and any(entry.constant.field == "product_efficiency" for entry in found)
+        return fitted if share else ""
+    lines = [f"accelerators = [{_quoted(family.prefixes)}]", fitted]
     counts = "\n".join(f'"{name}" = {count:g}' for name, count in family.multiprocessors.items())
     return "\n".join(lines) + (f"\n\n[multiprocessors]\n{counts}" if counts else "")
 
 
-def _quoted(names: tuple[str, ...]) -> str:
+def _quoted(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 

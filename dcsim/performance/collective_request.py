@@ -192,7 +192,7 @@ def _sides(reader: Reader, chip: Accelerator) -> tuple[int, ...]:
     if axes and len(sides) != int(axes[1]):
         what, fix = f"links of {chip.name} form a torus of {axes[1]} axes", "write e.g. " + "x".join("4" * int(axes[1]))
         reader.wrong("torus", what, text, f"{axes[1]} sides", fix)
-    pod = re.fullmatch(r"(\d+(?:x\d+)+) pod", chip.scale_up_domain)
+    pod = re.fullmatch(r"(\d+(?:x\d+)*) pod", chip.scale_up_domain)
     if pod and math.prod(sides) > (most := math.prod(map(int, pod[1].split("x")))):
         reader.wrong("torus", f"a pod of {chip.name} is {pod[1]}", text, f"at most {most} chips")
     return sides

@@ -1,8 +1,9 @@
 """From an accelerator's datasheet and the calibration presets to what the kernels are told of it.
 
 A calibrated constant is looked up in the scopes that fit, narrowest first: the framework, the accelerator's family,
-its class, all. A family without constants of its own takes those of its class, and `DeviceRow.notes` says so; it also
-says where constants of a family serve an accelerator whose steps nobody measured.
+its class, all. A family without constants of its own takes those of its class, and `DeviceRow.notes` says so, unless
+its own measured steps are among those that made them; it also says where constants of a family serve an accelerator
+whose steps nobody measured.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from dcsim.errors import Problem, ScenarioError
 from dcsim.kernels.facts import Device
+from dcsim.performance.precisions import ELEMENT_B, listed
 from dcsim.performance.unknown import unknown
 from dcsim.scenario import presets
 from dcsim.scenario.source import read
@@ -31,9 +33,6 @@ CALIBRATED = tuple(
     name for name in Device._fields[FIELDS["product_efficiency"] : FIELDS["nic_share_tp"]] if name != "clock"
 )
 FRAMEWORKS = ("megatron", "pytorch", "jax", "unfused")
-
-ELEMENT_B = {"fp32": 4.0, "tf32": 4.0, "fp16": 2.0, "bf16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 0.5}
-"""Bytes an element of linear layers' operands, by precision."""
 
 Scope = str
 Calibration = Mapping[tuple[Scope, str], float]
@@ -76,6 +75,13 @@ def families() -> tuple[Family, ...]:
         for name, table in tables
         if "accelerators" in table
     )
+
+
+@cache
+def fitted_to(device_class: str) -> tuple[str, ...]:
+    """Accelerators without a family whose measured rows the constants of their class that ship were fitted to."""
+    known = device_class in presets.names("calibration")
+    return tuple(presets.table("calibration", device_class).get("fitted_to", ())) if known else ()
 
 
 @cache
@@ -160,9 +166,9 @@ def device_row(
     family = family_of(accelerator)
     if family is None or (family.name, "product_efficiency") not in known:
         constants |= _at_most_measured(accelerator, constants)
-        notes.append(
-            f"no constants of {accelerator.name}'s family: those of class '{accelerator.device_class}' and of all serve"
-        )
+        if accelerator.name not in fitted_to(accelerator.device_class):
+            serving = f"those of class '{accelerator.device_class}' and of all serve"
+            notes.append(f"no constants of {accelerator.name}'s family: {serving}")
     elif calibration is None and accelerator.name not in family.fitted_to:
         notes.append(
             f"no measured steps of {accelerator.name}: constants of family '{family.name}' serve, fitted to those of "
@@ -193,7 +199,8 @@ def datasheet(
     link = accelerator.link_bandwidth or _assume("link_bandwidth", unknown().link_b_per_s, notes)
     nic = nic_b_per_s or usual_nic_b_per_s(accelerator) or _assume("nic_bandwidth", unknown().nic_b_per_s, notes)
     vector = accelerator.fp32 or half / 16.0
-    size = domain or scale_up_domain(accelerator)
+    usual = _domain(accelerator, notes)
+    size = domain or usual  # a given one is mostly a part of the usual one
     # A model in single precision has no product in 16 bits: head and attention are as wide as the linear layers.
     rest = linear if ELEMENT_B[precision] > ELEMENT_B["fp16"] else half
     return linear, rest, vector, memory, bandwidth, link, size, nic, multiprocessors(accelerator)
@@ -212,6 +219,15 @@ def _memory(accelerator: Accelerator, notes: list[str]) -> float:
     return _assume("memory", unknown().memory_b, notes)
 
 
+def _domain(accelerator: Accelerator, notes: list[str]) -> float:
+    """Accelerators in the scale-up domain, noted where the preset does not say."""
+    size = scale_up_domain(accelerator)
+    if _domain_size(accelerator.scale_up_domain) is None:
+        missing = "tells no size" if accelerator.scale_up_domain else "not in the preset"
+        notes.append(f"scale_up_domain {missing}: {size:g} assumed")
+    return size
+
+
 def _assume(what: str, value: float, notes: list[str]) -> float:
     notes.append(f"{what} not in the preset: {human_si(value, 'B' if what == 'memory' else 'B/s')} assumed")
     return value
@@ -223,14 +239,17 @@ def peak(accelerator: Accelerator, precision: str) -> float:
     if found is None and precision in ("bf16", "fp16"):
         found = accelerator.bf16 or accelerator.fp16
     if found is None:
-        has = [name for name in ELEMENT_B if getattr(accelerator, name) is not None]
+        has = listed(accelerator)
         fix = f"it has {', '.join(has)}" if has else None
         raise ScenarioError(Problem(accelerator.name, "precision", f"no peak for '{precision}'", fix=fix))
     return float(found)
 
 
 def scale_up_domain(accelerator: Accelerator) -> float:
-    """Accelerators in the scale-up domain: `"72"`, `"8 (16 in DGX-2)"` (the first), `"16x16 pod"` (the product)."""
+    """Accelerators in the scale-up domain: `"72"`, `"8 (16 in DGX-2)"` (the first), `"16x16 pod"` (the product).
+
+    Those of the usual server, else 8, where the preset does not say; `DeviceRow.notes` does then.
+    """
     return _domain_size(accelerator.scale_up_domain) or float(accelerator.accelerators_per_server or 8)
 
 

@@ -38,7 +38,7 @@ def estimate(model: str, accelerator: str, **options: Unpack[Options]) -> Estima
 
     how long    one of `tokens`, `samples` and `target_loss` (nats a token, by the scaling law `law`)
     how many    `count`, or `deadline` (s); else the fewest accelerators that fit
-    a step      `global_batch` (samples), `seq_len` (tokens), `precision` (bf16, fp16, tf32, fp32, fp8, fp4)
+    a step      `global_batch` (samples), `seq_len` (tokens), `precision` (bf16, fp16, tf32, fp32, fp8, int8, fp4)
     its plan    `tp`, `pp`, `vpp`, `dp`, `cp`, `ep`, `micro_batch`; `recompute` (none, selective, full), `sharding`
                 (none, zero1, zero2, zero3, hsdp), `schedule` (1f1b, gpipe, zb-h1, zb-h2, dualpipe), `experts`
                 (whole, cut); what is left out is searched

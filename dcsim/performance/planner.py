@@ -40,7 +40,7 @@ def plan(model: str, accelerator: str, **options: Unpack[Options]) -> Proposals:
 
     needed      `count`, `global_batch`
     how many    `top`: plans that are named
-    a step      `seq_len` (tokens), `precision` (bf16, fp16, tf32, fp32, fp8, fp4)
+    a step      `seq_len` (tokens), `precision` (bf16, fp16, tf32, fp32, fp8, int8, fp4)
     its plan    `tp`, `pp`, `vpp`, `dp`, `cp`, `ep`, `micro_batch`, `recompute`, `sharding`, `schedule`, `experts`;
                 what is left out is searched
     the rest    `framework`, `optimizer`, `optimizer_bytes`, `gradient_bytes`, `jitter`, `sample_size`,

@@ -13,15 +13,17 @@ from dcsim.errors import EnvironmentFault, Problem, ScenarioError
 from dcsim.kernels import facts
 from dcsim.kernels.step import steps
 from dcsim.performance import rows
-from dcsim.performance.devices import ELEMENT_B, DeviceRow, device_row
+from dcsim.performance.devices import DeviceRow, device_row
 from dcsim.performance.memory import available_b, needed_b
 from dcsim.performance.models import flop_per_token
 from dcsim.performance.plan_rules import RECOMPUTE
 from dcsim.performance.plans import word_of
+from dcsim.performance.precisions import advised, listed
 from dcsim.performance.reader import shown
 from dcsim.performance.row_cells import NEVER_ZERO, Row, Unusable, number
 from dcsim.performance.row_models import preset_of
 from dcsim.performance.row_plans import impossible, unusual
+from dcsim.performance.row_text import precision_of
 from dcsim.performance.search import STEP
 
 
@@ -87,8 +89,9 @@ def _unanswerable(row: Row, one: rows.Configuration, where: Path, line: int) -> 
     ran in stands in for a precision that a datasheet lacks, and 0 for what is not given."""
     chip = one.accelerator
     if row.get("precision") and "precision" in one.assumed:
-        has = ", ".join(name for name in ELEMENT_B if getattr(chip, name) is not None)
-        what, fix = f"{chip.name} lacks this precision", f"write {one.precision}"
+        has, asked = ", ".join(listed(chip)), precision_of(row["precision"]) or ""
+        what, other = f"{chip.name} lacks this precision", advised(chip, asked)
+        fix = None if other is None else f"write {other}"
         yield Problem(str(where), "precision", what, shown(row["precision"]), f"one of {has}", fix, line)
     for name in NEVER_ZERO:
         if (row.get(name) or "").strip() and number(row, name) == 0.0:

@@ -18,7 +18,8 @@ from dcsim.errors import Problem, ScenarioError
 from dcsim.kernels.arrays import named
 from dcsim.kernels.facts import Device
 from dcsim.kernels.roofline import products_s
-from dcsim.performance.devices import ELEMENT_B, FIELDS, device_row, family_of
+from dcsim.performance.devices import FIELDS, device_row, family_of
+from dcsim.performance.precisions import ELEMENT_B
 from dcsim.performance.row_text import accelerator_preset
 from dcsim.scenario import presets
 

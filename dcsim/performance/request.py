@@ -11,13 +11,14 @@ from typing import Any, TypedDict
 from dcsim.errors import Problem, ScenarioError
 from dcsim.kernels import facts
 from dcsim.performance import models, planning
-from dcsim.performance.devices import ELEMENT_B, DeviceRow, constants_of, device_row, uncut_domain
+from dcsim.performance.devices import DeviceRow, constants_of, device_row, uncut_domain
 from dcsim.performance.frameworks import FRAMEWORKS, Framework, usual_framework
 from dcsim.performance.memory import available_b
 from dcsim.performance.optimizers import OPTIMIZERS
 from dcsim.performance.plan_problems import problems
 from dcsim.performance.plan_rules import DEGREES, EXPERTS, MOST_VALUES, RECOMPUTE, SCHEDULE, SHAPE, SHARDING, Setting
 from dcsim.performance.plans import option, written
+from dcsim.performance.precisions import advised, has_peak, listed
 from dcsim.performance.reader import Reader
 from dcsim.performance.waiting import Input
 from dcsim.scenario import presets, source
@@ -33,7 +34,8 @@ USUAL_LAW = "chinchilla-corrected"
 MOST_STATES_B = 64.0
 GRADIENTS_B = (2.0, 4.0)
 MOST_PLANS, USUAL_PLANS = 100, 5
-PRECISIONS = tuple(name for name in ELEMENT_B if name != "int8")
+PREFERRED = ("bf16", "fp16", "tf32", "fp32", "fp8", "fp4", "int8")
+"""Precisions of linear layers: the first that a device has is taken where nobody says, but never int8."""
 
 
 class Options(TypedDict, total=False):
@@ -260,23 +262,28 @@ def input_of(reader: Reader, sample_b: float | None) -> Input:
 def precision_of(reader: Reader, chip: Accelerator | None) -> str | None:
     """The precision of linear layers: as asked, else the first 16-bit one that the device has."""
     given = reader.options.get("precision")
-    if chip is None:
-        if given is not None and given not in PRECISIONS:
-            reader.wrong("precision", "is unknown", given, f"one of {', '.join(PRECISIONS)}")
-        return None
-    has = [name for name in ("bf16", "fp16", "tf32", "fp32", "fp8", "fp4") if getattr(chip, name) is not None]
-    if given is None and has:
-        return has[0]
-    if given in has:
-        return str(given)
+    has = [name for name in PREFERRED if chip is None or name in listed(chip)]
     if given is None:
-        what = "no peak rate in any floating-point precision is known"
-        fix = 'a TOML file of its keys with one, such as bf16 = "100 TFLOP/s", can be named instead'
-        reader.wrong("accelerator", what, chip.name, fix=fix)
-    else:
-        what = f"{chip.name} lacks this precision" if given in PRECISIONS else "is unknown"
-        expected = f"one of {', '.join(has or PRECISIONS)}"
-        reader.wrong("precision", what, given, expected)
+        return None if chip is None else _usual_precision(reader, chip, has)
+    if given not in PREFERRED:
+        reader.wrong("precision", "is unknown", given, f"one of {', '.join(has or PREFERRED)}")
+        return None
+    if chip is None or has_peak(chip, str(given)):
+        return str(given)
+    other = advised(chip, str(given))
+    fix = None if other is None else f"write {written(reader.where, 'precision', other)}"
+    expected = f"one of {', '.join(has)}" if has else None
+    reader.wrong("precision", f"{chip.name} lacks this precision", given, expected, fix)
+    return None
+
+
+def _usual_precision(reader: Reader, chip: Accelerator, has: list[str]) -> str | None:
+    """The first floating-point one of those that a device has."""
+    if has and has[0] != "int8":  # which comes last
+        return has[0]
+    what = "no peak rate in any floating-point precision is known"
+    fix = 'a TOML file of its keys with one, such as bf16 = "100 TFLOP/s", can be named instead'
+    reader.wrong("accelerator", what, chip.name, fix=fix)
     return None
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from itertools import dropwhile
 
 from dcsim.scenario import presets
+from dcsim.scenario.device_names import other_name_of, words
 from dcsim.units import BANDWIDTH
 
 PRECISIONS = {
@@ -62,17 +62,6 @@ OMNI_PATH_PORTS = 2.0
 experiments/bandwidth), which is InfiniBand's share (0.8, collectives_measured.csv) of 50; of a node's ports at most
 two, as NCCL's rings used one or two of four there: 40, 54 and 85 Gb/s in all. That machine is the one of all measured
 rows with Omni-Path."""
-
-
-WIDER = {
-    "fp4": ("fp8", "bf16", "fp16"),
-    "fp8": ("int8", "bf16", "fp16"),
-    "int8": ("fp8", "bf16", "fp16"),
-    "tf32": ("fp32",),
-    "bf16": ("fp16", "tf32", "fp32"),
-    "fp16": ("bf16", "tf32", "fp32"),
-}
-"""What stands in for a precision that a device has no peak for, in this order."""
 
 
 def framework_family(text: str, fused: bool = True) -> str:
@@ -172,15 +161,8 @@ def _number(text: str) -> float:
     return float(text.replace(",", ""))
 
 
-_MAKER = re.compile("nvidia|geforce|quadro|tesla|rtx|amd|instinct|intel|habana|google|cloud|amazon|aws|huawei")
 EDITIONS = frozenset(("ada", "d", "ti", "super", "laptop", "mobile"))
 """Words that make another device of the same number."""
-
-
-def _words(name: str) -> list[str]:
-    """The words of a name in lower case from the first that is no maker or brand, "TPUv3" as two."""
-    words = re.split(r"[\s\-_/]+|(?<=tpu)(?=v\d)", name.lower())
-    return list(dropwhile(_MAKER.fullmatch, filter(None, words)))
 
 
 def _may_mean(mine: list[str], theirs: list[str]) -> bool:
@@ -191,16 +173,18 @@ def _may_mean(mine: list[str], theirs: list[str]) -> bool:
 
 @cache
 def accelerator_preset(name: str) -> str | None:
-    """The preset that a row's accelerator means: one that it may mean, with most words in common; None if none fits."""
-    if name in presets.names("accelerators"):
+    """The preset that a row's accelerator means: one that it may mean, with most words in common, else one that has
+    other names (`scenario/device_names.py`); None if none fits."""
+    known = presets.names("accelerators")
+    if name in known:
         return name
-    words = _words(name)
+    mine = words(name)
     best: tuple[int, int, str] | None = None
-    for known in presets.names("accelerators"):
-        theirs = _words(known)
-        if not _may_mean(words, theirs):
+    for preset in known:
+        theirs = words(preset)
+        if not _may_mean(mine, theirs):
             continue
-        common = sum(any(mine.startswith(word) or word.startswith(mine) for mine in words) for word in theirs)
-        score = (common, int("sxm" in known.lower()) - len(theirs), known)
+        common = sum(any(one.startswith(word) or word.startswith(one) for one in mine) for word in theirs)
+        score = (common, int("sxm" in preset.lower()) - len(theirs), preset)
         best = score if best is None or score > best else best
-    return None if best is None else best[2]
+    return other_name_of(name, known) if best is None else best[2]

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 
 from dcsim.errors import Problem, ScenarioError
 from dcsim.kernels.facts import Model, Plan
-from dcsim.performance.devices import ELEMENT_B, scale_up_domain, usual_nic_b_per_s
+from dcsim.performance.devices import scale_up_domain, usual_nic_b_per_s
 from dcsim.performance.memory import as_kept, least_recompute
+from dcsim.performance.precisions import ELEMENT_B, WIDER
 from dcsim.performance.row_cells import FLAGS, Row, Unusable, number, refuse_absurd, word
 from dcsim.performance.row_models import WIDTHS, model_of
 from dcsim.performance.row_plans import plan_of
 from dcsim.performance.row_text import (
-    WIDER,
     accelerator_preset,
     framework_family,
     nic_b_per_s,

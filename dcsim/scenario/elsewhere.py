@@ -38,14 +38,16 @@ def elsewhere(path: KeyPath, tree: dict[str, Any], known: Known) -> list[str]:
 def _tables(table: dict[str, Any], path: KeyPath, known: Known) -> Iterator[tuple[KeyPath, set[str]]]:
     """A table and those in it, of an array of tables the first, with their paths and the keys that they may have."""
     names = list(known(path))
-    yield path, {*names, *table}
+    yield path, set(names)
     for key in dict.fromkeys([*table, *names]):
         inner, place = table.get(key), (*path, key)
         if isinstance(inner, tuple) and inner:
             inner, place = inner[0], (*place, 0)
-        if isinstance(inner, dict):
-            yield from _tables(inner, place, known)
-        elif isinstance(inner, PluginTable):
+        if isinstance(inner, PluginTable):
             yield place, set(dict(inner))
-        elif key not in table and (keys := list(known(place))) != names:  # a table that is not written
+        elif (keys := list(known(place))) == names:  # no table, or one of which nobody knows more than of this one
+            continue
+        elif isinstance(inner, dict):
+            yield from _tables(inner, place, known)
+        elif key not in table:  # a table that is not written
             yield place, set(keys)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import date, time
+from difflib import get_close_matches
 
 from dcsim.errors import DcsimError, Problem, ScenarioError, nearest
 from dcsim.scenario.positions import KeyPath
@@ -16,6 +17,7 @@ Where = Callable[[KeyPath], tuple[str, int | None]]
 MOST_TOLD = 100  # problems with all they have to say
 MOST_SHOWN = 60  # characters of a bad value
 MOST_NAMES = 20  # in a hint
+A_LETTER = 0.8  # least likeness of words that differ by a letter, as difflib counts
 
 _BARE = re.compile(rf"[A-Za-z0-9_\-]{{1,{MOST_SHOWN}}}")
 
@@ -48,9 +50,12 @@ class Mistakes:
             self.problems.append(Problem(file, key_text(path), what, got, expected, fix, line))
 
     def unknown_key(self, path: KeyPath, known: Iterable[str], elsewhere: Sequence[str] = ()) -> None:
-        """Note a key that its table does not have; `elsewhere`: keys of this name that other tables have."""
-        told = f"did you mean {' or '.join(map(repr, elsewhere))}?" if elsewhere else None
-        self.add(path, "unknown key", fix=None if self.full else told or hint(str(path[-1]), known))
+        """Note a key that its table does not have; `elsewhere`: keys, in dots, that other tables have and that may be
+        meant. What is hinted at never reads as the key itself, which `known` may hold for another kind of table."""
+        key = str(path[-1])
+        names = [name for name in known if name != key]
+        told = _told(key, names, elsewhere) if elsewhere else None
+        self.add(path, "unknown key", fix=None if self.full else told or hint(key, names))
 
     def take(self, error: DcsimError, path: KeyPath) -> None:
         """Note the problems that another room found at a path; those in the path's file get its line."""
@@ -91,6 +96,15 @@ class Mistakes:
         self._paths.add(path)
         self._around.update(path[:length] for length in range(len(path) + 1))
         return True
+
+
+def _told(key: str, names: Sequence[str], elsewhere: Sequence[str]) -> str:
+    """A hint at keys of other tables; before those of the same name, at a key that the own table has but for a
+    letter."""
+    same = all(place.split(".")[-1] == key for place in elsewhere)
+    own = get_close_matches(key, names, n=1, cutoff=A_LETTER) if same else []
+    others = [repr(place) if place != key else "the key of that name at the top level" for place in elsewhere]
+    return f"did you mean {' or '.join([*map(repr, own), *others])}?"
 
 
 def hint(word: str, known: Iterable[str]) -> str | None:

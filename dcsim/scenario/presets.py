@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from dcsim.errors import Problem, ScenarioError
+from dcsim.scenario.device_names import other_name_of, plain
 from dcsim.scenario.explain import note_all
 from dcsim.scenario.facts import Facts, Provenance
 from dcsim.scenario.mistakes import MOST_SHOWN, Mistakes
@@ -42,22 +43,21 @@ def digest(kind: str) -> str:
 
 
 def nearest_names(kind: str, name: str) -> str:
-    """A hint that lists the three presets whose names, or their beginnings, are nearest; of those alike the shorter."""
-    words = [w for w in map(_plain, (name[:MOST_SHOWN], *name[:MOST_SHOWN].split())) if w]
+    """A hint at the accelerator that goes by that name too; else at the three presets whose names, or their beginnings,
+    are nearest, of those alike the shorter."""
+    meant = other_name_of(name, names(kind)) if kind == "accelerators" else None
+    if meant is not None:
+        return f"did you mean '{meant}'?"
+    words = [w for w in map(plain, (name[:MOST_SHOWN], *name[:MOST_SHOWN].split())) if w]
 
     def likeness(known: str) -> float:
         """How like a name is: the best match of any of the words with it or its beginning."""
-        whole = _plain(known)
+        whole = plain(known)
         pairs = [(word, text) for word in words for text in (whole, whole[: len(word)])]
         return max((SequenceMatcher(None, *pair).ratio() for pair in pairs), default=0.0)
 
     near = sorted(names(kind), key=lambda known: (-likeness(known), len(known), known))[:3]
     return "nearest: " + ", ".join(f"'{n}'" for n in near)
-
-
-def _plain(name: str) -> str:
-    """A name without what people write in several ways: capitals and signs."""
-    return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
 def table(kind: str, name: str) -> dict[str, Any]:

@@ -74,7 +74,8 @@ class Accelerator(Facts):
     nic_bandwidth_server: BytesPerSecond | None = None
     """Back-end network bandwidth of the usual server, one direction."""
     scale_up_domain: str = ""
-    """How many devices share the scale-up network."""
+    """How many devices share the scale-up network: `"72"`, or `"16x16 pod"`. Where it is missing, step times assume
+    those of the usual server, else 8, and say so."""
     accelerators_per_server: Annotated[int, Field(ge=1)] | None = None
     """Devices in the usual server."""
     tdp: Watts | None = None

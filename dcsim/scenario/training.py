@@ -98,8 +98,9 @@ class TrainingJob(Facts):
     """Samples a step."""
     sequence_length: Whole | None = None
     """Tokens of a sequence, of a transformer. Default: the longest of the model, at most the usual one."""
-    precision: Literal["fp32", "tf32", "fp16", "bf16", "fp8", "fp4"] | None = None
-    """Precision of linear layers. Default: the first 16-bit one that the device has."""
+    precision: Literal["fp32", "tf32", "fp16", "bf16", "fp8", "int8", "fp4"] | None = None
+    """Precision of linear layers. Default: the first 16-bit one that the device has. `int8` is what TPUs before v7x
+    have in 8 bits; no other device is known to train in it."""
     framework: Literal["megatron", "pytorch", "deepspeed", "jax"] | None = None
     """Training framework of a transformer: Megatron Core, PyTorch with FSDP, DeepSpeed with plain PyTorch layers, or
     JAX with XLA. Default: JAX on TPUs, Megatron Core elsewhere."""

@@ -9,7 +9,7 @@ from dcsim.__main__ import main
 from dcsim.performance.calibrate import bench, calibrate, cross_validate, fit, predict, weights
 from dcsim.performance.calibration_files import entries, preset_texts
 from dcsim.performance.constants import CONSTANTS
-from dcsim.performance.devices import device_row, families, family_of, shipped
+from dcsim.performance.devices import device_row, families, family_of, fitted_to, shipped
 from dcsim.performance.rows import Configurations, configurations, read
 from dcsim.performance.scores import score
 from dcsim.scenario import presets
@@ -113,6 +113,8 @@ def test_a_family_without_rows_falls_back_on_its_class_and_says_so():
         ("V100-PCIe-32GB", "constants of family 'volta' serve, fitted to those of V100-SXM2-32GB"),
         ("RTX-4090", "no constants of RTX-4090's family: those of class 'gpu' and of all serve"),
         ("TPU-v2", "no constants of TPU-v2's family: those of class 'tpu' and of all serve"),
+        ("TPU-v4", "no constants of TPU-v4's family: those of class 'tpu' and of all serve"),
+        ("TPU-v7x", "no measured steps of TPU-v7x: constants of family 'trillium' serve, fitted to those of TPU-v6e"),
         ("Ascend-910C", "no constants of Ascend-910C's family: those of class 'asic' and of all serve"),
     ],
 )
@@ -126,6 +128,21 @@ def test_a_family_names_the_devices_of_the_rows_behind_its_constants(shared):
         measured = {row.accelerator.name for row in rows if family_of(row.accelerator) == family}
         own = (family.name, "product_efficiency") in shipped()
         assert set(family.fitted_to) == (measured if own else set()), family.name
+
+
+def test_a_class_names_the_devices_of_the_rows_behind_its_constants_of_which_nothing_is_said(shared):
+    rows = configurations(read(shared / "training_measured.csv")).rows
+    tpus = [row.accelerator for row in rows if row.accelerator.device_class == "tpu"]
+    alone = {chip.name for chip in tpus if family_of(chip) is None}
+    assert set(fitted_to("tpu")) == alone == {"TPU-v5e", "TPU-v5p"}
+    for name in alone:
+        assert device_row(presets.accelerator(name)).notes == ()
+
+
+def test_a_class_without_a_share_of_its_own_is_fitted_to_no_device():
+    texts = preset_texts(entries(calibrate(made(), CONSTANTS)))
+    assert "fitted_to" not in texts["gpu.toml"]
+    assert tomllib.loads(texts["tpu.toml"])["fitted_to"] == []
 
 
 def test_shipped_constants_predict_published_rows(shared):

@@ -214,6 +214,7 @@ def test_one_rank_sends_nothing(capsys: pytest.CaptureFixture[str]) -> None:
         (["--accelerator", "TPU-v5e", "--torus", "4x4x4"], "--torus: links of TPU-v5e form a torus of 2 axes"),
         (["--accelerator", "TPU-v4", "--torus", "4x4"], "--torus: links of TPU-v4 form a torus of 3 axes"),
         (["--accelerator", "TPU-v5e", "--torus", "32x16"], "--torus: a pod of TPU-v5e is 16x16"),
+        (["--accelerator", "TPU-v7x", "--torus", "32x32x16"], "--torus: a pod of TPU-v7x is 9216"),
         (["--collective", "allreduce"], "--collective: is unknown"),
         (["--algorithms", "rings"], "--algorithms: is unknown"),
         (["--algorithms", "tree", "--collective", "broadcast"], "--algorithms: none of them can do broadcast"),

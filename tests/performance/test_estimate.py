@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from pathlib import Path
 
 import pytest
 
@@ -75,6 +76,15 @@ def test_an_accelerator_without_rows_is_estimated_by_its_family_or_class_which_i
     assert 0.2 < found.plan.mfu < 0.75
     (said,) = (a for a in found.assumptions if serving in a.what)
     assert said.grade == "assumed"
+
+
+@pytest.mark.parametrize("options", [{"dp": 64}, {"dp": 16, "tp": 4, "sharding": "zero1"}, {"dp": 1024}])
+@pytest.mark.parametrize(("older", "newer"), [("TPU-v5p", "TPU-v7x"), ("TPU-v6e", "TPU-v7x")])
+def test_a_newer_generation_of_tpus_is_not_slower_under_the_same_plan(older: str, newer: str, options: Options):
+    kept: Options = {"tp": 1, "pp": 1, "cp": 1, "micro_batch": 1, "recompute": "full", "sharding": "zero3"}
+    asked: Options = {**kept, **options, "global_batch": 1024, "tokens": 1e11}
+    old, new = (estimate("llama-3-8b", chip, **asked).plan for chip in (older, newer))
+    assert new.step_time_s < old.step_time_s
 
 
 def test_fewer_links_make_narrower_tensor_parallel_groups_and_longer_steps():
@@ -287,6 +297,25 @@ def test_a_batch_that_nobody_gave_is_an_assumption():
     found = estimate("gpt-3-175b", "H100-SXM", tokens=300e9, count=1024)
     assert found.global_batch == 2048
     assert any("2,048 sequences of 2,048 tokens a step" in a.what for a in found.assumptions)
+
+
+@pytest.mark.parametrize(
+    ("written", "note"),
+    [
+        ("", "scale_up_domain not in the preset: 8 assumed"),
+        ("accelerators_per_server = 4", "scale_up_domain not in the preset: 4 assumed"),
+        ('scale_up_domain = "NVSwitch"', "scale_up_domain tells no size: 8 assumed"),
+        ('scale_up_domain = "16"', None),
+    ],
+)
+def test_a_scale_up_domain_that_nobody_gave_is_an_assumption(written: str, note: str | None, tmp_path: Path):
+    chip = tmp_path / "mine.toml"
+    chip.write_text(f'name = "mine"\nbf16 = "100 TFLOP/s"\nmemory = "80 GB"\n{written}\n')
+    found = estimate("gpt-2", str(chip), tokens=1e9, count=16, global_batch=64)
+    plans = dcsim.plan("gpt-2", str(chip), count=16, global_batch=64)
+    expected = [] if note is None else [note]
+    assert [a.what for a in found.assumptions if "scale_up_domain" in a.what] == expected
+    assert [told for told in plans.notes if "scale_up_domain" in told] == expected
 
 
 def test_sizes_hold_the_answer_and_double_it_without_doubling_speed_by_more(on_1024: Estimate):

@@ -275,7 +275,7 @@ def test_what_a_row_asks_for_that_cannot_be_is_told_with_line_column_and_fix(
     assert main(["estimate", "--rows", str(file)]) == 0
     said = capsys.readouterr()
     assert [row["id"] for row in csv.DictReader(io.StringIO(said.out))] == ["a"]
-    has, empty = "fp32, tf32, fp16, bf16, fp8, int8", "leave it empty where it is not known"
+    has, empty = "fp32, tf32, fp16, bf16, fp8", "leave it empty where it is not known"
     longer = "longer than the positions of llama-3-8b allow"
     assert said.err.splitlines() == [
         f"dcsim: left out: {file}:{line}"
@@ -286,6 +286,43 @@ def test_what_a_row_asks_for_that_cannot_be_is_told_with_line_column_and_fix(
             "5: precision: V100-SXM2-32GB lacks this precision (got 'fp8', expected one of fp32, fp16); write fp16",
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("chip", "asked", "fix"),
+    [
+        ("A100-SXM4-80GB", "fp8", "bf16"),
+        ("A100-SXM4-80GB", "fp4", "bf16"),
+        ("T4", "fp8", "fp16"),
+        ("TPU-v6e", "fp8", "bf16"),
+        ("TPU-v7x", "int8", "fp8"),
+    ],
+)
+def test_no_fix_ever_advises_to_train_in_int8(
+    chip: str, asked: str, fix: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+):
+    file = tmp_path / "rows.csv"
+    file.write_text(f"{NAMED},precision\na,llama-3-8b,{chip},64,512,8192,{asked}\n")
+    words = ["--accelerator", chip, "--precision", asked]
+    (of_rows,) = refused(capsys, ["estimate", "--rows", str(file)])
+    (of_plan,) = refused(capsys, ["plan", "llama-3-8b", "--count", "64", "--global-batch", "512", *words])
+    assert of_rows.endswith(f"; write {fix}")
+    assert of_plan.endswith(f"; write --precision {fix}")
+    assert ("int8" in of_plan.replace("got 'int8'", "")) == (chip == "TPU-v6e")  # which is listed, and has it
+
+
+def test_int8_may_be_asked_for_wherever_rows_may_have_it(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    file = tmp_path / "rows.csv"
+    file.write_text(f"{NAMED},precision\na,llama-3-8b,TPU-v5e,256,512,4096,int8\n")
+    assert main(["estimate", "--rows", str(file), "--json"]) == 0
+    assert "precision" not in json.loads(capsys.readouterr().out)[0]["assumed"]
+    words = ["llama-3-8b", "--count", "256", "--global-batch", "512", "--seq-len", "4096", "--json"]
+    for chip in ("TPU-v5e", "TPU-v6e"):
+        times = []
+        for precision in ("bf16", "int8"):
+            assert main(["plan", *words, "--accelerator", chip, "--precision", precision]) == 0
+            times.append(json.loads(capsys.readouterr().out)["plans"][0]["step_time_s"])
+        assert times[1] < times[0], chip
 
 
 def test_a_row_that_names_a_model_alone_is_predicted_as_with_the_widths_of_its_preset(
@@ -458,6 +495,15 @@ def test_names_may_be_written_in_any_case_and_near_ones_are_found(capsys: pytest
     assert json.loads(capsys.readouterr().out)["accelerator"] == "TPU-v4"
     (line,) = refused(capsys, ["plan", "gpt3", *PLAN[2:]])
     assert "nearest: 'gpt-3-175b'" in line
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("Trillium", "TPU-v6e"), ("TPU Ironwood", "TPU-v7x"), ("tpu7x", "TPU-v7x"), ("Gaudi 3", "Gaudi3")],
+)
+def test_accelerators_by_their_other_names_are_hinted_at(name: str, meant: str, capsys: pytest.CaptureFixture[str]):
+    (line,) = refused(capsys, [*PLAN, "--accelerator", name])
+    assert f"--accelerator: no accelerator preset of that name (got '{name}'); did you mean '{meant}'?" in line
 
 
 def test_a_round_number_of_servers_stands_beside_the_fewest(capsys: pytest.CaptureFixture[str]):

@@ -134,6 +134,12 @@ def test_ranks_of_latent_attention_come_from_the_model_s_preset():
         ("TPUv2", "TPU-v2"),
         ("Google TPU v3-8", "TPU-v3"),
         ("AWS Trainium2", "Trainium2"),
+        ("AWS Trainium 2", "Trainium2"),
+        ("Intel Gaudi 3", "Gaudi3"),
+        ("NVIDIA GeForce RTX4090", "RTX-4090"),
+        *((name, "TPU-v6e") for name in ("Trillium", "TPU Trillium", "Google Trillium TPU", "TPU v6", "TPU v6 lite")),
+        *((name, "TPU-v7x") for name in ("Ironwood", "TPU Ironwood", "TPU-v7", "TPU v7", "TPU7x", "tpu7x-2x2x1")),
+        *(("TPU v5 lite", "TPU-v5e"), ("Grace Hopper", "GH200"), ("trn1.32xlarge", "Trainium1")),
         ("Xeon Platinum 8480C", "Xeon-8480C"),
     ],
 )
@@ -145,6 +151,7 @@ def test_names_mean_the_nearest_preset(name, preset):
     "name",
     [
         *("", "Abacus 3000", "TPU", "NVIDIA", "MI300", "Ascend 310", "EPYC 7742", "Alveo U250"),
+        *("TPU v5", "TPU v8", "Grace Blackwell", "Gaudi", "Trainium"),
         *("Quadro RTX 6000", "RTX 3090 Ti", "RTX 4090 D", "GeForce RTX 4090 Laptop GPU"),
     ],
 )

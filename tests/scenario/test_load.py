@@ -168,6 +168,15 @@ def test_the_last_override_of_a_key_counts(here: Room) -> None:
     assert loaded(here, overrides=["seed=5", "seed=6"]).scenario.seed == 6
 
 
+def test_the_same_unknown_key_in_two_tables_is_no_hint_for_either(here: Room) -> None:
+    text = "\n".join([GOOD, *(f'[[jobs]]\nname = "{name}"\nlengthy = 3' for name in "ab")])
+    with pytest.raises(ScenarioError) as caught:
+        loaded(here, text)
+    told = [str(p) for p in caught.value.problems if "lengthy" in p.key]
+    assert len(told) == 2
+    assert not any("lengthy" in line.partition("unknown key")[2] for line in told)
+
+
 def test_an_override_of_use_drops_the_keys_of_the_other_plugin(here: Room) -> None:
     text = GOOD.replace('"fifo"', '"priority"\npreempts = true')
     scenario = loaded(here, text, overrides=["scheduler.use=sjf"]).scenario

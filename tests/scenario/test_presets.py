@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dcsim.errors import ScenarioError
-from dcsim.performance.devices import multiprocessors
+from dcsim.performance.devices import multiprocessors, scale_up_domain
 from dcsim.scenario import presets
 from dcsim.scenario.facts import Grade
 from dcsim.scenario.spec import Accelerator
@@ -75,8 +75,9 @@ TEXTS = {
 
 SOURCED_ELSEWHERE = {
     "EPYC-9654": {"fp64", "fp32", "cache", "memory_bandwidth", "memory_type"},
-    "TPU-v7x": {"memory", "memory_type", "memory_bandwidth", "nic_bandwidth_server"},
-    "Alveo-U280": {"int8", "memory", "memory_type", "memory_bandwidth"},
+    "TPU-v7x": {"memory", "memory_type", "memory_bandwidth", "nic_bandwidth_server", "scale_up_domain"},
+    "Alveo-U280": {"int8", "memory", "memory_type", "memory_bandwidth", "scale_up_domain"},
+    **{name: {"scale_up_domain"} for name in ("A10", "Ascend-910B", "GH200", "L4", "T4")},
     "H200-NVL": {
         *("fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "int8", "memory_bandwidth"),
         *("link", "link_bandwidth", "link_bandwidth_pair", "scale_up_domain"),
@@ -181,6 +182,16 @@ def test_presets_have_a_peak_memory_and_bandwidths() -> None:
         assert device.link or not device.link_bandwidth, name
     assert {name for name, _ in lacking}.isdisjoint(BEYOND_THE_TABLE)
     assert lacking == KNOWN_TO_LACK
+
+
+def test_all_accelerators_but_processors_say_how_many_share_their_scale_up_network() -> None:
+    found = {name: presets.accelerator(name) for name in NAMES}
+    assert {device.device_class for device in found.values() if not device.scale_up_domain} == {"cpu"}
+    # Google: a pod of TPU7x has 9,216 chips, of v5p 8,960, of v6e 256.
+    pods = {"TPU-v7x": 9216, "TPU-v5p": 8960, "TPU-v6e": 256}
+    assert {name: scale_up_domain(found[name]) for name in pods} == pods
+    for card in ("A10", "L4", "L40S", "T4", "Alveo-U280"):  # on PCI Express alone
+        assert scale_up_domain(found[card]) == 1, card
 
 
 @pytest.mark.parametrize(("cut", "whole"), [("H800-SXM", "H100-SXM"), ("A800-SXM4-80GB", "A100-SXM4-80GB")])

@@ -12,7 +12,7 @@ from dcsim.errors import ScenarioError
 from dcsim.report.trained import bounds, sentences
 from dcsim.scenario.spec import Pool
 from dcsim.scenario.training import TrainingJob
-from tests.training.given import job, loaded, pool, ran, trained
+from tests.training.given import PRODUCT, job, loaded, pool, ran, trained
 
 LLAMA = '"llama-3-8b"'
 GOOD = {"global_batch": 64, "accelerators": 16, "sequence_length": 4096}
@@ -29,6 +29,19 @@ CASES = {
         "law: no scaling-law preset of that name",
     ),
     "unknown key": ({"acelerators": 8}, "acelerators: unknown key; did you mean 'accelerators'"),
+    "a key like one of the file": (
+        {"pools": '"a"'},
+        "pools: unknown key; did you mean 'pool' or the key of that name at the top level?",
+    ),
+    "a key of the file": ({"seed": 3}, "seed: unknown key; did you mean the key of that name at the top level?"),
+    "a key like one of a pool": (
+        {"accelerator": '"H100-SXM"'},
+        "accelerator: unknown key; did you mean 'accelerators' or 'pools.0.accelerator'?",
+    ),
+    "a key of other models": (
+        {"model": PRODUCT.replace("sample", "hidden = 8, sample"), "sequence_length": None},
+        "model.hidden: unknown key; did you mean 'ffn_hidden'",
+    ),
     "unknown pool": ({"pool": '"b"'}, 'pool: no pool of that name (got "b"); known: a'),
     "unknown degree": ({"plan": "{ dpp = 2 }"}, "plan.dpp: unknown key; did you mean 'pp' or 'dp'"),
     "tp and heads": (

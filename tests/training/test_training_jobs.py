@@ -354,3 +354,16 @@ def test_what_step_times_assume_of_an_accelerator_is_told(tmp_path: Path, capsys
     assert not any("training jobs in a" in note for note in notes)
     (folder,) = (tmp_path / "out").iterdir()
     assert "memory_bandwidth not in the preset" in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_job_may_train_in_int8_where_its_device_has_it(tmp_path: Path):
+    keys = {"global_batch": 64, "accelerators": 16, "sequence_length": 4096}
+    times = []
+    for precision in ("bf16", "int8"):
+        (training,) = trained(
+            tmp_path,
+            pool(accelerator='"TPU-v6e"', nodes=2),
+            job("v", '"llama-3-8b"', precision=f'"{precision}"', **keys),
+        )
+        times.append(training.reference_step.step_s())
+    assert times[1] < times[0]
