@@ -48,8 +48,7 @@ class Reached(NamedTuple):
     sources: int
 
     def __str__(self) -> str:
-        runs = f"{human_count(self.runs)} of {human_count(self.sources)} sources, which count the same"
-        return f"nine in ten published runs ({runs}) reached {self.low:g} to {self.high:g} of such a speed"
+        return f"nine in ten of {human_count(self.runs)} published runs reached {self.low:g} to {self.high:g} of it"
 
 
 @dataclass(frozen=True)

@@ -129,9 +129,7 @@ class Request:
     @property
     def run(self) -> str:
         """By whom and how a plan is run, in words."""
-        return (
-            f"as {self.framework.words}, gradients in {'fp32' if self.gradient_bytes == GRADIENTS_B[1] else '16 bits'}"
-        )
+        return f"as {self.framework.words}, {'fp32' if self.gradient_bytes == GRADIENTS_B[1] else '16-bit'} gradients"
 
     def setting(self, accelerators: int | None, most: int = MOST_VALUES, least: int = 1) -> Setting:
         """What plans have to serve on so many accelerators; the batch must be known by then."""

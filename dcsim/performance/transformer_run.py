@@ -138,10 +138,10 @@ class TransformerRun:
             words = f"{human_count(r.global_batch or 0)} {sequences} a step, usual for {self.length.flop:.3g} FLOP"
             key = option(r.where, "global_batch")
             found.append(planning.usual().assumption("batch_tokens", f"{words} ({key})", "training"))
-        words = f"{r.run} ({option(r.where, 'framework')}, {option(r.where, 'gradient_bytes')})"
+        words = f"{r.run} ({option(r.where, 'framework')})"
         found.append(Assumption(words, "the question, or usual", "assumed", "speed"))
         if not set(SHAPE) <= set(r.fixed):
-            words = f"the fastest plan by this model: {planning.usual().published_over_best_plan}"
+            words = f"this model's fastest plan: {planning.usual().published_over_best_plan}"
             found.append(planning.usual().assumption("published_over_best_plan", words, "speed"))
         return [
             *found,

@@ -239,13 +239,10 @@ def test_every_assumption_has_a_source_and_a_grade(on_1024: Estimate):
 
 
 def test_an_estimate_says_what_published_runs_reached_of_a_plan_that_was_searched(on_1024: Estimate):
-    (told,) = (a for a in on_1024.assumptions if a.what.startswith("the fastest plan by this model"))
+    (told,) = (a for a in on_1024.assumptions if a.what.startswith("this model's fastest plan"))
     known = planning.usual().published_over_best_plan
-    share = f"{known.low:g} to {known.high:g} of such a speed"
-    words = (
-        f"nine in ten published runs ({known.runs} of {known.sources} sources, which count the same) reached {share}"
-    )
-    assert (told.what, told.grade, told.about) == (f"the fastest plan by this model: {words}", "measured", "speed")
+    words = f"nine in ten of {known.runs} published runs reached {known.low:g} to {known.high:g} of it"
+    assert (told.what, told.grade, told.about) == (f"this model's fastest plan: {words}", "measured", "speed")
     assert known.low < 1.0 < known.high  # the best plan by this model is no bound
     fixed = {"tp": 8, "pp": 8, "cp": 1, "dp": 16, "ep": 1, "vpp": 1, "micro_batch": 1}
     assert not any("fastest plan" in a.what for a in gpt_3(**fixed).assumptions)

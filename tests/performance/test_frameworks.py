@@ -51,9 +51,9 @@ def test_what_is_assumed_goes_by_the_device_and_is_said(accelerator, name):
     options = {"count": 64, "global_batch": 512, "seq_len": 4096}
     found, named = (dcsim.plan("llama-3-8b", accelerator, **options, **f) for f in ({}, {"framework": name}))
     assert found == named
-    assert found.notes[0] == f"as {FRAMEWORKS[name].words}, gradients in fp32"
+    assert found.notes[0] == f"as {FRAMEWORKS[name].words}, fp32 gradients"
     told = dcsim.estimate("llama-3-8b", accelerator, tokens=1e12, **options).assumptions
-    assert f"{found.notes[0]} (framework, gradient_bytes)" in [each.what for each in told]
+    assert f"{found.notes[0]} (framework)" in [each.what for each in told]
 
 
 def test_gradients_of_two_bytes_take_half_the_memory_and_traffic():
