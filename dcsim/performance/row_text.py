@@ -80,14 +80,15 @@ def accumulate_b(family: str, gradient_b: float) -> float:
     return 2.0 + 2.0 * gradient_b if family in ("pytorch", "unfused") else 0.0
 
 
-_HALF_SUMS = re.compile("nemo|megatron-bridge|fsdp", re.IGNORECASE)
+_HALF_SUMS = re.compile("nemo|megatron-bridge|^(?!.*composer).*fsdp", re.IGNORECASE)
 
 
 def gradient_b(text: str, precision: str) -> float:
     """Bytes of a gradient that is added up and sent: 2 in fp16; in NeMo and Megatron Bridge, whose recipes for
-    pre-training set `grad_reduce_in_fp32 = False` (NeMo's `pretrain_performance_optimizations`); and in PyTorch's FSDP,
-    which sends in the precision that it computes in unless told (`MixedPrecision.reduce_dtype`; llm-foundry's benchmark
-    says `PURE`, fms-fsdp `bfSixteen`, which are that). Else 4, as in Megatron-LM and torchtitan."""
+    pre-training set `grad_reduce_in_fp32 = False` (NeMo's `pretrain_performance_optimizations`); in PyTorch's FSDP,
+    which sends in the precision that it computes in unless told (`MixedPrecision.reduce_dtype`; fms-fsdp's
+    `bfSixteen`). Else 4, as in Megatron-LM, torchtitan, and Composer, whose `DEFAULT` most of llm-foundry's runs have.
+    """
     return 2.0 if precision == "fp16" or _HALF_SUMS.search(text) else 4.0
 
 

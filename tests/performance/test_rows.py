@@ -333,7 +333,8 @@ def test_files_that_are_no_rows_are_told(tmp_path: Path):
         ("NVIDIA NeMo Framework Release 24.09", "fp8", 2.0),
         ("Megatron-Bridge", "mxfp8", 2.0),
         ("torchtitan", "bf16", 4.0),
-        ("Composer/llm-foundry FSDP", "bf16", 2.0),
+        ("PyTorch FSDP + torch.compile", "bf16", 2.0),
+        ("Composer/llm-foundry FSDP", "bf16", 4.0),
     ],
 )
 def test_gradients_are_as_wide_as_the_framework_s_recipes_have_them(framework, precision, size):
