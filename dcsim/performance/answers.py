@@ -19,7 +19,8 @@ class Proposal:
     """A plan with what it comes to. `shares` are parts of the step that are exposed; they add up to about 1.
 
     `memory_wait` is the part of `shares["compute"]` in which operations wait for device memory; `samples_per_s` of all
-    accelerators together; `tokens_per_s_per_accelerator` is None for networks.
+    accelerators together; `tokens_per_s_per_accelerator` is None for networks, as are the framework that runs the plan
+    and the bytes of a gradient that is added up and sent.
     """
 
     tp: int
@@ -39,6 +40,8 @@ class Proposal:
     shares: dict[str, float]
     memory_wait: float
     bound: str
+    framework: str | None = None
+    gradient_bytes: float | None = None
 
     @property
     def traffic_share(self) -> float:

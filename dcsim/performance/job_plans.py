@@ -27,7 +27,16 @@ from dcsim.scenario.spec import Accelerator, Pool
 from dcsim.scenario.training import TrainingJob
 
 SIZES = ("accelerators", "min_accelerators", "max_accelerators")
-SAME = ("global_batch", "precision", "framework", "optimizer", "sample_size", "loader_rate", "storage_bandwidth")
+SAME = (
+    "global_batch",
+    "precision",
+    "framework",
+    "gradient_bytes",
+    "optimizer",
+    "sample_size",
+    "loader_rate",
+    "storage_bandwidth",
+)
 """Keys of a job that a planner's question has too, by the same names."""
 
 

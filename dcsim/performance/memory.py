@@ -29,6 +29,9 @@ XLA = re.compile("jax|maxtext|pax", re.IGNORECASE)
 """Frameworks whose programs XLA compiles."""
 
 
+MEGATRON = re.compile("megatron|nemo", re.IGNORECASE)
+"""Megatron Core, and what is made of it."""
+
 FSDP = re.compile("fsdp", re.IGNORECASE)
 """PyTorch's sharding of everything, by its name."""
 
@@ -69,7 +72,8 @@ def as_kept(plan: Plan, framework: str) -> Plan:
     """The plan with what frameworks are known to keep, by the name of the framework.
 
     XLA programs divide the residual stream by tp, as sequence parallelism does (MaxText's logical axis rules). FSDP's
-    sharded fp32 weights are the master copy too, and gradients add up in their precision, whatever they were sent in.
+    sharded fp32 weights are the master copy too (Megatron Core's are not: it keeps 16-bit ones beside), and gradients
+    add up in their precision, whatever they were sent in.
     `selective` of FSDP and XLA names no set of tensors: the least that it can mean is full.
     """
     sharded, xla = plan.sharding >= ZERO3, XLA.search(framework)
@@ -77,9 +81,9 @@ def as_kept(plan: Plan, framework: str) -> Plan:
         plan = plan._replace(recompute=FULL)
     if PLAIN.search(framework):
         plan = plan._replace(kept_factor=eager_factor())
-    elif sharded and plan.linear_bytes <= 2.0:
+    elif sharded and plan.linear_bytes <= 2.0 and not MEGATRON.search(framework):
         plan = plan._replace(optimizer_bytes=plan.optimizer_bytes - MASTER_B)
-    if FSDP.search(framework):
+    if sharded and FSDP.search(framework):
         plan = plan._replace(gradient_bytes=4.0)
     if xla and plan.tp > 1.0:
         plan = plan._replace(sequence_parallel=1.0)

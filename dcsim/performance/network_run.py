@@ -268,7 +268,11 @@ class NetworkRun:
         shares = {name: time_s / waited.step_s for name, time_s in exposed.items()}
         shares["compute"] = 1.0 - sum(shares.values())
         return Proposal(
-            **dict.fromkeys(("tp", "pp", "vpp", "cp", "ep"), 1),
+            tp=1,
+            pp=1,
+            vpp=1,
+            cp=1,
+            ep=1,
             dp=accelerators,
             micro_batch=micro_batch,
             recompute="none",

@@ -112,6 +112,8 @@ def proposal(plan: facts.Plan, step: facts.Step, request: Request) -> Proposal:
         shares=shares,
         memory_wait=float(step.memory_bound_s / waited.step_s),
         bound=waited.bound(parts(step)),
+        framework=request.framework.name,
+        gradient_bytes=request.gradient_bytes,
     )
 
 

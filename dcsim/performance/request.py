@@ -12,7 +12,7 @@ from dcsim.errors import Problem, ScenarioError
 from dcsim.kernels import facts
 from dcsim.performance import models, planning
 from dcsim.performance.devices import DeviceRow, constants_of, device_row, uncut_domain
-from dcsim.performance.frameworks import FRAMEWORKS, Framework, usual_framework
+from dcsim.performance.frameworks import FRAMEWORKS, Framework, refused, usual_framework
 from dcsim.performance.memory import available_b
 from dcsim.performance.optimizers import OPTIMIZERS
 from dcsim.performance.plan_problems import problems
@@ -184,6 +184,9 @@ def asked(
             setting = replace(setting, domain=int(domain), server=chip.accelerators_per_server or 1)
         whole = {name: int(code) for name, code in chosen.items()}
         reader.problems += problems(fixed | whole, setting, where)
+    if framework is not None:
+        for name, why in refused(framework, fixed | chosen | {"schedule": plain["schedule"]}):
+            reader.wrong(name, why, options.get(name), fix="leave it out, or name another framework")
     if reader.problems or not isinstance(net, Transformer) or chip is None or precision is None or seq_len is None:
         raise ScenarioError(reader.problems)
     choices: dict[str, Iterable[float]] = {name: [value] for name, value in (fixed | chosen).items()}

@@ -51,7 +51,7 @@ SYSTEMS = (("DGX-2|DGX-1", 100.0), ("DGX-?A100|Selene", 200.0), ("DGX-?[HB]\\d00
 NIC_SHARE = 0.8
 """What all-reduces get of InfiniBand's bandwidth (collectives_measured.csv); `nic_efficiency` starts from it."""
 _ALL_REDUCED = re.compile(
-    r"\bmeasured all-?reduce(?: of)?:? (\d[\d,]*(?:\.\d+)?(?:e\d+)?) ?([A-Za-z]+/s)(?![^,;])", re.I
+    r"\bmeasured all-?reduce(?: of)?:? (\d[\d,]*(?:\.\d+)?(?:e\d+)?) ?([A-Za-z]+/s)(?=\s*(?:[,;(]|\.?\s*$))", re.I
 )
 
 OMNI_PATH = re.compile(r"omni-?path|\bopa\b", re.IGNORECASE)
@@ -139,8 +139,8 @@ def nic_b_per_s(text: str, per_node: float) -> float | None:
 def nic_by_test_b_per_s(text: str, domain: float, accelerators: float) -> float | None:
     """Scale-out bandwidth of one accelerator, bytes/s, by a test of the network; None where no test of it is given.
 
-    `measured all-reduce R GB/s` (or another unit of bandwidth, then a comma, a semicolon or the end) is NCCL's bus
-    bandwidth over all accelerators of a run. In a ring that is what the NICs of a scale-up domain carry together
+    `measured all-reduce R GB/s` (or another unit of bandwidth; then a comma, semicolon, bracket or the end) is NCCL's
+    bus bandwidth over all accelerators of a run. In a ring that is what the NICs of a scale-up domain carry together
     (`kernels.traffic.road`), `NIC_SHARE` of what they have. In one domain, a test tells nothing of NICs.
     """
     found = _ALL_REDUCED.search(text)
@@ -151,6 +151,11 @@ def nic_by_test_b_per_s(text: str, domain: float, accelerators: float) -> float 
     except ValueError:  # no unit of bandwidth
         return None
     return tested / domain / NIC_SHARE or None
+
+
+def names_test(text: str) -> bool:
+    """Whether a text on a network speaks of a test of it, understood or not."""
+    return bool(re.search(r"\bmeasured all-?reduce", text, re.IGNORECASE))
 
 
 def without_tests(text: str) -> str:

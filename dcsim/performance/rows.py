@@ -28,16 +28,19 @@ from dcsim.performance.row_plans import plan_of
 from dcsim.performance.row_text import (
     accelerator_preset,
     framework_family,
+    names_test,
     nic_b_per_s,
     nic_by_test_b_per_s,
     precision_of,
+    without_tests,
 )
 from dcsim.performance.unknown import unknown
 from dcsim.scenario import presets
 from dcsim.scenario.spec import Accelerator
 
 TESTED = "NICs by a measured all-reduce"
-"""What `Configuration.assumed` says of a network whose test is believed."""
+UNTOLD = "NICs, as a measured all-reduce is not understood"
+"""What `Configuration.assumed` says of networks whose test is believed, and of those whose test says nothing."""
 
 
 @dataclass(frozen=True)
@@ -175,6 +178,8 @@ def configuration(row: Row) -> Configuration:
     tested = _tested_b_per_s(text, accelerator, per_node, domain, count)
     if tested is not None:
         assumed.append(TESTED)
+    elif names_test(text) and count > domain:
+        assumed.append(UNTOLD)
     kept = as_kept(plan, row.get("framework") or "")
     if any(name.startswith("recompute") for name in assumed):
         kept = kept._replace(recompute=least_recompute(model, kept, accelerator.memory or unknown().memory_b))
@@ -187,7 +192,7 @@ def configuration(row: Row) -> Configuration:
         framework,
         precision,
         domain,
-        nic_b_per_s(text, per_node) if tested is None else tested,
+        nic_b_per_s(without_tests(text), per_node) if tested is None else tested,
         model,
         plan,
         kept,
@@ -223,7 +228,7 @@ def _tested_b_per_s(text: str, accelerator: Accelerator, per_node: float, domain
     tested = nic_by_test_b_per_s(text, domain, count)
     if tested is None:
         return None
-    return min(tested, nic_b_per_s(text, per_node) or usual_nic_b_per_s(accelerator) or tested)
+    return min(tested, nic_b_per_s(without_tests(text), per_node) or usual_nic_b_per_s(accelerator) or tested)
 
 
 def domain_of(accelerator: Accelerator, per_node: float, text: str, count: float) -> float:

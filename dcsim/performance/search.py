@@ -61,8 +61,8 @@ class Question:
     """A setting with the device it runs on and the bytes of its memory that a step may use.
 
     `choices` are the values that searched columns may have, where not all are wanted; `like` gives the columns that
-    are not searched (precision, schedule); `as_run` makes of plans what the framework does. It makes none faster, but
-    for what depends on the kind of sharding.
+    are not searched (precision, schedule); `as_run` makes of plans what the framework does, and leaves out those that
+    it cannot run. It makes none faster, but for what depends on the kind of sharding.
     """
 
     setting: Setting
@@ -127,10 +127,10 @@ def _looked_at(question: Question, blocks: Iterable[Floats], top: int = 1, apart
     best, evaluated, fitting = _empty(), 0, 0
     smallest: tuple[facts.Plan, facts.Step] | None = None
     for plans in blocks:
+        if question.as_run is not None and len(plans):
+            plans = question.as_run(plans)
         if not len(plans):
             continue
-        if question.as_run is not None:
-            plans = question.as_run(plans)
         results = steps(np.array([question.setting.model]), plans, np.array([question.device]))
         evaluated += len(plans)
         fits = np.flatnonzero(results[:, STEP["memory_b"]] <= question.available_b)

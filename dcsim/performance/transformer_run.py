@@ -87,7 +87,8 @@ class TransformerRun:
     @property
     def saved(self) -> planning.Saved:
         """What a checkpoint holds."""
-        one_b = planning.saved_b(self.request.optimizer_bytes, self.request.device.linear_bytes)
+        states_b, element_b = self.request.optimizer_bytes, self.request.device.linear_bytes
+        one_b = states_b if self.request.framework.shares_master else planning.saved_b(states_b, element_b)
         return planning.Saved(one_b * self.length.parameters, f"{one_b:g} B a parameter")
 
     def fewest(self, step_s: float = math.inf) -> Paced | None:

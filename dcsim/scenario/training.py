@@ -104,6 +104,8 @@ class TrainingJob(Facts):
     framework: Literal["megatron", "pytorch", "deepspeed", "jax"] | None = None
     """Training framework of a transformer: Megatron Core, PyTorch with FSDP, DeepSpeed with plain PyTorch layers, or
     JAX with XLA. Default: JAX on TPUs, Megatron Core elsewhere."""
+    gradient_bytes: Literal[2, 4] | None = None
+    """Bytes of a gradient that is added up and sent, of a transformer. Default: 4."""
     optimizer: Literal["adam", "sgd", "adagrad"] | None = None
     """Adam, SGD with momentum, or Adagrad: states of 12, 8 or 8 bytes a parameter. Default: Adam; of networks their
     own, SGD where they name none."""

@@ -39,10 +39,44 @@ def test_a_single_micro_batch_has_nothing_to_add_up():
     assert plans[0, PLAN["accumulate_b"]] == 0
 
 
-def test_deepspeed_keeps_more_and_sums_whole_gradients_in_pipelines_of_bf16():
-    assert column("kept_factor", "deepspeed") == [eager_factor()] * 4
-    assert column("sum_whole", "deepspeed") == [0, 1, 0, 1]
-    assert column("sum_whole", "deepspeed", "fp16") == column("sum_whole", "pytorch") == [0, 0, 0, 0]
+def test_deepspeed_keeps_more_sums_whole_gradients_in_pipelines_of_bf16_and_shards_no_weights_there():
+    assert column("kept_factor", "deepspeed") == [eager_factor()] * 3
+    assert column("sum_whole", "deepspeed") == [0, 1, 0]
+    assert column("sum_whole", "deepspeed", "fp16") == [0, 0, 0]
+    assert column("sum_whole", "pytorch") == [0, 0, 0, 0]
+
+
+def test_gradients_that_fsdp_sends_in_16_bits_add_up_in_32():
+    plans = np.array([plan._replace(gradient_bytes=2.0) for plan in KINDS])
+    found = as_run(plans, FRAMEWORKS["pytorch"], "bf16")
+    assert found[:, PLAN["optimizer_bytes"]].tolist() == [12, 12, 12, 12]  # 10 and 2 more under ZeRO-3
+
+
+@pytest.mark.parametrize(
+    ("fixed", "said"),
+    [
+        ({"pp": 4, "sharding": "zero3"}, "sharding: DeepSpeed's pipelines shard no gradients and no weights"),
+        ({"sharding": "hsdp"}, "sharding: DeepSpeed has no such sharding"),
+        ({"pp": 4, "vpp": 2}, "vpp: DeepSpeed's stages have one chunk each"),
+        ({"pp": 4, "schedule": "zb-h1"}, "schedule: DeepSpeed's pipelines run 1f1b"),
+    ],
+)
+def test_what_deepspeed_cannot_run_is_refused_and_not_proposed(fixed, said):
+    options = {"count": 64, "global_batch": 512, "framework": "deepspeed"}
+    with pytest.raises(dcsim.ScenarioError, match=said):
+        dcsim.plan("llama-3-70b", "H100-SXM", **options, **fixed)
+    for plan in dcsim.plan("llama-3-70b", "H100-SXM", **options, top=20).plans:
+        assert plan.sharding != "hsdp"
+        assert plan.pp == 1 or (plan.vpp == 1 and plan.sharding in ("none", "zero1"))
+
+
+def test_checkpoints_of_fp32_weights_hold_no_others():
+    options = {"tokens": 1e12, "count": 64, "global_batch": 512}
+    sizes = [
+        dcsim.estimate("llama-3-8b", "H100-SXM", framework=name, **options).checkpoint.size_b / 8.03e9
+        for name in ("megatron", "deepspeed", "pytorch", "jax")
+    ]
+    assert sizes == pytest.approx([14, 14, 12, 12], rel=1e-3)
 
 
 @pytest.mark.parametrize(("accelerator", "name"), [("H100-SXM", "megatron"), ("TPU-v5p", "jax")])
@@ -51,6 +85,7 @@ def test_what_is_assumed_goes_by_the_device_and_is_said(accelerator, name):
     options = {"count": 64, "global_batch": 512, "seq_len": 4096}
     found, named = (dcsim.plan("llama-3-8b", accelerator, **options, **f) for f in ({}, {"framework": name}))
     assert found == named
+    assert (found.plans[0].framework, found.plans[0].gradient_bytes) == (name, 4.0)
     assert found.notes[0] == f"as {FRAMEWORKS[name].words}, fp32 gradients"
     told = dcsim.estimate("llama-3-8b", accelerator, tokens=1e12, **options).assumptions
     assert f"{found.notes[0]} (framework)" in [each.what for each in told]

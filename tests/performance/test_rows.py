@@ -62,6 +62,9 @@ def test_a_network_is_as_fast_as_its_all_reduces_say():
         ("8x 400 Gb/s NDR; measured all-reduce 1.6 Tbit/s, NVLink4", 200.0),
         ("Measured allreduce: 1e2 GB/s", 100.0),
         ("measured all-reduce 1 GiB/s", 1.073741824),
+        ("measured all-reduce 20 GB/s (16 nodes)", 20.0),
+        ("NDR; measured all-reduce 20 GB/s.", 20.0),
+        ("measured all-reduce 20 GB/s per GPU", None),
         ("measured all-reduce -26.88 GB/s", None),
         ("measured all-reduce 0 GB/s", None),
         ("measured all-reduce 26.88 GB", None),
@@ -79,11 +82,17 @@ def test_a_test_inside_a_node_tells_nothing_of_nics():
     assert nic_by_test_b_per_s(TESTED, 8.0, 8.0) is None
 
 
+def test_a_test_that_is_not_understood_is_named():
+    odd = ROW | {"accelerator": "H100-SXM", "interconnect": "measured all-reduce 20 GB/s per GPU"}
+    assert "NICs, as a measured all-reduce is not understood" in configuration(odd).assumed
+
+
 def test_a_test_makes_no_port_faster_than_it_is():
     """Reductions in switches pass what rings can."""
     fast = ROW | {"accelerator": "H100-SXM", "interconnect": "measured all-reduce 900 GB/s"}
     assert configuration(fast).nic_b_per_s == 50e9
-    assert configuration(fast | {"interconnect": "8x 200 Gb/s HDR; measured all-reduce 900 GB/s"}).nic_b_per_s == 25e9
+    for text in ("8x 200 Gb/s HDR; measured all-reduce 900 GB/s", "8x 200 Gb/s HDR measured all-reduce 900 GB/s"):
+        assert configuration(fast | {"interconnect": text}).nic_b_per_s == 25e9
 
 
 @pytest.mark.parametrize(
@@ -340,4 +349,5 @@ def test_files_that_are_no_rows_are_told(tmp_path: Path):
 def test_gradients_are_as_wide_as_the_framework_s_recipes_have_them(framework, precision, size):
     one = configuration(ROW | {"framework": framework, "precision": precision})
     assert one.plan.gradient_bytes == size
-    assert one.kept.gradient_bytes == (4.0 if "FSDP" in framework else size)  # adds up in fp32
+    sharded = configuration(ROW | {"framework": framework, "precision": precision, "sharding": "fsdp"})
+    assert sharded.kept.gradient_bytes == (4.0 if "FSDP" in framework else size)  # adds up in fp32

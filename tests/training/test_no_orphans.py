@@ -33,6 +33,7 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "sequence_length": (LLAMA, {"sequence_length": 2048}),
     "precision": (LLAMA, {"precision": '"fp8"'}),
     "framework": (LLAMA, {"framework": '"pytorch"'}),
+    "gradient_bytes": (LLAMA, {"gradient_bytes": 2}),
     "optimizer": ({"model": '"resnet-50"', "global_batch": 64}, {"optimizer": '"adam"'}),
     "plan": (LLAMA, {"plan": "{ tp = 8 }"}),
     "plan.tp": (LLAMA, {"plan": "{ tp = 8 }"}),
