@@ -147,6 +147,7 @@ def contradictions(job: TrainingJob, wrong: Collection[str] = ()) -> Iterator[tu
     """
 
     def given(name: str) -> bool:
+        """Whether a key is written, rightly or not."""
         return name in wrong or getattr(job, name) is not None
 
     lengths = [name for name in LENGTHS if given(name)]
