@@ -19,13 +19,17 @@ from numpy.typing import NDArray
 from dcsim.kernels import facts
 from dcsim.kernels.facts import Model, Plan
 from dcsim.performance import rows
-from dcsim.performance.memory import XLA, Allowance, as_kept, available_b, eager_factor, needed_b, shipped
+from dcsim.performance.memory import XLA, Allowance, as_kept, available_b, eager, needed_b, shipped
 from dcsim.performance.row_cells import Row, Unusable, number
 from dcsim.scenario import presets
 
 GIB = 2.0**30
 FACTORS = np.arange(1.0, 2.55, 0.1)
 FIXED_B = np.arange(0.0, 5.0) * GIB
+LEAKING = 2.1
+"""Activations that nanotron kept over those of fused kernels while its pipelines had a fault (runs with stages and
+`after_pp_fix = 0`; by the data's README they do not count). Fitted to these runs: it describes them, and dcsim itself
+has no such constant."""
 OUTCOMES = {"ok": True, "oom": False}
 NO_SET = "selective recompute of FSDP and XLA names no set of tensors (and may keep some on the host)"
 ON_HOST = "full recompute under DeepSpeed ZeRO-3: the published scripts keep checkpoints on the host"
@@ -44,14 +48,20 @@ class Grid:
     ran: Flags
     size: NDArray[np.str_]
     primary: Flags
+    sound: Flags  # without stages, or of the code after the fault in its pipelines was mended
     left_out: Counter[str]
     memory_b: float
 
-    def needed_b(self, factor: float) -> Floats:
+    def needed_b(self, factor: float | Floats) -> Floats:
         """Bytes that each run needs if plain PyTorch code keeps `factor` times the activations of fused kernels."""
         plans = self.plans.copy()
         plans[:, Plan._fields.index("kept_factor")] = factor
         return needed_b(self.models, plans)
+
+    @property
+    def factors(self) -> Floats:
+        """What each run is known to keep, shape (n,)."""
+        return np.where(self.sound, eager().kept_factor, LEAKING)
 
 
 def read_grid(path: Path) -> Grid:
@@ -71,6 +81,7 @@ def read_grid(path: Path) -> Grid:
         np.array([OUTCOMES[row["status"]] for _, _, row in kept], dtype=bool),
         np.array([row.get("model") or "" for _, _, row in kept]),
         np.array([row.get("primary") in ("1", "1.0") for _, _, row in kept], dtype=bool),
+        np.array([plan.pp == 1.0 or row.get("after_pp_fix") != "0" for _, plan, row in kept], dtype=bool),
         left_out,
         presets.accelerator("H100-SXM").memory or 80e9,
     )
@@ -85,7 +96,7 @@ def grid_run(row: Row) -> tuple[Model, Plan]:
     tp, pp, dp, micro = (number(row, name) for name in ("tp", "pp", "dp", "micro_batch"))
     plan = Plan(tp, pp, 1.0, dp, 1.0, 1.0, micro, number(row, "global_batch"), seq_len)
     sharding = number(row, "zero_stage", 0.0)
-    return model, plan._replace(sharding=sharding, sequence_parallel=1.0)
+    return model, as_kept(plan._replace(sharding=sharding, sequence_parallel=1.0), "nanotron")
 
 
 def rows_of(path: Path) -> Iterator[Row]:
@@ -100,9 +111,10 @@ def right(grid: Grid, needed: Floats, allowance: Allowance) -> Flags:
 
 
 def left_out_sizes(grid: Grid) -> dict[str, tuple[float, int]]:
-    """Share that is right, and runs, of each model size, with factor and fixed bytes fitted on the other sizes alone.
+    """Share that is right, and runs, of each model size, with factors and fixed bytes fitted on the other sizes alone,
+    to sound runs and to others.
 
-    The fit takes the middle of the settings that are right for most runs.
+    A fit takes the middle of the settings that are right for most runs.
     """
     needed = [grid.needed_b(float(factor)) for factor in FACTORS]
     trials = [(f, shipped()._replace(fixed_b=float(fixed))) for f in range(len(FACTORS)) for fixed in FIXED_B]
@@ -112,9 +124,12 @@ def left_out_sizes(grid: Grid) -> dict[str, tuple[float, int]]:
         own = grid.size == size
         if own.all():
             continue
-        others = score[:, ~own].sum(axis=1)
-        best = np.flatnonzero(others == others.max())
-        found[size] = float(score[best[len(best) // 2], own].mean()), int(own.sum())
+        good = 0
+        for kind in (grid.sound, ~grid.sound):
+            others = score[:, ~own & kind].sum(axis=1)
+            best = np.flatnonzero(others == others.max())
+            good += int(score[best[len(best) // 2], own & kind].sum())
+        found[size] = good / int(own.sum()), int(own.sum())
     return found
 
 
@@ -202,20 +217,31 @@ def error_pct(predicted: Floats, measured: Floats) -> Floats:
 def show_grid(path: Path) -> dict[str, object]:
     """Prints how often the fit rule is right on the grid; the same as a dictionary."""
     grid = read_grid(path)
-    correct = right(grid, grid.needed_b(eager_factor()), shipped())
+    correct = right(grid, grid.needed_b(grid.factors), shipped())
+    untold = right(grid, grid.needed_b(eager().kept_factor), shipped())
     left_out = left_out_sizes(grid)
     print(
         f"strategy grid: {len(correct)} runs judged ({int(grid.ran.sum())} ran, {int((~grid.ran).sum())} out of memory)"
     )
     show_rules(grid.left_out)
-    parts = {"all": np.ones(len(correct), bool), "ran": grid.ran, "out of memory": ~grid.ran, "primary": grid.primary}
+    parts = {
+        "all": np.ones(len(correct), bool),
+        "sound (nothing fitted)": grid.sound,
+        "faulty pipelines (factor fitted)": ~grid.sound,
+        "ran": grid.ran,
+        "out of memory": ~grid.ran,
+        "primary": grid.primary,
+    }
     for what, rows_in in parts.items():
         print(f"  right, {what:40} {100 * correct[rows_in].mean():6.2f} % of {int(rows_in.sum())}")
+    print(f"  right, all, faulty pipelines taken as sound     {100 * untold.mean():6.2f} % of {len(untold)}")
     for size, (share, count) in left_out.items():
         print(f"  right, fitted without {size:28} {100 * share:6.2f} % of {count}")
     return {
         "grid_rows": len(correct),
         "grid_right": round(float(correct.mean()), 4),
+        "grid_right_sound": round(float(correct[grid.sound].mean()), 4),
+        "grid_right_fault_untold": round(float(untold.mean()), 4),
         "grid_right_primary": round(float(correct[grid.primary].mean()), 4),
         "grid_right_left_out_min": round(min((share for share, _ in left_out.values()), default=float("nan")), 4),
         "grid_right_left_out": {size: round(share, 4) for size, (share, _) in left_out.items()},

@@ -71,6 +71,8 @@ class Plan(NamedTuple):
     dropout: float = 0.0  # 1: masks are kept for backward
     shard_ranks: float = 8.0  # data-parallel ranks that HSDP divides the states over
     kept_factor: float = 1.0  # activations kept, over those of fused kernels
+    loss_bytes: float = 4.0  # bytes an element of the logits that the loss holds beside them: its soft-max in fp32
+    beside_bytes: float = 0.0  # bytes a parameter of gradients held beside those that are sent
     cut_experts: float = 0.0  # 1: tp cuts experts that are spread by ep as well; 0: they are whole (groups.py)
 
 

@@ -22,9 +22,6 @@ from dcsim.kernels.pipeline import stage_layers
 
 Floats = NDArray[np.float64]
 
-SOFTMAX_BYTES = 4.0
-"""Bytes an element of the logits beside the logits themselves: the soft-max that the loss keeps in fp32."""
-
 GATHERED_LAYERS = 2.0
 """Layers whose gathered weights ZeRO-3 and FSDP hold at once: the one at work and the one fetched ahead."""
 
@@ -206,7 +203,7 @@ def _states(model: Model, plan: Plan, group: Group) -> States:
     share = 1.0 / group.shards
     return States(
         element_b(plan) * (share if plan.sharding >= ZERO3 else 1.0),
-        plan.gradient_bytes * model.trainable * (share if plan.sharding >= ZERO2 else 1.0),
+        (plan.gradient_bytes + plan.beside_bytes) * model.trainable * (share if plan.sharding >= ZERO2 else 1.0),
         states_b(plan) * model.trainable * (share if plan.sharding >= ZERO1 else 1.0),
     )
 
@@ -273,9 +270,8 @@ def _stage(model: Model, plan: Plan, widths: Widths, rank: Rank, stage: float) -
     batches = in_flight(plan, stage, widths.batches)
     logits_b = 0.0
     if head:
-        logits_b = (
-            widths.element_b + SOFTMAX_BYTES
-        ) * model.vocab * widths.share + 2.0 * widths.element_b * widths.whole
+        logits_b = (widths.element_b + plan.loss_bytes) * model.vocab * widths.share
+        logits_b += 2.0 * widths.element_b * widths.whole
         logits_b *= widths.tokens * (batches if plan.schedule == GPIPE else 1.0)  # all forward before any backward
     return Memory(
         held * rank.states.weight_b + experts * rank.expert_states.weight_b,

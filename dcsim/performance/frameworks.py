@@ -15,6 +15,8 @@ from dcsim.scenario.spec import Accelerator
 
 Floats = NDArray[np.float64]
 PLAN = {name: number for number, name in enumerate(facts.Plan._fields)}
+KEPT = ("kept_factor", "loss_bytes", "beside_bytes", "optimizer_bytes")
+"""What frameworks keep differently, whatever the degrees of a plan."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +100,6 @@ def as_run(plans: Floats, framework: Framework, precision: str) -> Floats:
         of_kind = sharding == kind
         one = facts.Plan(*rows[of_kind][0])._replace(recompute=facts.NONE)
         kept = as_kept(one, framework.text)
-        rows[of_kind, PLAN["kept_factor"]] = kept.kept_factor
-        # Gradients that are wider where they add up than where they travel lie beside the states.
-        wider_b = kept.gradient_bytes - one.gradient_bytes if kind >= facts.ZERO3 else 0.0
-        rows[of_kind, PLAN["optimizer_bytes"]] = kept.optimizer_bytes + wider_b
+        for name in KEPT:
+            rows[of_kind, PLAN[name]] = getattr(kept, name)
     return rows

@@ -1,6 +1,6 @@
 """Whether a step fits: bytes that kernels/memory.py counts against those that a device has to give.
 
-The four constants stand in presets/calibration/memory.toml.
+The five constants stand in presets/calibration/memory.toml.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.kernels.facts import FULL, NONE, SELECTIVE, ZERO3, Model, Plan
+from dcsim.kernels.facts import FULL, NONE, SELECTIVE, ZERO1, ZERO3, Model, Plan
 from dcsim.kernels.memory import stage_memory
 from dcsim.scenario import presets
 
 Floats = NDArray[np.float64]
+
+HALF_B = 2.0
+"""Bytes of a weight or gradient in 16 bits."""
 
 MASTER_B = 2.0
 """Bytes a parameter that FSDP and XLA programs save: their fp32 weights are the master copy, cast when gathered."""
@@ -51,10 +54,18 @@ def shipped() -> Allowance:
     return Allowance(*(float(table[name]["value"]) for name in Allowance._fields))
 
 
+class Eager(NamedTuple):
+    """What plain PyTorch code keeps where fused kernels do not."""
+
+    kept_factor: float  # activations, over those of fused kernels
+    loss_bytes: float  # bytes an element of the logits beside them
+
+
 @cache
-def eager_factor() -> float:
-    """Activations that plain PyTorch code keeps, over those of fused kernels."""
-    return float(presets.table("calibration", "memory")["kept_factor"]["value"])
+def eager() -> Eager:
+    """What plain PyTorch code keeps, by counts of such code."""
+    table = presets.table("calibration", "memory")
+    return Eager(*(float(table[name]["value"]) for name in Eager._fields))
 
 
 def available_b(memory_b: float, allowance: Allowance | None = None) -> float:
@@ -73,18 +84,21 @@ def as_kept(plan: Plan, framework: str) -> Plan:
 
     XLA programs divide the residual stream by tp, as sequence parallelism does (MaxText's logical axis rules). FSDP's
     sharded fp32 weights are the master copy too (Megatron Core's are not: it keeps 16-bit ones beside), and gradients
-    add up in their precision, whatever they were sent in.
+    add up in their precision, whatever they were sent in. nanotron and DeepSpeed add whole gradients up in fp32 after a
+    backward pass, whose 16-bit ones all lie beside the sums (`FP32GradientAccumulator.backward`, `BF16_Optimizer`).
     `selective` of FSDP and XLA names no set of tensors: the least that it can mean is full.
     """
     sharded, xla = plan.sharding >= ZERO3, XLA.search(framework)
     if plan.recompute == SELECTIVE and (sharded or xla):
         plan = plan._replace(recompute=FULL)
     if PLAIN.search(framework):
-        plan = plan._replace(kept_factor=eager_factor())
+        plan = plan._replace(**eager()._asdict())
+        if plan.sharding <= ZERO1 and plan.gradient_bytes > HALF_B >= plan.linear_bytes:
+            plan = plan._replace(beside_bytes=HALF_B)
     elif sharded and plan.linear_bytes <= 2.0 and not MEGATRON.search(framework):
         plan = plan._replace(optimizer_bytes=plan.optimizer_bytes - MASTER_B)
     if sharded and FSDP.search(framework):
-        plan = plan._replace(gradient_bytes=4.0)
+        plan = plan._replace(beside_bytes=4.0 - plan.gradient_bytes)
     if xla and plan.tp > 1.0:
         plan = plan._replace(sequence_parallel=1.0)
     return plan

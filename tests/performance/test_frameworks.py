@@ -9,7 +9,7 @@ import dcsim
 from dcsim.kernels import facts
 from dcsim.kernels.facts import Plan
 from dcsim.performance.frameworks import FRAMEWORKS, PLAN, as_run, usual_framework
-from dcsim.performance.memory import eager_factor
+from dcsim.performance.memory import eager
 from dcsim.performance.predictions import predict
 from dcsim.scenario import presets
 
@@ -40,7 +40,9 @@ def test_a_single_micro_batch_has_nothing_to_add_up():
 
 
 def test_deepspeed_keeps_more_sums_whole_gradients_in_pipelines_of_bf16_and_shards_no_weights_there():
-    assert column("kept_factor", "deepspeed") == [eager_factor()] * 3
+    for name in ("kept_factor", "loss_bytes"):
+        assert column(name, "deepspeed") == [getattr(eager(), name)] * 3
+    assert column("beside_bytes", "deepspeed") == [2, 2, 0]
     assert column("sum_whole", "deepspeed") == [0, 1, 0]
     assert column("sum_whole", "deepspeed", "fp16") == [0, 0, 0]
     assert column("sum_whole", "pytorch") == [0, 0, 0, 0]
@@ -49,7 +51,7 @@ def test_deepspeed_keeps_more_sums_whole_gradients_in_pipelines_of_bf16_and_shar
 def test_gradients_that_fsdp_sends_in_16_bits_add_up_in_32():
     plans = np.array([plan._replace(gradient_bytes=2.0) for plan in KINDS])
     found = as_run(plans, FRAMEWORKS["pytorch"], "bf16")
-    assert found[:, PLAN["optimizer_bytes"]].tolist() == [12, 12, 12, 12]  # 10 and 2 more under ZeRO-3
+    assert found[:, PLAN["beside_bytes"]].tolist() == [0, 0, 2, 2]
 
 
 @pytest.mark.parametrize(
