@@ -153,6 +153,9 @@ def test_sharded_weights_are_gathered_for_two_layers_and_summed_for_one(model: M
         ({"tp": 2.0}, (2 + 4) * 500 + 2 * 2 * 64),
         ({"tp": 2.0, "sequence_parallel": 1.0}, (2 + 4) * 500 + 2 * 2 * 32),
         ({"cp": 4.0}, (2 + 4) * 1000 + 2 * 2 * 64),
+        ({"loss_bytes": 12.0}, (2 + 12) * 1000 + 2 * 2 * 64),  # fp32 copy, log-soft-max and gradient of plain code
+        ({"loss_bytes": 12.0, "tp": 2.0}, (2 + 12) * 500 + 2 * 2 * 64),
+        ({"loss_bytes": 0.0}, 2 * 1000 + 2 * 2 * 64),
     ],
 )
 def test_the_head_keeps_logits_and_their_soft_max(changes: dict[str, float], token_b: float) -> None:

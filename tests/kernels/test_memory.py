@@ -46,6 +46,16 @@ def test_states_are_those_that_megatron_counts(sharding: float, each: float) -> 
     assert states(GPT, plan) == pytest.approx(each * (LAYERS * layer + 51200.0 * H))
 
 
+@pytest.mark.parametrize(("sharding", "shares"), [(0, 1.0), (facts.ZERO1, 1.0), (facts.ZERO2, 8.0), (facts.ZERO3, 8.0)])
+def test_gradients_beside_those_that_are_sent_are_divided_like_them(sharding: float, shares: float) -> None:
+    """Plain code keeps 8 + 12 / d bytes a parameter under ZeRO-1: weights, both gradients, a share of the states."""
+    plan = ONE._replace(dp=8.0, global_batch=8.0 * B, sharding=sharding)
+    both, sent = (parts(GPT._replace(trainable=0.5), plan._replace(beside_bytes=each)) for each in (2.0, 0.0))
+    held = LAYERS * (12.0 * H * H + 2.0 * H) + 51200.0 * H
+    assert both.gradients_b - sent.gradients_b == pytest.approx(0.5 * 2.0 * held / shares)
+    assert both._replace(gradients_b=0.0) == sent._replace(gradients_b=0.0)
+
+
 def test_hsdp_divides_states_over_its_group_alone() -> None:
     whole = ONE._replace(dp=64.0, global_batch=64.0 * B, sharding=facts.HSDP, shard_ranks=8.0)
     alone = ONE._replace(dp=8.0, global_batch=8.0 * B, sharding=facts.ZERO3)
