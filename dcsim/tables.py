@@ -23,7 +23,7 @@ ASKED = ("priority", "cpus", "memory_b", "training", "one_node")
 ASKED_NAMES = {"requested_pool": "pool", "accelerator_names": "accelerator_names", "model": "model"}
 """Column of jobs.parquet and field of JobTable."""
 TRAINED = ("steps", "step_time_s", "samples_per_s", "tokens_per_s", "mfu", "device_memory_b", "nic_b_per_step")
-TRAINED_TEXTS = ("plan", "bound")
+TRAINED_TEXTS = ("plan", "bound", "run_as")
 """Columns of jobs.parquet that only training jobs have: fields of `Trained`."""
 SLOWDOWN = "contention_slowdown"
 """Column of jobs.parquet where links are shared."""
@@ -35,6 +35,7 @@ REPEATED = [
     "pool",
     "plan",
     "bound",
+    "run_as",
     *ASKED_NAMES,
 ]  # columns of jobs.parquet with few values
 
@@ -113,7 +114,8 @@ def read_trained(table: Any) -> tuple[Trained, ...]:
     """What became of the training jobs, from `jobs.parquet`."""
     if "bound" not in table.column_names:
         return ()
-    own = ["model", "pool", "accelerators", *TRAINED, *TRAINED_TEXTS]
+    written = [name for name in TRAINED_TEXTS if name in table.column_names]  # `run_as` is younger than the others
+    own = ["model", "pool", "accelerators", *TRAINED, *written]
     started = table["start_s"].is_valid().to_pylist()
     rows = [(job, row) for job, row in enumerate(table.select(own).to_pylist()) if row["bound"] is not None]
     return tuple(Trained(job, started[job], **row | {"steps": int(row["steps"])}) for job, row in rows)

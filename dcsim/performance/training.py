@@ -144,6 +144,11 @@ class Training:
         counts = together(here, *where) if where[0] else packed(here, accelerators)
         return steady(float(self.legs(pool, counts).sent_b.sum()) / sum(counts))
 
+    def run_as(self, pool: int) -> str | None:
+        """By whom and how a pool runs its plans, in words; None of networks, which nobody in particular runs."""
+        request = self.works[pool].request
+        return request.run if isinstance(request, Request) else None
+
     def speed_at(self, pool: int, accelerators: int) -> float:
         """Rate of a gang of that size in its best place in a pool: service per second."""
         return self.reference_step.step_s() / self.step(pool, accelerators, self.place(pool, accelerators)).step_s()

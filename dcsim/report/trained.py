@@ -29,6 +29,8 @@ def training_jobs(run: Run) -> str:
         f"{bounds(run)}. Each where it ran last, at its last rate. MFU counts the model's FLOPs against the dense "
         "peak; memory is that of the fullest device."
     )
+    if ways := run_ways(run):
+        caption += f" Transformers: {ways}."
     if run.slowdown is not None:
         caption += " Slow-down: the time for which it ran over that which it takes alone at its places."
     columns = (*COLUMNS, *(SLOWDOWN if run.slowdown is not None else ()))
@@ -47,6 +49,12 @@ def bounds(run: Run) -> str:
     return ", ".join([*words, *([f"{human_count(never)} never started"] if never else [])])
 
 
+def run_ways(run: Run) -> str:
+    """By whom and how transformers are run, most first, counted where they differ; empty where there are none."""
+    ways = Counter(told.run_as for told in run.trained if told.run_as).most_common()
+    return "; ".join(way if len(ways) == 1 else f"{human_count(n)} {way}" for way, n in ways)
+
+
 def throughput(told: Trained) -> str:
     """Tokens or samples in a second, of the whole gang."""
     if told.tokens_per_s is not None:
@@ -62,6 +70,7 @@ def sentences(told: Trained) -> list[str]:
         f"it {verb} {told.model} for {human_count(told.steps)} steps, bound by {told.bound}",
         f"  {place}, {counted(told.accelerators, 'accelerator')}: {told.plan}",
         f"  step {human_step(told.step_time_s)}, {throughput(told)}, MFU {100 * told.mfu:.1f} %, {size} a device",
+        *([f"  {told.run_as}"] if told.run_as else []),
     ]
 
 

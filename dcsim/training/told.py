@@ -27,7 +27,8 @@ class Trained:
 
     `job`: its number. `started`: whether it ever did. `step_time_s`: at its last rate. `tokens_per_s`: None of
     networks. `device_memory_b`: bytes on the fullest accelerator. `nic_b_per_step`: bytes that one accelerator sends
-    over NICs, mean of all. `mfu`: model FLOP/s over the dense peak at the nominal clock.
+    over NICs, mean of all. `mfu`: model FLOP/s over the dense peak at the nominal clock. `run_as`: by whom and how its
+    plan is run, in words; None of networks.
     """
 
     job: int
@@ -44,6 +45,7 @@ class Trained:
     device_memory_b: float
     nic_b_per_step: float
     bound: str
+    run_as: str | None = None
 
 
 class Ways(Protocol):
@@ -142,4 +144,5 @@ class _Teller:
             device_memory_b=step.memory_b,
             nic_b_per_step=training.nic_b(here, size, where),
             bound=bound.bound(clock),
+            run_as=training.run_as(here),
         )

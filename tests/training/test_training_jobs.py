@@ -21,6 +21,7 @@ from dcsim.performance.placed import Place, cut, packed, together
 from dcsim.performance.step_time import step_time
 from dcsim.performance.waiting import Input
 from dcsim.policies.decisions import Allocation, Preempt, Start, WakeAt
+from dcsim.report.page import html
 from dcsim.run import trainings_of
 from dcsim.scenario import presets
 from dcsim.scenario.presets import accelerator
@@ -305,6 +306,23 @@ def test_report_explain_and_answer_name_what_bounds_each_job(tmp_path: Path, cap
     assert json.loads(capsys.readouterr().out)["training"]["bound"] == "memory bandwidth"
     assert main(["report", str(folder)]) == 0
     assert (folder / "report.html").read_text(encoding="utf-8") == page
+
+
+def test_who_runs_the_plans_of_transformers_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    own = {"global_batch": 32, "accelerators": 4}
+    parts = [job("a"), job("b", GPT, **own), job("c", GPT, **own, framework='"pytorch"'), job("d", GPT, **own)]
+    run = ran(tmp_path, pool(), *parts)
+    usual, other = "as Megatron Core runs it, fp32 gradients", "as PyTorch with FSDP runs it, fp32 gradients"
+    assert [told.run_as for told in run.trained] == [None, usual, other, usual]  # a network is nobody's in particular
+    assert f"Transformers: 2 {usual}; 1 {other}." in html(run)
+    assert f"Transformers: {usual}." in html(ran(tmp_path, pool(), parts[1]))
+    assert "Transformers" not in html(ran(tmp_path, pool(), parts[0]))
+    place = results.save(run, tmp_path / "out")
+    assert main(["explain", str(place), "c"]) == 0
+    assert other in capsys.readouterr().out
+    older = pq.read_table(place / "jobs.parquet").drop_columns("run_as")  # as written before the column was there
+    pq.write_table(older, place / "jobs.parquet")
+    assert [told.run_as for told in results.read(place).trained] == [None] * 4
 
 
 def test_explain_says_how_fast_a_job_ran_against_its_service(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
