@@ -129,7 +129,6 @@ class Step(NamedTuple):
     optimizer_s: float
     launch_s: float  # part of compute_s that waits for the host: kernel launches, and what it does once a step
     memory_bound_s: float  # part of compute_s bound by device memory
-    core_clock_share: float  # share of step_s that scales with 1 / core clock
     bound: float  # number of the largest part: see BOUNDS
     model_flop: float  # FLOP a step by the model (no recompute), of all accelerators
     memory_b: float  # needed on the worst accelerator

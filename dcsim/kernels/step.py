@@ -81,7 +81,6 @@ def one_step(model: Model, plan: Plan, device: Device) -> Step:
     step_s = together_s * (1.0 + device.straggling * math.log2(max(ranks / device.domain, 1.0)))
     launch_s = count * layers * launches_s(layer) + device.step_latency_s
     memory_s = count * (layers * layer.memory_s + memory_bound_s(ends))
-    core_s = max(compute_s - launch_s - memory_s, 0.0) * (1.0 + idle_s / max(together_s - idle_s, 1e-30))
     bound = _largest(
         (
             compute_s - launch_s - memory_s,
@@ -108,7 +107,6 @@ def one_step(model: Model, plan: Plan, device: Device) -> Step:
         shared.optimizer_s,
         launch_s,
         memory_s,
-        core_s / together_s,  # ranks wait for stragglers, whose computing scales as well
         bound,
         model_flop(model, plan),
         worst_stage_bytes(model, plan),

@@ -24,9 +24,9 @@ class Roofline:
     """Run times grow by the ratio of the step times of a model on one accelerator: that of the pool over that on which
     the trace's jobs ran.
 
-    What is compared is one accelerator's work on `batch` samples, without communication, in the first 16-bit precision
-    that each of both has. Memory is not looked at: the trace's jobs fitted somewhere. The clock of a pool slows what
-    computing bounds.
+    What is compared is one accelerator's work on `batch` samples at once, without communication, in the first 16-bit
+    precision that each of both has. Memory is not looked at: the trace's jobs fitted somewhere. The clock of a pool
+    slows what computing bounds.
     """
 
     accelerator: str

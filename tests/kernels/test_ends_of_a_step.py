@@ -90,7 +90,6 @@ def test_what_the_host_does_once_a_step_is_computing_that_waits_for_it() -> None
     soon, late = (step(plan=plan, device=COMPUTES._replace(step_latency_s=s)) for s in (0.0, 0.03))
     for column in ("step_s", "compute_s", "launch_s"):
         assert getattr(late, column) - getattr(soon, column) == near(0.03)
-    assert late.core_clock_share == near(soon.core_clock_share * soon.step_s / late.step_s)
 
 
 def test_traffic_of_a_layer_counts_for_all_layers_and_micro_batches() -> None:
@@ -229,7 +228,13 @@ def test_a_step_names_its_largest_part(bound: str, plan: dict[str, float], devic
 def test_computing_is_bound_by_memory_where_computing_takes_no_time() -> None:
     assert step(device=MOVES).memory_bound_s == near(step(device=MOVES).compute_s)
     assert step(device=COMPUTES).memory_bound_s == pytest.approx(0.0, abs=1e-15)
-    # The core clock moves what computes, and the bubble of its kind, but neither traffic nor launches.
-    assert step(device=MOVES).core_clock_share == pytest.approx(0.0, abs=1e-6)
-    assert step(device=COMPUTES).core_clock_share == near(1.0)
-    assert step(plan=PIPE, device=COMPUTES._replace(link_b_per_s=1e30)).core_clock_share == near(1.0)
+
+
+@pytest.mark.parametrize("clock", [0.5, 0.8, 1.25])
+def test_the_core_clock_moves_what_computes_and_the_bubble_of_its_kind_alone(clock: float) -> None:
+    def growth(plan: Plan, device: Device) -> float:
+        return step(plan=plan, device=device._replace(clock=clock)).step_s / step(plan=plan, device=device).step_s
+
+    assert growth(PLAN, MOVES) == near(1.0)
+    assert growth(PLAN, COMPUTES) == near(1.0 / clock)
+    assert growth(PIPE, COMPUTES._replace(link_b_per_s=1e30)) == near(1.0 / clock)
