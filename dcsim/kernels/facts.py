@@ -34,7 +34,7 @@ class Model(NamedTuple):
     kv_rank: float = 0.0
     rope_dim: float = 0.0  # extra width of MLA's decoupled position part
     v_head_dim: float = 0.0  # width of a value head where it differs, 0: head_dim
-    causal: float = 1.0  # 0: every position attends to every other (encoders)
+    causal: float = 1.0  # share of attentions that look back alone; in encoders every position sees every other
     window: float = 0.0  # sliding window, tokens; 0: none
     cross_layers: float = 0.0  # layers that also attend to an encoder's output (T5, Whisper decoders)
     positions: float = 0.0  # rows of a learned position table

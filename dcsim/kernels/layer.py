@@ -158,9 +158,10 @@ def attention_core(model: Model, plan: Plan, at: Rates) -> Times:
 
 @inlined
 def seen_share(model: Model, seq_len: float) -> float:
-    """Share of all pairs of positions that attention looks at: those before, within the window."""
+    """Share of all pairs of positions that attentions look at, their mean: those before, where they are causal, within
+    the window."""
     near = min(model.window / seq_len, 1.0) if model.window > 0.0 else 1.0
-    return near * (1.0 - 0.5 * near) if model.causal > 0.0 else near
+    return near * (1.0 - 0.5 * near * model.causal)
 
 
 @inlined

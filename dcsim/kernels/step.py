@@ -115,13 +115,14 @@ def one_step(model: Model, plan: Plan, device: Device) -> Step:
 
 @inlined
 def _idle_s(model: Model, plan: Plan, layer, count: float) -> float:  # type: ignore[no-untyped-def]
-    """The bubble: traffic and launches stand still a third forward, two thirds backward."""
+    """The bubble: traffic stands still a third forward, two thirds with gradients of activations; waiting for the host
+    backward half with those and half with gradients of weights."""
     mean = model.layers * (1.0 / plan.pp)
-    rest_s = (traffic_s(layer) + launches_s(layer)) * (1.0 / 3.0)
+    sent_s, host_s = traffic_s(layer) * (1.0 / 3.0), 0.5 * layer.wait_backward_s
+    forward_s = layer.forward_s + layer.wait_forward_s + sent_s
+    input_s = layer.input_s + host_s + 2.0 * sent_s
     pipe = Pipeline(plan.schedule, plan.pp, plan.vpp, count)
-    return bubble_s(
-        pipe, mean * (layer.forward_s + rest_s), mean * (layer.input_s + 2.0 * rest_s), mean * layer.weight_s
-    )
+    return bubble_s(pipe, mean * forward_s, mean * input_s, mean * (layer.weight_s + host_s))
 
 
 @inlined

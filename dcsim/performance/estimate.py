@@ -151,7 +151,7 @@ def _late(run: Run) -> Problem:
     first = run.quickest(request.deadline_s / steps)
     larger = written(request.where, "global_batch", 2 * (request.global_batch or 1))
     fix = f"a larger batch can use more accelerators, e.g. {larger}"
-    what = "no number of accelerators is that fast with this batch"
+    what = "no number of accelerators is that fast with this batch, of those that use a sixteenth of their peak"
     key = option(request.where, "deadline")
     fastest = None
     if first is not None:

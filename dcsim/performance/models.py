@@ -32,12 +32,19 @@ def model_row(model: Transformer) -> facts.Model:
         kv_rank=float(model.kv_rank),
         rope_dim=float(model.rope_dim),
         v_head_dim=float(model.v_head_dim),
-        causal=float(model.arrangement != "encoder"),
+        causal=_causal(model),
         window=float(model.window),
         cross_layers=float(model.cross_layers),
         positions=float(model.positions),
         capacity=model.capacity_factor,
     )
+
+
+def _causal(model: Transformer) -> float:
+    """Share of attentions that look back alone: of an encoder-decoder the decoder's own, not those across."""
+    if model.arrangement == "encoder-decoder":
+        return model.cross_layers / (model.layers + model.cross_layers)
+    return float(model.arrangement == "decoder")
 
 
 def parameters(model: Transformer) -> float:
@@ -91,7 +98,7 @@ def forward_flop_per_token(row: facts.Model, seq_len: float, causal_half: bool =
     attentions = row.layers + row.cross_layers
     weights = attentions * attention_parameters(row) + moe_layers * expert + dense + row.vocab * h
     seen = min(seq_len, row.window) if row.window else seq_len
-    pairs = seen / 2 if causal_half and row.causal and seen == seq_len else seen
+    pairs = seen * (1.0 - 0.5 * row.causal) if causal_half and seen == seq_len else seen
     core = 2 * row.heads * (row.head_dim + row.rope_dim + (row.v_head_dim or row.head_dim))
     return 2 * weights + attentions * core * pairs
 

@@ -72,21 +72,22 @@ def _of_widths(row: Row, assumed: list[str]) -> Model:
     expert_hidden = 0.0
     if experts:
         expert_hidden = number(row, "moe_ffn_hidden", 0.0) or number(row, "ffn_hidden", 0.0) or 4.0 * hidden
-    assumed += [name for name in ("vocab", *(() if experts else ("ffn_hidden",))) if not number(row, name, 0.0)]
+    asked = ("vocab", "moe_top_k" if experts else "ffn_hidden")
+    assumed += [name for name in asked if not number(row, name, 0.0)]
     latent = latent_of(row.get("model") or "")
-    head_dim = latent.pop("head_dim", None) or number(row, "head_dim", hidden / heads)
+    head_dim = latent.pop("head_dim", None) or number(row, "head_dim", 0.0) or hidden / heads
     return Model(
         layers=layers,
         hidden=hidden,
         heads=heads,
-        kv_heads=number(row, "kv_heads", heads),
+        kv_heads=number(row, "kv_heads", 0.0) or heads,
         head_dim=head_dim,
         ffn_hidden=number(row, "ffn_hidden", 0.0) or expert_hidden or 4.0 * hidden,
         gated=word(row, "mlp_type", GATED, 0.0, assumed),
         vocab=number(row, "vocab", 0.0) or USUAL_VOCAB,
         tied=0.0,
         experts=experts,
-        top_k=number(row, "moe_top_k", 1.0) if experts else 0.0,
+        top_k=(number(row, "moe_top_k", 0.0) or 1.0) if experts else 0.0,
         expert_hidden=expert_hidden,
         shared_hidden=number(row, "moe_shared_experts", 0.0) * expert_hidden,
         dense_layers=number(row, "moe_first_dense", 0.0),

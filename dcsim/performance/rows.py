@@ -22,7 +22,7 @@ from dcsim.kernels.facts import Model, Plan
 from dcsim.performance.devices import scale_up_domain, usual_nic_b_per_s
 from dcsim.performance.memory import as_kept, least_recompute
 from dcsim.performance.precisions import ELEMENT_B, WIDER
-from dcsim.performance.row_cells import FLAGS, Row, Unusable, number, refuse_absurd, word
+from dcsim.performance.row_cells import FLAGS, MOST, Row, Unusable, number, refuse_absurd, word
 from dcsim.performance.row_models import WIDTHS, model_of
 from dcsim.performance.row_plans import plan_of
 from dcsim.performance.row_text import (
@@ -204,6 +204,8 @@ def configuration(row: Row) -> Configuration:
 
 def _with_measured(one: Configuration, row: Row) -> Configuration:
     tokens_per_s, step_s = (number(row, name, 0.0) for name in ("tokens_per_s_per_accelerator", "step_time_s"))
+    if tokens_per_s > MOST:
+        raise Unusable(f"tokens_per_s_per_accelerator is more than {MOST:g}")
     if not tokens_per_s and step_s and "global_batch" not in one.assumed:
         tokens_per_s = one.tokens / step_s
     return replace(one, measured=tokens_per_s or float("nan"))

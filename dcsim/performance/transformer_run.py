@@ -8,9 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 
+import numpy as np
+
 from dcsim.errors import Problem, ScenarioError
 from dcsim.performance import models, planning, scaling_laws
 from dcsim.performance.answers import Length, Optimal, Paced, Proposal
+from dcsim.performance.memory import needed_b
 from dcsim.performance.plan_rules import DEGREES, MOST_VALUES, SHAPE
 from dcsim.performance.planner import best, illegal, proposal, question, too_large
 from dcsim.performance.planning import Assumption
@@ -23,7 +26,6 @@ from dcsim.scenario.scaling_law import ScalingLaw
 from dcsim.units import human_count, human_large, human_si
 
 LEAST_MFU = 1 / 16  # numbers of accelerators at which a deadline needs less of the peak than this are not looked at
-STATE_BYTES = 18.0  # a parameter, before sharding (Rajbhandari 2020): how many accelerators can at most be needed
 
 
 def trained_tokens(r: Request) -> float:
@@ -100,7 +102,7 @@ class TransformerRun:
             least, most = self._step_flop(causal_half=True) / peak / step_s, self._most(step_s)
         else:
             least = 1.0
-            needed = 4 * STATE_BYTES * self.length.parameters / device.memory_b
+            needed = max(4 * self._whole_b() / device.memory_b, 1.0)
             fixed = math.prod(r.fixed.get(name, 1) for name in DEGREES)
             most = max(r.count or 0, r.accelerator.accelerators_per_server or 1, needed, fixed)
         for paces in self._octaves(least, most, step_s):
@@ -174,6 +176,11 @@ class TransformerRun:
             work = zip(ranks(found.plans), found.results[:, STEP["step_s"]], strict=True)
             yield [self._paced(int(count), float(step_s)) for count, step_s in work]
             first *= 2
+
+    def _whole_b(self) -> float:
+        """Bytes that a training of one sequence at a time would need on a single device, whatever is recomputed."""
+        plan = self.request.like()._replace(global_batch=1.0)
+        return float(needed_b(np.array([models.model_row(self.request.model)]), np.array([plan]))[0])
 
     def _step_flop(self, causal_half: bool = False) -> float:
         """FLOP of a step by the model."""

@@ -110,6 +110,7 @@ def test_a_window_caps_what_a_token_sees():
     for window in (2048.0, 4096.0):
         assert seen_share(MODEL._replace(window=window), 2048.0) == 0.5
     assert seen_share(MODEL._replace(window=512.0, causal=0.0), 2048.0) == 0.25
+    assert seen_share(MODEL._replace(causal=1 / 3), 2048.0) == near(5 / 6)  # a third of all attentions sees half
 
 
 def test_tensor_parallelism_divides_all_products_of_a_layer():

@@ -194,6 +194,20 @@ def test_tensor_parallel_groups_that_a_user_wants_across_a_border_are_priced_so(
     assert both[0].shares["tp"] > 3 * both[1].shares["tp"]
 
 
+@pytest.mark.parametrize(
+    ("model", "accelerator", "options"),
+    [
+        ("qwen-2.5-7b", "A100-SXM4-40GB", {"global_batch": 1024}),
+        ("llama-3.1-8b", "H100-SXM", {"global_batch": 512, "recompute": "none"}),
+    ],
+)
+def test_activations_of_long_sequences_may_decide_how_many_fit(model: str, accelerator: str, options: dict):
+    found = estimate(model, accelerator, tokens=1e12, seq_len=131072, **options)
+    assert found.accelerators == found.fewest_that_fit == 16
+    with pytest.raises(dcsim.ScenarioError, match="fit"):
+        dcsim.plan(model, accelerator, count=8, seq_len=131072, **options)
+
+
 def test_without_count_or_deadline_the_answer_is_the_fewest_that_fit():
     found = gpt_3()
     assert found.accelerators == found.fewest_that_fit

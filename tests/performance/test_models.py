@@ -89,6 +89,7 @@ def test_the_row_fills_in_what_a_preset_leaves_out() -> None:
     assert (row.kv_heads, row.head_dim, row.gated, row.causal, row.positions) == (96.0, 128.0, 0.0, 1.0, 2048.0)
     row = models.model_row(transformer("t5-11b"))
     assert (row.layers, row.cross_layers, row.head_dim) == (48.0, 24.0, 128.0)
+    assert row.causal == 24 / 72  # of 24 attentions each in encoder, decoder and across, the decoder's own look back
     assert models.model_row(transformer("bert-large")).causal == 0.0
     for model in TRANSFORMERS:
         assert all(type(value) is float for value in models.model_row(model)), model.name
@@ -118,6 +119,7 @@ def test_causal_halving_and_windows_shrink_the_attention_core_only() -> None:
     assert half == whole / 2
     assert models.flop_per_token(row._replace(window=2048.0), 8192) - weights == whole / 4
     assert models.flop_per_token(row._replace(causal=0.0), 8192, True) - weights == whole
+    assert models.flop_per_token(row._replace(causal=1 / 3), 8192, True) - weights == pytest.approx(whole * 5 / 6)
 
 
 def test_a_model_row_has_every_field_of_the_kernels() -> None:

@@ -36,6 +36,18 @@ def test_a_row_becomes_a_model_and_a_plan():
     assert one.assumed == ("ffn_hidden", "mlp_type", "vpp", "sequence_parallel", "recompute")
 
 
+@pytest.mark.parametrize(
+    ("column", "field", "usual"),
+    [("kv_heads", "kv_heads", 16), ("head_dim", "head_dim", 64), ("moe_top_k", "top_k", 1), ("vocab", "vocab", 50304)],
+)
+def test_zero_is_what_nobody_knows(column: str, field: str, usual: float):
+    experts = ROW | {"moe_experts": "8", "moe_ffn_hidden": "2048"}
+    zero, empty = (configuration(experts | {column: text}) for text in ("0", ""))
+    assert zero == empty
+    assert getattr(zero.model, field) == usual
+    assert (column in zero.assumed) == (column in ("moe_top_k", "vocab"))
+
+
 def test_measured_columns_do_not_reach_the_prediction():
     measured = {"tokens_per_s_per_accelerator": "7", "step_time_s": "3", "mfu_pct": "50", "tflops_per_accelerator": "9"}
     one, other = configuration(ROW), configuration(ROW | measured)

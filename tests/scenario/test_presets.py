@@ -77,7 +77,7 @@ SOURCED_ELSEWHERE = {
     "EPYC-9654": {"fp64", "fp32", "cache", "memory_bandwidth", "memory_type"},
     "TPU-v7x": {"memory", "memory_type", "memory_bandwidth", "nic_bandwidth_server", "scale_up_domain"},
     "Alveo-U280": {"int8", "memory", "memory_type", "memory_bandwidth", "scale_up_domain"},
-    **{name: {"scale_up_domain"} for name in ("A10", "Ascend-910B", "GH200", "L4", "T4")},
+    **{name: {"scale_up_domain"} for name in ("A10", "Ascend-910B", "GH200", "L4", "MI250X", "T4")},
     "H200-NVL": {
         *("fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "int8", "memory_bandwidth"),
         *("link", "link_bandwidth", "link_bandwidth_pair", "scale_up_domain"),
@@ -190,6 +190,8 @@ def test_all_accelerators_but_processors_say_how_many_share_their_scale_up_netwo
     # Google: a pod of TPU7x has 9,216 chips, of v5p 8,960, of v6e 256.
     pods = {"TPU-v7x": 9216, "TPU-v5p": 8960, "TPU-v6e": 256}
     assert {name: scale_up_domain(found[name]) for name in pods} == pods
+    beyond = {name for name, chip in found.items() if scale_up_domain(chip) > (chip.accelerators_per_server or 1e9)}
+    assert beyond == {name for name in NAMES if name.startswith("TPU")} | {"GB200", "GB300", "Ascend-910C"}
     for card in ("A10", "L4", "L40S", "T4", "Alveo-U280"):  # on PCI Express alone
         assert scale_up_domain(found[card]) == 1, card
 
