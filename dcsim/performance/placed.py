@@ -144,12 +144,21 @@ class PlacedStep:
         """Step time at a core clock of that share of the nominal one, s."""
         return steady(self._waited(clock).step_s)
 
-    def bound(self, clock: float = 1.0) -> str:
-        """What the step is bound by, in words: its largest part."""
-        work = self.work(clock)
-        if sum(self.sending_s) > work.step_s:
+    def bound(self, clock: float = 1.0, slowed_s: float = 0.0) -> str:
+        """What the step is bound by, in words: its largest part.
+
+        `slowed_s`: by how much others' traffic makes it longer. That counts as its own traffic, divided over the kinds
+        by how long NICs send them.
+        """
+        work, sending_s = self.work(clock), sum(self.sending_s)
+        if sending_s > work.step_s:
             return f"{KINDS[self.sending_s.index(max(self.sending_s))]} traffic"
-        return self._waited(clock).bound(work.parts)
+        parts = dict(work.parts)
+        for kind, sent_s in zip(KINDS, self.sending_s, strict=True):
+            if sent_s and slowed_s:
+                name = f"{kind} traffic"
+                parts[name] = parts.get(name, 0.0) + slowed_s * sent_s / sending_s
+        return self._waited(clock).bound(parts)
 
     def _waited(self, clock: float) -> Waited:
         work_s = max(self.work(clock).step_s, sum(self.sending_s))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dcsim.eventlog.log import EventLog
 from dcsim.eventlog.schema import START
-from dcsim.metrics.contention import paces
+from dcsim.metrics.contention import SEEN, paces
 from dcsim.performance.shares import Shares
 from dcsim.policies.decisions import Allocation
 from dcsim.scenario.jobs import JobTable
@@ -120,15 +120,16 @@ class _Teller:
             here, size = number, sum(counts) or int(self.jobs.accelerators[job])
             clock = training.pools[number].clock
         step = training.step(here, size, training.place(here, size, where))
-        bound = step
+        alone = step
         if self.linked is not None and number >= 0 and len(nodes) > 1:
             allocation = Allocation(number, nodes, counts)
             where = self.linked.ways.ranked(allocation)
             if self.linked.rate_alone[row] < training.reference_step.step_s() / step.step_s(clock):
                 shares = self.linked.ways.alone(job, allocation)
                 if all(shares):  # its cables are slower than its NICs
-                    bound = training.step(here, size, training.place(here, size, (nodes, counts), shares=shares))
+                    alone = training.step(here, size, training.place(here, size, (nodes, counts), shares=shares))
         step_s = training.reference_step.step_s() / rate
+        slowed_s = step_s - alone.step_s(clock)
         return Trained(
             job=job,
             started=row >= 0,
@@ -143,6 +144,6 @@ class _Teller:
             mfu=step.flop / step_s / step.peak_flop_per_s,
             device_memory_b=step.memory_b,
             nic_b_per_step=training.nic_b(here, size, where),
-            bound=bound.bound(clock),
+            bound=alone.bound(clock, slowed_s if slowed_s > (SEEN - 1.0) * step_s else 0.0),
             run_as=training.run_as(here),
         )

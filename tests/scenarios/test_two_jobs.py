@@ -51,6 +51,14 @@ def test_jobs_that_share_one_uplink_slow_each_other_down_by_the_closed_form(ran:
     assert run.results.end_s[1:].tolist() == pytest.approx([first_s, second_s], rel=1e-9)
 
 
+def test_a_job_is_bound_by_what_its_last_rate_leaves_of_its_traffic(ran: Ran):
+    # At half of the links the first waits 0.2 s for gradients and computes 0.135 s; the second ends alone.
+    run = ran("two-jobs-one-spine")
+    assert [told.bound for told in run.trained[1:]] == ["data-parallel traffic", "compute"]
+    alone = ran("two-jobs-one-spine", "network.contention=none")
+    assert [told.bound for told in alone.trained[1:]] == ["compute", "compute"]
+
+
 def test_without_contention_each_takes_its_own_time(ran: Ran):
     run = ran("two-jobs-one-spine", "network.contention=none")
     service_s = 10_000 * run.trained[1].step_time_s

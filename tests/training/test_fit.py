@@ -86,6 +86,8 @@ def test_a_step_is_no_shorter_than_its_busiest_nic_sends():
     assert sum(slow.sending_s) == pytest.approx(sending_s, rel=1e-9)
     assert slow.step_s() > 100 * fast.step_s()
     assert slow.bound() == "pipeline traffic"
+    assert fast.bound(slowed_s=0.01 * fast.step_s()) == fast.bound() == "compute"
+    assert fast.bound(slowed_s=fast.step_s()) == "pipeline traffic"  # what neighbours add is what it sends
 
 
 def test_contention_of_links_that_are_fast_enough_changes_no_step():
