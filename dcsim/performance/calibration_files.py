@@ -28,6 +28,11 @@ class Entry:
     devices: tuple[str, ...] = ()  # accelerators of the rows
 
     @property
+    def fitted(self) -> bool:
+        """Whether rows moved it. Constants of a user's folder that none did leave those that ship in place."""
+        return bool(self.rows) and self.value != self.constant.start
+
+    @property
     def grade(self) -> str:
         """`measured` where two sources or other measurements speak, `weak` where one source does, else `assumed`."""
         if self.sources > 1 or self.constant.basis:
@@ -39,7 +44,7 @@ class Entry:
         """What the value rests on, in words."""
         if not self.rows:
             return f"no rows; {self._start}"
-        if self.value == self.constant.start:
+        if not self.fitted:
             return f"not fitted, since {self.rows} rows of {self.sources} source use it; {self._start}"
         return (
             f"fitted with all others to {self.rows} rows of {self.sources} sources, from a start of "
@@ -106,6 +111,8 @@ def _block(entry: Entry) -> str:
         f"rows = {entry.rows}",
         f"sources = {entry.sources}",
     ]
+    if not entry.fitted:
+        lines.append("fitted = false")
     if entry.rows:
         lines.append(f"error = {entry.error:.3f}  # median, sources left out, of the rows that use it")
     return "\n".join(lines)

@@ -91,9 +91,11 @@ def shipped() -> Calibration:
 
 
 def constants_of(folder: str) -> Calibration:
-    """The constants that `dcsim calibrate` wrote into a folder, in place of those that ship; ScenarioError if none."""
+    """The constants that `dcsim calibrate` fitted and wrote into a folder, in place of those that ship; ScenarioError
+    if there are none. One that no row told (`fitted = false`) leaves that which ships."""
     files = [path for path in sorted(Path(folder).glob("*.toml")) if path.stem != "memory"]  # not of step times
-    found = _constants({path.stem: read(path, str(path)).tree for path in files})
+    tables = {path.stem: read(path, str(path)).tree for path in files}
+    found = _constants(tables)
     problems = [
         Problem(f"{folder}/{scope}.toml", field, "is not a number above 0 that is a constant of the model", repr(value))
         for (scope, field), value in found.items()
@@ -104,7 +106,8 @@ def constants_of(folder: str) -> Calibration:
         problems.append(Problem(folder, "calibration", "no such folder, or no constants in it", fix=fix))
     if problems:
         raise ScenarioError(problems)
-    return {**shipped(), **found}
+    told = {(scope, field) for scope, field in found if tables[scope][field].get("fitted", True)}
+    return {**shipped(), **{key: value for key, value in found.items() if key in told}}
 
 
 def _constants(tables: Mapping[Scope, Mapping[str, Any]]) -> dict[tuple[Scope, str], float]:
@@ -169,12 +172,18 @@ def device_row(
         if accelerator.name not in fitted_to(accelerator.device_class):
             serving = f"those of class '{accelerator.device_class}' and of all serve"
             notes.append(f"no constants of {accelerator.name}'s family: {serving}")
-    elif calibration is None and accelerator.name not in family.fitted_to:
+    elif accelerator.name not in family.fitted_to and _ships(known, family):
         notes.append(
             f"no measured steps of {accelerator.name}: constants of family '{family.name}' serve, fitted to those of "
             f"{' and '.join(family.fitted_to)}"
         )
     return DeviceRow(Device(*sheet, **constants), ELEMENT_B[precision], tuple(notes))
+
+
+def _ships(known: Calibration, family: Family) -> bool:
+    """Whether a family's share of peak is the one that ships."""
+    key = family.name, "product_efficiency"
+    return known[key] == shipped().get(key)
 
 
 def _at_most_measured(accelerator: Accelerator, constants: Mapping[str, float]) -> dict[str, float]:

@@ -9,7 +9,7 @@ from dcsim.__main__ import main
 from dcsim.performance.calibrate import bench, calibrate, cross_validate, fit, predict, weights
 from dcsim.performance.calibration_files import entries, preset_texts
 from dcsim.performance.constants import CONSTANTS
-from dcsim.performance.devices import device_row, families, family_of, fitted_to, shipped
+from dcsim.performance.devices import constants_of, device_row, families, family_of, fitted_to, shipped
 from dcsim.performance.rows import Configurations, configurations, read
 from dcsim.performance.scores import score
 from dcsim.scenario import presets
@@ -168,6 +168,36 @@ def test_the_command_fits_and_writes(tmp_path, shared, capsys):
     assert "sources left out" in said
     assert "no rows: starting value" in said
     assert (tmp_path / "out" / "hopper.toml").is_file()
+    assert "as they ship:" in said
+
+
+def test_what_no_row_told_leaves_the_constants_that_ship(tmp_path, shared, capsys):
+    lines = (shared / "training_measured.csv").read_text(encoding="utf-8").splitlines()
+    (tmp_path / "rows.csv").write_text("\n".join([lines[0], *[x for x in lines if x.startswith("nemo-docs")]]))
+    command = ["calibrate", str(tmp_path / "rows.csv"), "--out", str(tmp_path / "out")]
+    assert main(command) == 0  # 13 runs on H100 with Megatron Core
+    known, ships = constants_of(str(tmp_path / "out")), shipped()
+    assert known["hopper", "product_efficiency"] != ships["hopper", "product_efficiency"]
+    for key in [("ampere", "product_efficiency"), ("volta", "product_efficiency"), ("pytorch", "framework_factor")]:
+        assert known[key] == ships[key]
+    notes = device_row(presets.accelerator("H800-SXM"), calibration={**ships}).notes
+    assert any("no measured steps of H800-SXM" in note for note in notes)  # said where the family's share ships
+    capsys.readouterr()
+    assert main([*command, "--start", "shipped"]) == 0
+    key = "hopper", "product_efficiency"
+    far, near = (abs(found[key] / ships[key] - 1.0) for found in (known, constants_of(str(tmp_path / "out"))))
+    assert near < far
+
+
+def test_few_rows_that_the_shipped_constants_tell_better_are_said_to_be_so(tmp_path, shared, capsys):
+    lines = (shared / "training_measured.csv").read_text(encoding="utf-8").splitlines()
+    one = next(line for line in lines if line.startswith("llm-foundry") and "H100-80GB-SXM" in line)
+    (tmp_path / "rows.csv").write_text("\n".join([lines[0], one]))
+    command = ["calibrate", str(tmp_path / "rows.csv"), "--out", str(tmp_path / "out")]
+    assert main(command) == 0
+    assert "tell these rows better than this fit; --start shipped holds it to them" in capsys.readouterr().out
+    assert main([*command, "--start", "shipped"]) == 0
+    assert "better than this fit" not in capsys.readouterr().out
 
 
 def test_a_file_without_usable_rows_is_an_error(tmp_path, capsys):
