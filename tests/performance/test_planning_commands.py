@@ -61,7 +61,12 @@ def refused(capsys: pytest.CaptureFixture[str], words: list[str]) -> list[str]:
         ),
         (["--count", "509"], "--count: no legal plan for gpt-3-175b with a batch of 1536 (got 509); numbers that have"),
         (["--tp", "8", "--pp", "128", "--vpp", "1"], "--pp: more stages than layers (got 128 x 1 = 128, expected pp x"),
-        (["--tp", "8", "--pp", "96"], "--tp: tp x pp does not divide the number of accelerators (got 8 x 96 = 768, ex"),
+        (
+            ["--tp", "8", "--pp", "96"],
+            "--pp: does not divide the accelerators that tp leaves (got 96, expected a divisor of 512 / 8 = 64); "
+            "write --pp 32 or --pp 64",
+        ),
+        (["--pp", "7"], "--pp: does not divide the number of accelerators (got 7, expected a divisor of 512); write"),
         (["--micro-batch", "7"], "--micro-batch: does not divide the global batch (got 7, expected a divisor of 1536)"),
         (["--jitter", "-0.1"], "--jitter: must be >= 0 (got '-0.1'"),
     ],
@@ -107,6 +112,12 @@ def test_all_mistakes_come_at_once(capsys: pytest.CaptureFixture[str]):
     assert sorted(set(keys)) == sorted(
         ["--global-batch", "--micro-batch", "--precision", "--seq-len", "--sharding", "--tp"]
     )
+
+
+def test_every_degree_that_does_not_divide_is_told_beside_all_other_mistakes(capsys: pytest.CaptureFixture[str]):
+    lines = refused(capsys, [*PLAN, "--tp", "5", "--pp", "7", "--cp", "3", "--dp", "5", "--micro-batch", "7"])
+    assert [line.split(": ")[3] for line in lines] == ["--tp", "--cp", "--dp", "--micro-batch", "--pp"]
+    assert all("; write " in line for line in lines)
 
 
 def test_an_unknown_accelerator_does_not_hide_an_unknown_precision(capsys: pytest.CaptureFixture[str]):
@@ -169,6 +180,10 @@ def test_what_is_in_the_way_of_every_plan_is_blamed(capsys: pytest.CaptureFixtur
         ["--count", "64", "--global-batch", "100", "--micro-batch", "3", "--tp", "2"],
         ["--micro-batch", "3"],
         ["--tp", "5"],
+        ["--count", "64", "--pp", "7"],
+        ["--count", "64", "--tp", "4", "--pp", "7"],
+        ["--count", "64", "--tp", "3", "--pp", "7", "--cp", "5", "--micro-batch", "3"],
+        ["--count", "64", "--tp", "4", "--pp", "7", "--cp", "1", "--dp", "4"],
     ],
 )
 def test_advice_is_taken_by_the_next_question(capsys: pytest.CaptureFixture[str], words: list[str]):
