@@ -120,6 +120,22 @@ def test_every_degree_that_does_not_divide_is_told_beside_all_other_mistakes(cap
     assert all("; write " in line for line in lines)
 
 
+def test_toml_that_is_none_is_told_at_its_place_in_its_file(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    model, chip, law = (tmp_path / f"{name}.toml" for name in ("model", "chip", "law"))
+    model.write_text("[[[")
+    chip.write_bytes(b'name = "x"\ntdp = "\xff W"\n')
+    law.write_text('name = "x"\n\nloss = = 3\n')
+    asked = ["--accelerator", str(chip), "--count", "8", "--global-batch", "8", "--tokens", "1e9", "--law", str(law)]
+    assert main(["estimate", str(model), *asked]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.removeprefix("dcsim: error: ").partition(" ")[0] for line in lines] == [
+        f"{model}:1:", f"{chip}:2:", f"{law}:3:",
+    ]  # fmt: skip
+    assert "not valid TOML" in lines[0]
+    (line,) = refused(capsys, ["plan", str(tmp_path / "none.toml"), *PLAN[2:]])
+    assert "command line: MODEL: no such file (got '" in line
+
+
 def test_an_unknown_accelerator_does_not_hide_an_unknown_precision(capsys: pytest.CaptureFixture[str]):
     asked = ["--accelerator", "h100", "--precision", "banana", "--count", "8", "--global-batch", "8"]
     lines = refused(capsys, ["plan", "llama-3-8b", *asked])
