@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dcsim.errors import EnvironmentFault, Problem, ScenarioError
+from dcsim.errors import Problem, ScenarioError
 from dcsim.kernels import facts
 from dcsim.kernels.step import steps
 from dcsim.performance import rows
@@ -67,7 +67,7 @@ def predict(path: Path) -> Predictions:
     odd: list[tuple[str, ...]] = []
     left_out: dict[str, list[int]] = {}
     wrong: list[Problem] = []
-    for line, row in enumerate(_read(path), start=2):
+    for line, row in enumerate(rows.read(path), start=2):
         try:
             one = rows.configuration(row)
         except Unusable as rule:
@@ -113,15 +113,6 @@ def _predictions(told: list[rows.Configuration]) -> tuple[Prediction, ...]:
         _prediction(row, device, facts.Step(*result))
         for row, device, result in zip(told, devices, results, strict=True)
     )
-
-
-def _read(path: Path) -> list[Row]:
-    try:
-        return rows.read(path)
-    except FileNotFoundError:
-        raise ScenarioError(Problem(str(path), "", "no such file")) from None
-    except OSError as error:
-        raise EnvironmentFault(Problem(str(path), "", error.strerror or "cannot be read")) from None
 
 
 def _device(row: rows.Configuration) -> DeviceRow:

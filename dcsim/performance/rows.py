@@ -8,6 +8,7 @@ it); a row that cannot be told is left out under a rule, and counted.
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from dcsim.errors import Problem, ScenarioError
 from dcsim.kernels.facts import Model, Plan
 from dcsim.performance.devices import scale_up_domain, usual_nic_b_per_s
+from dcsim.performance.measured_csv import text_of
 from dcsim.performance.memory import as_kept, least_recompute
 from dcsim.performance.precisions import ELEMENT_B, WIDER
 from dcsim.performance.row_cells import FLAGS, MOST, Row, Unusable, number, refuse_absurd, word
@@ -113,15 +115,14 @@ class Configurations:
 
 
 def read(path: Path) -> list[Row]:
-    """The rows of a CSV file; ScenarioError if it is no text, or a column that every row needs is missing."""
+    """The rows of a CSV file; ScenarioError if it cannot be read, or a column that every row needs is missing."""
+    reader = csv.DictReader(io.StringIO(text_of(path), newline=""))
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            columns = reader.fieldnames or ()
-            rows: list[Row] = list(reader)
-    except UnicodeDecodeError as error:
-        fix = "save it as UTF-8"
-        raise ScenarioError(Problem(str(path), "", "is no text in UTF-8", f"byte {error.start}", fix=fix)) from None
+        columns = reader.fieldnames or ()
+        rows: list[Row] = list(reader)
+    except csv.Error as error:
+        what = f"cannot be read as CSV: {error}"
+        raise ScenarioError(Problem(str(path), "", what, line=reader.line_num + 1)) from None
     needed = ["accelerator", "n_accelerators", *(() if "model" in columns else WIDTHS), "seq_len"]
     missing = [name for name in needed if name not in columns]
     if missing:

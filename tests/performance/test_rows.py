@@ -338,7 +338,7 @@ def test_a_row_without_widths_whose_model_is_no_preset_is_left_out(model: str, t
 def test_files_that_are_no_rows_are_told(tmp_path: Path):
     for content, words in (
         (b"", "no column accelerator"),
-        (b"\xff\xfe\x00", "is no text in UTF-8"),
+        (b"\xff\xfe\x00", "is not UTF-8"),
         (b"accelerator,n_accelerators,layers,hidden,heads,seq_len\n", "has no rows below its header"),
     ):
         (tmp_path / "rows.csv").write_bytes(content)
