@@ -18,7 +18,7 @@ from dcsim.performance.memory import available_b, needed_b
 from dcsim.performance.models import flop_per_token
 from dcsim.performance.plan_rules import RECOMPUTE
 from dcsim.performance.plans import word_of
-from dcsim.performance.precisions import advised, listed
+from dcsim.performance.precisions import advised, has_peak, listed
 from dcsim.performance.reader import shown
 from dcsim.performance.row_cells import NEVER_ZERO, Row, Unusable, number
 from dcsim.performance.row_models import preset_of
@@ -87,11 +87,11 @@ def predict(path: Path) -> Predictions:
 def _unanswerable(row: Row, one: rows.Configuration, where: Path, line: int) -> Iterator[Problem]:
     """What a row asks for that cannot be, beside its plan. Runs that were measured are read more kindly: what they
     ran in stands in for a precision that a datasheet lacks, and 0 for what is not given."""
-    chip = one.accelerator
-    if row.get("precision") and "precision" in one.assumed:
-        has, asked = ", ".join(listed(chip)), precision_of(row["precision"]) or ""
-        what, other = f"{chip.name} lacks this precision", advised(chip, asked)
+    chip, asked = one.accelerator, precision_of(row.get("precision") or "") or ""
+    if (row.get("precision") or "").strip() and not has_peak(chip, asked):
+        has, other = ", ".join(listed(chip)), advised(chip, asked)
         fix = None if other is None else f"write {other}"
+        what = f"{chip.name} lacks this precision"
         yield Problem(str(where), "precision", what, shown(row["precision"]), f"one of {has}", fix, line)
     for name in NEVER_ZERO:
         if (row.get(name) or "").strip() and number(row, name) == 0.0:

@@ -301,7 +301,7 @@ def test_what_a_row_asks_for_that_cannot_be_is_told_with_line_column_and_fix(
 ):
     file = tmp_path / "rows.csv"
     asked = ["a,llama-3-8b,H100-SXM,64,512,8192,", "b,llama-3-8b,H100-SXM,64,0,8192,fp4"]
-    asked += ["c,llama-3-8b,V100-SXM2-32GB,64,512,16384,bf16", "d,llama-3-8b,V100-SXM2-32GB,64,512,4096,fp8"]
+    asked += ["c,llama-3-8b,V100-SXM2-32GB,64,512,16384,fp16", "d,llama-3-8b,V100-SXM2-32GB,64,512,4096,fp8"]
     file.write_text("\n".join([f"{NAMED},precision", *asked, ""]))
     assert main(["estimate", "--rows", str(file)]) == 0
     said = capsys.readouterr()
@@ -317,6 +317,21 @@ def test_what_a_row_asks_for_that_cannot_be_is_told_with_line_column_and_fix(
             "5: precision: V100-SXM2-32GB lacks this precision (got 'fp8', expected one of fp32, fp16); write fp16",
         )
     ]
+
+
+@pytest.mark.parametrize(("chip", "has", "lacks"), [("V100-SXM2-32GB", "fp16", "bf16"), ("TPU-v3", "bf16", "fp16")])
+def test_one_16_bit_format_is_not_the_other_though_either_serves_where_none_is_asked_for(
+    chip: str, has: str, lacks: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+):
+    file = tmp_path / "rows.csv"
+    runs = [f"{precision},llama-3-8b,{chip},64,512,8192,{precision}\n" for precision in (has, lacks, "")]
+    file.write_text(f"{NAMED},precision\n{''.join(runs)}")
+    assert main(["estimate", "--rows", str(file)]) == 0
+    said = capsys.readouterr()
+    assert [row["id"] for row in csv.DictReader(io.StringIO(said.out))] == [has, ""]
+    (line,) = said.err.splitlines()
+    assert line.startswith(f"dcsim: left out: {file}:3: precision: {chip} lacks this precision (got '{lacks}'")
+    assert line.endswith(f"; write {has}")
 
 
 @pytest.mark.parametrize(
