@@ -27,19 +27,16 @@ COLUMNS = (
     "notes",
 )
 
-MOST_PLACES = 5
-
 
 def print_rows(arguments: argparse.Namespace) -> int:
-    """Print a line a row on stdout; on stderr rows that cannot be told, and each rule that a plan breaks."""
+    """Print a line a row on stdout; on stderr every mistake of the rows that cannot be told."""
     from dcsim.errors import ScenarioError
     from dcsim.performance.predictions import predict
+    from dcsim.performance.row_problems import gathered
 
     found = predict(Path(arguments.rows))
-    for line in ScenarioError(found.impossible).lines():
+    for line in ScenarioError(gathered(found.left_out)).lines():
         print(f"dcsim: left out: {line}", file=sys.stderr)
-    for reason, lines in sorted(found.left_out.items()):
-        print(f"dcsim: left out: {arguments.rows}: {_places(lines)}: {reason}", file=sys.stderr)
     if arguments.json:
         print(json.dumps([asdict(row) for row in found.rows]))
         return 0
@@ -47,13 +44,6 @@ def print_rows(arguments: argparse.Namespace) -> int:
     table.writerow(COLUMNS)
     table.writerows(map(_cells, found.rows))
     return 0
-
-
-def _places(lines: list[int]) -> str:
-    """The first lines of some: `lines 3, 7, 9 and 21 more`."""
-    shown = ", ".join(str(line) for line in lines[:MOST_PLACES])
-    rest = len(lines) - MOST_PLACES
-    return f"line{'s' if len(lines) > 1 else ''} {shown}" + (f" and {rest} more" if rest > 0 else "")
 
 
 def _cells(row: Prediction) -> list[str]:

@@ -6,7 +6,27 @@ import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from dcsim.errors import Problem, TraceError
+from dcsim.errors import Problem, ScenarioError, TraceError
+from dcsim.scenario.source import decoded
+
+
+def text_of(path: Path) -> str:
+    """The text of a file that the user names; ScenarioError where it is no file, may not be read, or is not UTF-8."""
+    try:
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise _fault(path, "no such file") from None
+    except IsADirectoryError:
+        raise _fault(path, "is a directory", "a CSV file") from None
+    except PermissionError:
+        raise _fault(path, "may not be read", fix="give yourself the right to read it") from None
+    except ValueError as error:
+        raise _fault(path, f"is not a path: {error}") from None
+    return decoded(content, str(path))
+
+
+def _fault(path: Path, what: str, expected: str | None = None, fix: str | None = None) -> ScenarioError:
+    return ScenarioError(Problem(str(path), "", what, expected=expected, fix=fix))
 
 
 def rows_of(path: Path, needed: Sequence[str]) -> list[tuple[int, dict[str, str]]]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 from dcsim.errors import Problem
 from dcsim.kernels import facts
-from dcsim.performance.plan_rules import DEGREES, SHAPE, SHARDING, Column, Rule, Setting
+from dcsim.performance.plan_rules import DEGREES, FILLS, SHAPE, SHARDING, Column, Rule, Setting
 from dcsim.performance.plans import broken, completed, legal_shapes, option, word_of, written
 
 
@@ -19,25 +20,57 @@ def problems(
     """Every rule that the fixed degrees of a plan break, as error lines; empty if it is legal as far as it goes."""
     known = completed(plan, setting)
     rules = list(broken(known, setting, conventions))
-    blamed = {_blamed(rule, plan) for rule in rules}
+    blamed = {_blamed(rule, plan) for rule in rules if rule is not FILLS}
+    shared = _shared_out({name: plan[name] for name in DEGREES if name in plan and name not in blamed}, setting)
+    if FILLS in rules and set(shared.misfits) <= {"dp"}:  # then dp is told with all four
+        shared = shared._replace(misfits=[])
+        blamed.add("dp")
+    elif FILLS in rules:
+        rules.remove(FILLS)
     batch, micro_batch = setting.global_batch, plan.get("micro_batch", 1)
     uneven = "dp" not in known and batch % micro_batch > 0
     # Advice for one of several keys that are wrong takes for granted that the others are mended.
-    wrong = blamed | {"micro_batch"} if uneven else blamed
+    wrong = blamed | {*shared.misfits, *(["micro_batch"] if uneven else [])}
     sound = {name: plan[name] for name in plan if name not in wrong}
     found = [_problem(rule, plan, known, setting, where, sound) for rule in rules]
+    found += [_misfit(name, plan, shared, setting, where, sound) for name in shared.misfits]
     if uneven:
         fix = advice(where, "micro_batch", nearest_legal("micro_batch", micro_batch, sound, setting))
         what, expected = "does not divide the global batch", f"a divisor of {batch}"
         found.append(Problem(where, option(where, "micro_batch"), what, str(micro_batch), expected, fix))
-    given = math.prod(known.get(name, 1) for name in DEGREES)
-    open_degree = not found and not set(DEGREES) <= set(known)
-    if open_degree and setting.accelerators is not None and setting.accelerators % given:
-        factors = [name for name in DEGREES if known.get(name, 1) > 1]
-        what = f"{' x '.join(factors)} does not divide the number of accelerators"
-        got = " x ".join(str(known[name]) for name in factors) + (f" = {given}" if len(factors) > 1 else "")
-        found.append(Problem(where, option(where, factors[0]), what, got, f"a divisor of {setting.accelerators}"))
     return found
+
+
+class _Shared(NamedTuple):
+    """Degrees above 1 that divide the accelerators one after the other, and those that do not divide what is left."""
+
+    fitting: dict[str, int]
+    misfits: list[str]
+
+
+def _shared_out(degrees: Mapping[str, int], setting: Setting) -> _Shared:
+    """Shares the accelerators out among these degrees, in their order; all fit while their number is open."""
+    left, shared = setting.accelerators or 0, _Shared({}, [])
+    for name, value in degrees.items():
+        if left % value:
+            shared.misfits.append(name)
+        elif value > 1:
+            shared.fitting[name] = value
+            left //= value
+    return shared
+
+
+def _misfit(
+    name: str, plan: Mapping[str, int], shared: _Shared, setting: Setting, where: str, sound: Mapping[str, int]
+) -> Problem:
+    """The error line of a degree that does not divide the accelerators, or what the sound ones leave of them."""
+    whole, taken = setting.accelerators or 0, math.prod(shared.fitting.values())
+    what, expected = "does not divide the number of accelerators", f"a divisor of {whole}"
+    if shared.fitting:
+        what = f"does not divide the accelerators that {' x '.join(shared.fitting)} leaves"
+        expected += f" / {taken} = {whole // taken}"
+    fix = advice(where, name, nearest_legal(name, plan[name], sound, setting))
+    return Problem(where, option(where, name), what, str(plan[name]), expected, fix)
 
 
 def _blamed(rule: Rule, given: Mapping[str, int]) -> str:

@@ -128,6 +128,13 @@ def _fills(c: Table, s: Setting) -> Mask:
     return np.asarray(among & ((whole % s.server == 0) | (s.server % whole == 0)))
 
 
+FILLS = Rule(
+    ("dp", "tp", "pp", "cp"),
+    _fills,
+    "tp x pp x cp x dp is not the number of accelerators",
+    "{accelerators}",
+    "{tp} x {pp} x {cp} x {dp} = {ranks}",
+)
 RULES = (
     Rule(
         ("tp",),
@@ -202,13 +209,7 @@ RULES = (
         "{micro_batches} micro-batches",
         convention=True,
     ),
-    Rule(
-        ("dp", "tp", "pp", "cp"),
-        _fills,
-        "tp x pp x cp x dp is not the number of accelerators",
-        "{accelerators}",
-        "{tp} x {pp} x {cp} x {dp} = {ranks}",
-    ),
+    FILLS,
     Rule(
         ("dp",),
         lambda c, s: np.asarray(s.global_batch % c["dp"] == 0),

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from dcsim.errors import EnvironmentFault, Problem, ScenarioError
+from dcsim.errors import Problem, ScenarioError
 from dcsim.kernels import facts
 from dcsim.kernels.step import steps
 from dcsim.performance import rows
@@ -18,12 +16,8 @@ from dcsim.performance.memory import available_b, needed_b
 from dcsim.performance.models import flop_per_token
 from dcsim.performance.plan_rules import RECOMPUTE
 from dcsim.performance.plans import word_of
-from dcsim.performance.precisions import advised, listed
-from dcsim.performance.reader import shown
-from dcsim.performance.row_cells import NEVER_ZERO, Row, Unusable, number
-from dcsim.performance.row_models import preset_of
-from dcsim.performance.row_plans import impossible, unusual
-from dcsim.performance.row_text import precision_of
+from dcsim.performance.row_plans import unusual
+from dcsim.performance.row_problems import gathered, problems
 from dcsim.performance.search import STEP
 
 
@@ -49,59 +43,33 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Predictions:
-    """The rows that can be told, in their order; lines of those that cannot, by reason; what plans cannot be."""
+    """The rows that can be told, in their order, and every mistake of those that cannot, with its line."""
 
     rows: tuple[Prediction, ...]
-    left_out: dict[str, list[int]] = field(default_factory=dict)
-    impossible: tuple[Problem, ...] = ()
+    left_out: tuple[Problem, ...] = ()
 
 
 def predict(path: Path) -> Predictions:
     """Step time, throughput, memory and bound of every row of a CSV file with the columns of `training_measured.csv`.
 
-    Measured columns are not looked at. A row whose plan breaks a rule of plans (performance/plans.py), or that asks for
-    what its device or model cannot, is left out, all of that named with its line. Raises ScenarioError for a file that
-    is missing, lacks columns or rows, or has none that can be told.
+    Measured columns are not looked at. A row with a cell that cannot be read, whose plan breaks a rule of plans
+    (performance/plans.py), or that asks for what its device or model cannot, is left out, every mistake named with its
+    line. Raises ScenarioError for a file that is missing, lacks columns or rows, or has none that can be told.
     """
     told: list[rows.Configuration] = []
     odd: list[tuple[str, ...]] = []
-    left_out: dict[str, list[int]] = {}
-    wrong: list[Problem] = []
-    for line, row in enumerate(_read(path), start=2):
-        try:
-            one = rows.configuration(row)
-        except Unusable as rule:
-            left_out.setdefault(rule.told, []).append(line)
+    left_out: list[Problem] = []
+    for line, row in rows.numbered(path):
+        if found := problems(row, path, line):
+            left_out += found
             continue
-        found = [*_unanswerable(row, one, path, line), *impossible(row, one.model, one.domain, path, line)]
-        wrong += found
-        if not found:
-            told.append(one)
-            odd.append(unusual(row, one.model, one.domain))
+        one = rows.configuration(row)
+        told.append(one)
+        odd.append(unusual(row, one.model, one.domain))
     if not told:
-        raise ScenarioError([*wrong, *(Problem(str(path), "", rule, line=at[0]) for rule, at in left_out.items())])
+        raise ScenarioError(gathered(left_out))
     each = zip(_predictions(told), odd, strict=True)
-    return Predictions(tuple(replace(p, notes=p.notes + more) for p, more in each), left_out, tuple(wrong))
-
-
-def _unanswerable(row: Row, one: rows.Configuration, where: Path, line: int) -> Iterator[Problem]:
-    """What a row asks for that cannot be, beside its plan. Runs that were measured are read more kindly: what they
-    ran in stands in for a precision that a datasheet lacks, and 0 for what is not given."""
-    chip = one.accelerator
-    if row.get("precision") and "precision" in one.assumed:
-        has, asked = ", ".join(listed(chip)), precision_of(row["precision"]) or ""
-        what, other = f"{chip.name} lacks this precision", advised(chip, asked)
-        fix = None if other is None else f"write {other}"
-        yield Problem(str(where), "precision", what, shown(row["precision"]), f"one of {has}", fix, line)
-    for name in NEVER_ZERO:
-        if (row.get(name) or "").strip() and number(row, name) == 0.0:
-            fix = "leave it empty where it is not known"
-            yield Problem(str(where), name, "must be > 0", shown(row[name]), "a whole number from 1", fix, line)
-    named = preset_of(row)
-    limits = [] if named is None else [limit for limit in (named.max_sequence, named.positions) if limit]
-    if named is not None and one.plan.seq_len > min(limits, default=math.inf):
-        what, most = f"longer than the positions of {named.name} allow", f"at most {min(limits)}"
-        yield Problem(str(where), "seq_len", what, shown(row["seq_len"]), most, f"write {min(limits)}", line)
+    return Predictions(tuple(replace(p, notes=p.notes + more) for p, more in each), tuple(left_out))
 
 
 def _predictions(told: list[rows.Configuration]) -> tuple[Prediction, ...]:
@@ -113,15 +81,6 @@ def _predictions(told: list[rows.Configuration]) -> tuple[Prediction, ...]:
         _prediction(row, device, facts.Step(*result))
         for row, device, result in zip(told, devices, results, strict=True)
     )
-
-
-def _read(path: Path) -> list[Row]:
-    try:
-        return rows.read(path)
-    except FileNotFoundError:
-        raise ScenarioError(Problem(str(path), "", "no such file")) from None
-    except OSError as error:
-        raise EnvironmentFault(Problem(str(path), "", error.strerror or "cannot be read")) from None
 
 
 def _device(row: rows.Configuration) -> DeviceRow:

@@ -8,6 +8,7 @@ cannot tell a slow product from all else that is slow. A table of one device fro
 from __future__ import annotations
 
 import csv
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from dcsim.kernels.arrays import named
 from dcsim.kernels.facts import Device
 from dcsim.kernels.roofline import products_s
 from dcsim.performance.devices import FIELDS, device_row, family_of
+from dcsim.performance.measured_csv import text_of
 from dcsim.performance.precisions import ELEMENT_B
 from dcsim.performance.row_text import accelerator_preset
 from dcsim.scenario import presets
@@ -64,11 +66,7 @@ class Products:
 
 def read(path: Path) -> Products:
     """Products of a CSV file with the columns `device, dtype, m, n, k, time_us, kernel`; others are not looked at."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except FileNotFoundError:
-        raise ScenarioError(Problem(str(path), "", "no such file")) from None
+    rows = list(csv.DictReader(io.StringIO(text_of(path), newline="")))
     missing = {"device", "dtype", "m", "n", "k", "time_us"} - set(rows[0] if rows else ())
     if missing:
         raise ScenarioError(Problem(str(path), "", f"no rows with column {', '.join(sorted(missing))}"))

@@ -138,8 +138,10 @@ class Reader:
         try:
             return find(name)
         except ScenarioError as error:
+            # What a file says at a place of its own is told there; that it is no such file, where it is named.
             self.problems += [
-                p if p.key else replace(p, file=self.where, key=place, got=shown(name)) for p in error.problems
+                p if p.key or p.line else replace(p, file=self.where, key=place, got=shown(name))
+                for p in error.problems
             ]
         return None
 

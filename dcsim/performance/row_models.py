@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterator
+
 from dcsim.kernels.facts import Model
 from dcsim.performance.models import model_row
-from dcsim.performance.row_cells import Row, Unusable, number, word
+from dcsim.performance.row_cells import Row, Unusable, faults, number, whole, word, wrong
 from dcsim.scenario import presets
 from dcsim.scenario.model import Transformer
 
@@ -21,6 +23,35 @@ COLUMNS = {
     "dense_layers": "moe_first_dense",
 }
 """Columns of a row by field of a model."""
+CELLS = (*COLUMNS.values(), "moe_shared_experts")
+"""All cells that a transformer is made of."""
+
+
+def model_faults(row: Row, unread: Container[str]) -> Iterator[Unusable]:
+    """What is wrong with the transformer of a row whose other cells than those `unread` can be read."""
+    unknown = list(faults(preset_of, row))
+    if unknown or preset_of(row) is not None:
+        yield from unknown
+        return
+    name = (row.get("model") or "").strip()
+    if name and not any((row.get(width) or "").strip() or width in unread for width in WIDTHS):
+        what, expected = "no model preset of that name, and no widths", f"a preset, or {', '.join(WIDTHS)} beside it"
+        rule = f"no widths, and no model preset of the name '{name}'"
+        yield wrong(row, "model", what, expected, presets.nearest_names("models", name), rule)
+        return
+    for width in WIDTHS:
+        yield from faults(_width, row, width)
+    layers = number(row, "layers", 0.0)
+    if layers and number(row, "moe_first_dense", 0.0) > layers:
+        yield wrong(row, "moe_first_dense", "is more than layers", f"at most {layers:.0f}")
+
+
+def _width(row: Row, name: str) -> float:
+    """A width that a row must give."""
+    value = number(row, name)
+    if value == 0.0:
+        raise wrong(row, name, "is zero", whole(name), rule="a width is zero")
+    return value
 
 
 def model_of(row: Row, assumed: list[str]) -> Model:
@@ -40,7 +71,8 @@ def preset_of(row: Row) -> Transformer | None:
         return None
     model = presets.model(name)
     if not isinstance(model, Transformer):
-        raise Unusable(f"{model.name} is no transformer")
+        what, fix = "is no transformer", "ask for it with `dcsim plan`, or `dcsim estimate` without --rows"
+        raise wrong(row, "model", what, fix=fix, rule=f"{model.name} is no transformer")
     return model
 
 
@@ -61,13 +93,7 @@ def _trainable(row: Row) -> float:
 
 def _of_widths(row: Row, assumed: list[str]) -> Model:
     """A transformer by what the row gives."""
-    if not any((row.get(width) or "").strip() for width in WIDTHS) and (name := (row.get("model") or "").strip()):
-        raise Unusable(f"no widths, and no model preset of the name '{name}'", presets.nearest_names("models", name))
-    hidden, layers, heads = (number(row, name) for name in ("hidden", "layers", "heads"))
-    if not hidden or not layers or not heads:
-        raise Unusable("a width is zero")
-    if number(row, "moe_first_dense", 0.0) > layers:
-        raise Unusable("moe_first_dense is more than layers")
+    layers, hidden, heads = (_width(row, name) for name in WIDTHS)
     experts = number(row, "moe_experts", 0.0)
     expert_hidden = 0.0
     if experts:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Container
 from dataclasses import replace
-from pathlib import Path
 
 from dcsim.errors import Problem
 from dcsim.kernels import facts
@@ -123,10 +123,13 @@ def default_split(model: Model, accelerator: Accelerator, sharding: float, count
     return tp, pp
 
 
-def impossible(row: Row, model: Model, domain: float, where: Path, line: int) -> list[Problem]:
-    """Every rule that the degrees of a row break, unless it is a convention; what is not given breaks none."""
-    found = problems(_given(row), _setting(row, model, domain), str(where), conventions=False)
-    return [replace(problem, line=line) for problem in found]
+def impossible(row: Row, model: Model, domain: float, unread: Container[str] = ()) -> list[Problem]:
+    """Every rule that the degrees of a row break, unless it is a convention, without file and line; what is not given,
+    or stands in a cell that is `unread` and emptied, breaks none."""
+    at = _setting(row, model, domain)
+    if not at.accelerators:  # any number of them will do
+        at = replace(at, accelerators=None, server=1)
+    return problems(_given(row, unread), at, "", conventions=False)
 
 
 def unusual(row: Row, model: Model, domain: float) -> tuple[str, ...]:
@@ -136,10 +139,10 @@ def unusual(row: Row, model: Model, domain: float) -> tuple[str, ...]:
     return tuple(f"an unusual plan: {rule.columns[0]} {rule.what}" for rule in rules if rule.convention)
 
 
-def _given(row: Row) -> dict[str, int]:
+def _given(row: Row, unread: Container[str] = ()) -> dict[str, int]:
     """The degrees of a row; no cp is one, beside others."""
     given = {name: int(value) for name in SHAPE if (value := number(row, name, 0.0))}
-    if {"tp", "pp"} <= set(given):
+    if {"tp", "pp"} <= set(given) and "cp" not in unread:
         given.setdefault("cp", 1)
     sharding = SHARDING.get((row.get("sharding") or "").strip().lower())
     return given if sharding is None else given | {"sharding": int(sharding)}

@@ -8,6 +8,8 @@ it); a row that cannot be told is left out under a rule, and counted.
 from __future__ import annotations
 
 import csv
+import io
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -17,13 +19,27 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.errors import Problem, ScenarioError
+from dcsim.errors import Problem, ScenarioError, nearest
 from dcsim.kernels.facts import Model, Plan
 from dcsim.performance.devices import scale_up_domain, usual_nic_b_per_s
+from dcsim.performance.measured_csv import text_of
 from dcsim.performance.memory import as_kept, least_recompute
-from dcsim.performance.precisions import ELEMENT_B, WIDER
-from dcsim.performance.row_cells import FLAGS, MOST, Row, Unusable, number, refuse_absurd, word
-from dcsim.performance.row_models import WIDTHS, model_of
+from dcsim.performance.precisions import ELEMENT_B, WIDER, has_peak, listed
+from dcsim.performance.row_cells import (
+    COUNTS,
+    FLAGS,
+    MOST,
+    NEEDED,
+    Row,
+    Unusable,
+    faults,
+    number,
+    refuse_absurd,
+    usable,
+    word,
+    wrong,
+)
+from dcsim.performance.row_models import WIDTHS, model_faults, model_of
 from dcsim.performance.row_plans import plan_of
 from dcsim.performance.row_text import (
     accelerator_preset,
@@ -113,15 +129,19 @@ class Configurations:
 
 
 def read(path: Path) -> list[Row]:
-    """The rows of a CSV file; ScenarioError if it is no text, or a column that every row needs is missing."""
+    """The rows of a CSV file; ScenarioError if it cannot be read, or a column that every row needs is missing."""
+    return [row for _, row in numbered(path)]
+
+
+def numbered(path: Path) -> list[tuple[int, Row]]:
+    """The rows of a CSV file as by `read`, each with the line that it ends on."""
+    reader = csv.DictReader(io.StringIO(text_of(path), newline=""))
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            columns = reader.fieldnames or ()
-            rows: list[Row] = list(reader)
-    except UnicodeDecodeError as error:
-        fix = "save it as UTF-8"
-        raise ScenarioError(Problem(str(path), "", "is no text in UTF-8", f"byte {error.start}", fix=fix)) from None
+        columns = reader.fieldnames or ()
+        rows: list[tuple[int, Row]] = [(reader.reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        what = f"cannot be read as CSV: {error}"
+        raise ScenarioError(Problem(str(path), "", what, line=reader.line_num + 1)) from None
     needed = ["accelerator", "n_accelerators", *(() if "model" in columns else WIDTHS), "seq_len"]
     missing = [name for name in needed if name not in columns]
     if missing:
@@ -144,7 +164,7 @@ def configurations(rows: Iterable[Row]) -> Configurations:
             continue
         total += 1
         try:
-            one = configuration(row)
+            one = _with_measured(configuration(row), row)
             if not one.measured > 0.0:
                 raise Unusable("no measured tokens/s or step time")
             kept.append(one)
@@ -154,26 +174,17 @@ def configurations(rows: Iterable[Row]) -> Configurations:
 
 
 def configuration(row: Row) -> Configuration:
-    """One row; Unusable, with the rule, if it cannot be told."""
+    """One row, without what was measured; Unusable, with the first rule of `mistakes`, if it cannot be told."""
+    if found := mistakes(row):
+        raise found[0]
     assumed: list[str] = []
-    given = row.get("accelerator") or ""
-    name = accelerator_preset(given)
-    if name is None:
-        fix = presets.nearest_names("accelerators", given) if given else None
-        raise Unusable(f"no accelerator preset for '{given}'", fix)
-    refuse_absurd(row)
-    accelerator = presets.accelerator(name)
-    precision = precision_of(row.get("precision") or "")
-    if precision is None:
-        raise Unusable(f"precision '{row.get('precision')}' is not known", f"known: {', '.join(ELEMENT_B)}")
-    precision = _supported(accelerator, precision, assumed)
+    accelerator = accelerator_of(row)
+    precision = _supported(accelerator, _asked_precision(row), assumed)
     model = model_of(row, assumed)
-    per_node = number(row, "accelerators_per_node", float(accelerator.accelerators_per_server or 8))
-    text = row.get("interconnect") or ""
+    per_node, text = _per_node(row, accelerator), row.get("interconnect") or ""
     framework = framework_family(row.get("framework") or "", word(row, "flash_attention", FLAGS, 1.0, []) > 0.0)
     plan = plan_of(row, model, accelerator, framework, assumed)._replace(linear_bytes=ELEMENT_B[precision])
-    count = number(row, "n_accelerators")
-    domain = domain_of(accelerator, per_node, text, count)
+    count, domain = number(row, "n_accelerators"), domain_of(row, accelerator)
     plan = plan._replace(shard_ranks=max(domain // plan.tp, 1.0))
     tested = _tested_b_per_s(text, accelerator, per_node, domain, count)
     if tested is not None:
@@ -183,10 +194,10 @@ def configuration(row: Row) -> Configuration:
     kept = as_kept(plan, row.get("framework") or "")
     if any(name.startswith("recompute") for name in assumed):
         kept = kept._replace(recompute=least_recompute(model, kept, accelerator.memory or unknown().memory_b))
-    one = Configuration(
+    return Configuration(
         row.get("id") or "",
         row.get("source_group") or row.get("source") or "",
-        given,
+        row.get("accelerator") or "",
         accelerator,
         count,
         framework,
@@ -196,10 +207,49 @@ def configuration(row: Row) -> Configuration:
         model,
         plan,
         kept,
-        float("nan"),
+        math.nan,
         tuple(assumed),
     )
-    return _with_measured(one, row)
+
+
+def mistakes(row: Row) -> list[Unusable]:
+    """Every rule under which a row cannot be told, one a cell: those that cannot be read, then what is missing beside.
+
+    The rules of its plan, and what its device or its model cannot, are no matter of whether it can be told.
+    """
+    found = [*faults(accelerator_of, row), *(fault for name in COUNTS for fault in faults(refuse_absurd, row, name))]
+    found += faults(_asked_precision, row)
+    unread = {fault.problem.key for fault in found}
+    sound = {**row, **dict.fromkeys(unread, "")}
+    missing = [*model_faults(sound, unread), *(fault for name in NEEDED for fault in faults(number, sound, name))]
+    return found + [fault for fault in missing if fault.problem.key not in unread]
+
+
+def accelerator_of(row: Row) -> Accelerator:
+    """The accelerator that a row means; Unusable if there is no such preset, or no peak rate is known of it."""
+    given = row.get("accelerator") or ""
+    name, rule = accelerator_preset(given), f"no accelerator preset for '{given}'"
+    if not given.strip():
+        raise wrong(row, "accelerator", "is not given", "an accelerator preset", rule=rule)
+    if name is None:
+        fix = presets.nearest_names("accelerators", given)
+        raise wrong(row, "accelerator", "no accelerator preset of that name", None, fix, rule)
+    found = presets.accelerator(name)
+    if not any(has_peak(found, precision) for precision in ELEMENT_B):
+        what = f"no peak rate of '{found.name}' is known"
+        raise wrong(row, "accelerator", what, rule=what)
+    return found
+
+
+def _asked_precision(row: Row) -> str:
+    """The precision that a row asks for."""
+    given = row.get("precision") or ""
+    if (found := precision_of(given)) is not None:
+        return found
+    chip = usable(accelerator_of, row)
+    known = list(ELEMENT_B) if chip is None else listed(chip)
+    rule = f"precision '{given}' is not known"
+    raise wrong(row, "precision", "is not known", f"one of {', '.join(known)}", nearest(given.strip(), known), rule)
 
 
 def _with_measured(one: Configuration, row: Row) -> Configuration:
@@ -208,20 +258,18 @@ def _with_measured(one: Configuration, row: Row) -> Configuration:
         raise Unusable(f"tokens_per_s_per_accelerator is more than {MOST:g}")
     if not tokens_per_s and step_s and "global_batch" not in one.assumed:
         tokens_per_s = one.tokens / step_s
-    return replace(one, measured=tokens_per_s or float("nan"))
+    return replace(one, measured=tokens_per_s or math.nan)
 
 
 def _supported(accelerator: Accelerator, precision: str, assumed: list[str]) -> str:
     """The precision, or the next wider one that the device has a peak for, else any: a format may be emulated or
-    misnamed. Unusable for a device without a known peak."""
-    known = [name for name in ELEMENT_B if getattr(accelerator, name, None) is not None]
-    for candidate in (precision, *WIDER.get(precision, ()), *known):
-        if candidate in known:
-            # 16-bit formats stand in for each other in all presets.
-            if candidate != precision and {candidate, precision} != {"bf16", "fp16"}:
-                assumed.append("precision")
-            return precision if {candidate, precision} == {"bf16", "fp16"} else candidate
-    raise Unusable(f"no peak rate of '{accelerator.name}' is known")
+    misnamed. One 16-bit format stands in for the other unnamed, as in all presets."""
+    candidates = (precision, *WIDER.get(precision, ()), *ELEMENT_B)
+    found = next(candidate for candidate in candidates if has_peak(accelerator, candidate))
+    if found == precision or {found, precision} == {"bf16", "fp16"}:
+        return precision
+    assumed.append("precision")
+    return found
 
 
 def _tested_b_per_s(text: str, accelerator: Accelerator, per_node: float, domain: float, count: float) -> float | None:
@@ -233,11 +281,14 @@ def _tested_b_per_s(text: str, accelerator: Accelerator, per_node: float, domain
     return min(tested, nic_b_per_s(without_tests(text), per_node) or usual_nic_b_per_s(accelerator) or tested)
 
 
-def domain_of(accelerator: Accelerator, per_node: float, text: str, count: float) -> float:
+def domain_of(row: Row, accelerator: Accelerator) -> float:
     """Accelerators in the scale-up domain: of the row's server, unless the domain spans servers (racks, TPU slices)."""
-    domain = scale_up_domain(accelerator)
-    usual = float(accelerator.accelerators_per_server or per_node)
-    if domain <= usual:
+    domain, per_node = scale_up_domain(accelerator), _per_node(row, accelerator)
+    if domain <= float(accelerator.accelerators_per_server or per_node):
         return per_node
-    slices = re.search(r"between (\d+) slice", text)
-    return min(domain, count / float(slices[1])) if slices else domain
+    slices = re.search(r"between ([1-9]\d*) slice", row.get("interconnect") or "")
+    return min(domain, number(row, "n_accelerators", domain) / float(slices[1])) if slices else domain
+
+
+def _per_node(row: Row, accelerator: Accelerator) -> float:
+    return number(row, "accelerators_per_node", float(accelerator.accelerators_per_server or 8))

@@ -52,7 +52,7 @@ def read(path: Path, file: str) -> Document:
     Floats of the tree are `units.TomlFloat`. Raises ScenarioError with line and reason for what is not UTF-8
     TOML of at most 1 MiB, EnvironmentFault where the file may not be read.
     """
-    text = _decode(_bytes(path, file), file)
+    text = decoded(_bytes(path, file), file)
     if match := _LONG_KEY.search(text):  # tomllib takes minutes for a key of 100,000 parts
         raise _fault(file, f"a key of more than {LONGEST_KEY} parts", _line(text, match.start()))
     try:
@@ -93,7 +93,8 @@ def _bytes(path: Path, file: str) -> bytes:
     return content
 
 
-def _decode(content: bytes, file: str) -> str:
+def decoded(content: bytes, file: str) -> str:
+    """A file's bytes as text with `\\n` as line ends; ScenarioError, with the line, for what is not UTF-8."""
     start = len(_BOM) if content.startswith(_BOM) else 0
     try:
         text = content[start:].decode("utf-8")

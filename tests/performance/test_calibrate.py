@@ -1,11 +1,13 @@
 """Fits: known constants come back, sources are left out whole, files are written and read."""
 
+import os
 import tomllib
 
 import numpy as np
 import pytest
 
 from dcsim.__main__ import main
+from dcsim.errors import ScenarioError
 from dcsim.performance.calibrate import bench, calibrate, cross_validate, fit, predict, weights
 from dcsim.performance.calibration_files import entries, preset_texts
 from dcsim.performance.constants import CONSTANTS
@@ -208,3 +210,37 @@ def test_a_file_without_usable_rows_is_an_error(tmp_path, capsys):
     empty.write_text("accelerator,n_accelerators,layers,hidden,heads,seq_len\nA100,8,12,768,12,1024\n")
     assert main(["calibrate", str(empty)]) == 2
     assert "no row can be used: 1 no measured tokens/s" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["calibrate"], ["estimate", "--rows"]])
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("none.csv", ": no such file"),
+        ("rows.csv/none.csv", ": no such file"),
+        (".", ": is a directory (expected a CSV file)"),
+        ("rows.csv", ":2: is not UTF-8: byte 0xff at byte offset 14; save it as UTF-8"),
+        ("wide.csv", ":2: cannot be read as CSV: field larger than field limit"),
+    ],
+)
+def test_a_file_that_is_no_csv_is_bad_input_told_in_one_line(command, name, told, tmp_path, capsys):
+    (tmp_path / "rows.csv").write_bytes(b"accelerator\r\n,\xff")
+    (tmp_path / "wide.csv").write_text("accelerator\n" + "x" * 200_000)
+    file = tmp_path / name
+    assert main([*command, str(file)]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith(f"dcsim: error: {file}{told}")
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="rights of files are those of Unix")
+def test_a_file_that_may_not_be_read_is_told(tmp_path):
+    file, me = tmp_path / "rows.csv", os.geteuid()
+    file.touch(mode=0)
+    if me == 0:  # who may read everything
+        os.seteuid(65534)
+    try:
+        with pytest.raises(ScenarioError, match=r"rows\.csv: may not be read; give yourself the right to read it"):
+            read(file)
+    finally:
+        os.seteuid(me)

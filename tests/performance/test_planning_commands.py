@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from pathlib import Path
@@ -61,7 +59,12 @@ def refused(capsys: pytest.CaptureFixture[str], words: list[str]) -> list[str]:
         ),
         (["--count", "509"], "--count: no legal plan for gpt-3-175b with a batch of 1536 (got 509); numbers that have"),
         (["--tp", "8", "--pp", "128", "--vpp", "1"], "--pp: more stages than layers (got 128 x 1 = 128, expected pp x"),
-        (["--tp", "8", "--pp", "96"], "--tp: tp x pp does not divide the number of accelerators (got 8 x 96 = 768, ex"),
+        (
+            ["--tp", "8", "--pp", "96"],
+            "--pp: does not divide the accelerators that tp leaves (got 96, expected a divisor of 512 / 8 = 64); "
+            "write --pp 32 or --pp 64",
+        ),
+        (["--pp", "7"], "--pp: does not divide the number of accelerators (got 7, expected a divisor of 512); write"),
         (["--micro-batch", "7"], "--micro-batch: does not divide the global batch (got 7, expected a divisor of 1536)"),
         (["--jitter", "-0.1"], "--jitter: must be >= 0 (got '-0.1'"),
     ],
@@ -107,6 +110,28 @@ def test_all_mistakes_come_at_once(capsys: pytest.CaptureFixture[str]):
     assert sorted(set(keys)) == sorted(
         ["--global-batch", "--micro-batch", "--precision", "--seq-len", "--sharding", "--tp"]
     )
+
+
+def test_every_degree_that_does_not_divide_is_told_beside_all_other_mistakes(capsys: pytest.CaptureFixture[str]):
+    lines = refused(capsys, [*PLAN, "--tp", "5", "--pp", "7", "--cp", "3", "--dp", "5", "--micro-batch", "7"])
+    assert [line.split(": ")[3] for line in lines] == ["--tp", "--cp", "--dp", "--micro-batch", "--pp"]
+    assert all("; write " in line for line in lines)
+
+
+def test_toml_that_is_none_is_told_at_its_place_in_its_file(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    model, chip, law = (tmp_path / f"{name}.toml" for name in ("model", "chip", "law"))
+    model.write_text("[[[")
+    chip.write_bytes(b'name = "x"\ntdp = "\xff W"\n')
+    law.write_text('name = "x"\n\nloss = = 3\n')
+    asked = ["--accelerator", str(chip), "--count", "8", "--global-batch", "8", "--tokens", "1e9", "--law", str(law)]
+    assert main(["estimate", str(model), *asked]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.removeprefix("dcsim: error: ").partition(" ")[0] for line in lines] == [
+        f"{model}:1:", f"{chip}:2:", f"{law}:3:",
+    ]  # fmt: skip
+    assert "not valid TOML" in lines[0]
+    (line,) = refused(capsys, ["plan", str(tmp_path / "none.toml"), *PLAN[2:]])
+    assert "command line: MODEL: no such file (got '" in line
 
 
 def test_an_unknown_accelerator_does_not_hide_an_unknown_precision(capsys: pytest.CaptureFixture[str]):
@@ -169,6 +194,10 @@ def test_what_is_in_the_way_of_every_plan_is_blamed(capsys: pytest.CaptureFixtur
         ["--count", "64", "--global-batch", "100", "--micro-batch", "3", "--tp", "2"],
         ["--micro-batch", "3"],
         ["--tp", "5"],
+        ["--count", "64", "--pp", "7"],
+        ["--count", "64", "--tp", "4", "--pp", "7"],
+        ["--count", "64", "--tp", "3", "--pp", "7", "--cp", "5", "--micro-batch", "3"],
+        ["--count", "64", "--tp", "4", "--pp", "7", "--cp", "1", "--dp", "4"],
     ],
 )
 def test_advice_is_taken_by_the_next_question(capsys: pytest.CaptureFixture[str], words: list[str]):
@@ -227,171 +256,6 @@ def test_an_estimate_as_json_has_units_in_its_keys(capsys: pytest.CaptureFixture
     found = json.loads(capsys.readouterr().out)
     assert found["accelerators"] == 1024
     assert {"time_s", "energy_j", "cost_usd", "dataset_b", "assumptions", "plan"} <= set(found)
-
-
-HEADER = "id,accelerator,n_accelerators,layers,hidden,heads,seq_len,vocab,precision,tp,pp,dp,micro_batch,global_batch\n"
-
-
-def test_rows_of_a_file_are_predicted_one_a_line(capsys: pytest.CaptureFixture[str], tmp_path: Path):
-    file = tmp_path / "rows.csv"
-    file.write_text(HEADER + "a,H100-SXM,8,32,4096,32,2048,50304,bf16,2,1,4,1,64\nb,None-9,8,32,4096,32,2048,,,,,,,\n")
-    assert main(["estimate", "--rows", str(file)]) == 0
-    said = capsys.readouterr()
-    rows = list(csv.DictReader(io.StringIO(said.out)))
-    assert [row["id"] for row in rows] == ["a"]
-    assert float(rows[0]["step_time_s"]) * float(rows[0]["tokens_per_s_per_accelerator"]) == pytest.approx(
-        64 * 2048 / 8, rel=1e-4
-    )
-    assert said.err.startswith(f"dcsim: left out: {file}: line 3: no accelerator preset for 'None-9'; nearest: '")
-
-
-def test_a_row_whose_plan_cannot_be_is_left_out_with_every_rule_that_it_breaks(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-):
-    file = tmp_path / "rows.csv"
-    run = "H100-SXM,8,32,4096,32,2048,50304,bf16,{},1,4,1,{}\n"
-    file.write_text(HEADER + "a," + run.format(2, 64) + "b," + run.format(3, 65))
-    assert main(["estimate", "--rows", str(file)]) == 0
-    said = capsys.readouterr()
-    assert [row["id"] for row in csv.DictReader(io.StringIO(said.out))] == ["a"]
-    assert f"{file}:3: tp: does not divide the attention heads (got 3, expected a divisor of 32 heads)" in said.err
-    assert f"{file}:3: dp: tp x pp x cp x dp is not the number of accelerators" in said.err
-    file.write_text(HEADER + "b," + run.format(3, 65))
-    assert main(["estimate", "--rows", str(file)]) == 2
-    said = capsys.readouterr()
-    assert (said.out, said.err.startswith(f"dcsim: error: {file}:2: tp: ")) == ("", True)
-
-
-NAMED = "id,model,accelerator,n_accelerators,global_batch,seq_len"
-
-
-def test_what_a_row_asks_for_that_cannot_be_is_told_with_line_column_and_fix(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-):
-    file = tmp_path / "rows.csv"
-    asked = ["a,llama-3-8b,H100-SXM,64,512,8192,", "b,llama-3-8b,H100-SXM,64,0,8192,fp4"]
-    asked += ["c,llama-3-8b,V100-SXM2-32GB,64,512,16384,bf16", "d,llama-3-8b,V100-SXM2-32GB,64,512,4096,fp8"]
-    file.write_text("\n".join([f"{NAMED},precision", *asked, ""]))
-    assert main(["estimate", "--rows", str(file)]) == 0
-    said = capsys.readouterr()
-    assert [row["id"] for row in csv.DictReader(io.StringIO(said.out))] == ["a"]
-    has, empty = "fp32, tf32, fp16, bf16, fp8", "leave it empty where it is not known"
-    longer = "longer than the positions of llama-3-8b allow"
-    assert said.err.splitlines() == [
-        f"dcsim: left out: {file}:{line}"
-        for line in (
-            f"3: precision: H100-SXM lacks this precision (got 'fp4', expected one of {has}); write fp8",
-            f"3: global_batch: must be > 0 (got '0', expected a whole number from 1); {empty}",
-            f"4: seq_len: {longer} (got '16384', expected at most 8192); write 8192",
-            "5: precision: V100-SXM2-32GB lacks this precision (got 'fp8', expected one of fp32, fp16); write fp16",
-        )
-    ]
-
-
-@pytest.mark.parametrize(
-    ("chip", "asked", "fix"),
-    [
-        ("A100-SXM4-80GB", "fp8", "bf16"),
-        ("A100-SXM4-80GB", "fp4", "bf16"),
-        ("T4", "fp8", "fp16"),
-        ("TPU-v6e", "fp8", "bf16"),
-        ("TPU-v7x", "int8", "fp8"),
-    ],
-)
-def test_no_fix_ever_advises_to_train_in_int8(
-    chip: str, asked: str, fix: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
-):
-    file = tmp_path / "rows.csv"
-    file.write_text(f"{NAMED},precision\na,llama-3-8b,{chip},64,512,8192,{asked}\n")
-    words = ["--accelerator", chip, "--precision", asked]
-    (of_rows,) = refused(capsys, ["estimate", "--rows", str(file)])
-    (of_plan,) = refused(capsys, ["plan", "llama-3-8b", "--count", "64", "--global-batch", "512", *words])
-    assert of_rows.endswith(f"; write {fix}")
-    assert of_plan.endswith(f"; write --precision {fix}")
-    assert ("int8" in of_plan.replace("got 'int8'", "")) == (chip == "TPU-v6e")  # which is listed, and has it
-
-
-def test_int8_may_be_asked_for_wherever_rows_may_have_it(capsys: pytest.CaptureFixture[str], tmp_path: Path):
-    file = tmp_path / "rows.csv"
-    file.write_text(f"{NAMED},precision\na,llama-3-8b,TPU-v5e,256,512,4096,int8\n")
-    assert main(["estimate", "--rows", str(file), "--json"]) == 0
-    assert "precision" not in json.loads(capsys.readouterr().out)[0]["assumed"]
-    words = ["llama-3-8b", "--count", "256", "--global-batch", "512", "--seq-len", "4096", "--json"]
-    for chip in ("TPU-v5e", "TPU-v6e"):
-        times = []
-        for precision in ("bf16", "int8"):
-            assert main(["plan", *words, "--accelerator", chip, "--precision", precision]) == 0
-            times.append(json.loads(capsys.readouterr().out)["plans"][0]["step_time_s"])
-        assert times[1] < times[0], chip
-
-
-def test_a_row_that_names_a_model_alone_is_predicted_as_with_the_widths_of_its_preset(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-):
-    plan, run = "tp,pp,cp,micro_batch,recompute,precision", "1,1,1,1,none,bf16"
-    # Llama 3 8B: Meta's config.json
-    widths, given = "layers,hidden,heads,kv_heads,ffn_hidden,vocab,mlp_type", "32,4096,32,8,14336,128256,swiglu"
-    file, answers = tmp_path / "rows.csv", []
-    for header, cells in ((NAMED, ""), (f"{NAMED},{widths}", f",{given}")):
-        file.write_text(f"{header},{plan}\na,Llama-3-8B,H100-SXM,64,512,8192{cells},{run}\n")
-        assert main(["estimate", "--rows", str(file), "--json"]) == 0
-        (row,) = json.loads(capsys.readouterr().out)
-        answers.append(row)
-    named, wide = answers
-    assert named["step_time_s"] == wide["step_time_s"]
-    assert named["memory_b"] == wide["memory_b"]
-    assert [name for name in named["assumed"] if name not in wide["assumed"]] == ["widths of llama-3-8b"]
-
-
-def test_a_file_without_widths_and_without_models_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path):
-    file = tmp_path / "rows.csv"
-    file.write_text("accelerator,n_accelerators,global_batch,seq_len\nH100-SXM,64,512,8192\n")
-    assert main(["estimate", "--rows", str(file)]) == 2
-    assert "no column layers, hidden, heads" in capsys.readouterr().err
-
-
-def test_recompute_that_a_row_does_not_say_is_the_least_that_fits_and_is_listed(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-):
-    run = "H100-SXM,8,32,4096,32,{},50304,bf16,8,1,1,1,64,{}\n"
-    file = tmp_path / "rows.csv"
-    told = ["a," + run.format(2048, ""), "b," + run.format(131072, ""), "c," + run.format(131072, "none")]
-    file.write_text(HEADER.replace("\n", ",recompute\n") + "".join(told))
-    assert main(["estimate", "--rows", str(file), "--json"]) == 0
-    short, long, none = json.loads(capsys.readouterr().out)
-    assert [row["fits"] for row in (short, long, none)] == [True, True, False]
-    assert ["recompute" in row["assumed"] for row in (short, long, none)] == [True, True, False]
-    assert any("recompute at least" in note for note in long["notes"])
-    assert long["step_time_s"] == none["step_time_s"]
-
-
-def test_rows_that_repeat_others_are_predicted_too(capsys: pytest.CaptureFixture[str], tmp_path: Path):
-    file = tmp_path / "rows.csv"
-    run = "H100-SXM,8,32,4096,32,2048,50304,bf16,2,1,4,1,64"
-    file.write_text(HEADER.replace("\n", ",primary\n") + f"a,{run},1\nb,{run},0\n")
-    assert main(["estimate", "--rows", str(file)]) == 0
-    assert [row["id"] for row in csv.DictReader(io.StringIO(capsys.readouterr().out))] == ["a", "b"]
-
-
-@pytest.mark.parametrize("text", [None, "id,layers\n1,2\n"])
-def test_a_file_without_the_columns_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path, text: str | None):
-    file = tmp_path / "rows.csv"
-    if text is not None:
-        file.write_text(text)
-    assert main(["estimate", "--rows", str(file)]) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith(f"dcsim: error: {file}: ")
-
-
-def test_the_published_rows_can_be_predicted(capsys: pytest.CaptureFixture[str], shared: Path):
-    assert main(["estimate", "--rows", str(shared / "training_measured.csv"), "--json"]) == 0
-    rows = json.loads(capsys.readouterr().out)
-    assert len(rows) >= 1670  # all but 69 that give no widths or no sequence length, and plans that cannot be
-    odd = [note for row in rows for note in row["notes"] if note.startswith("an unusual plan")]
-    assert "an unusual plan: vpp interleaved stages must be of equal size" in odd
-    assert sum(row["fits"] for row in rows) >= 0.94 * len(rows)  # all of them ran
-    assert all(row["tokens_per_s_per_accelerator"] > 0 for row in rows)
 
 
 def test_constants_of_ones_own_calibration_replace_those_that_ship(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -117,7 +117,17 @@ def test_sequence_parallelism_goes_with_tensor_parallelism_where_it_divides_the_
         ({"pp": 2, "vpp": 3, "dp": 12, "tp": 1, "cp": 1, "micro_batch": 2}, "vpp", "micro-batches in multiples of pp"),
         ({"pp": 1, "vpp": 2}, "vpp", "interleaving needs a pipeline"),
         ({"tp": 2, "pp": 2, "cp": 2, "dp": 2}, "dp", "is not the number of accelerators (got 2 x 2 x 2 x 2 = 16, exp"),
-        ({"tp": 2, "pp": 5}, "tp", "tp x pp does not divide the number of accelerators (got 2 x 5 = 10, expected a di"),
+        (
+            {"pp": 5},
+            "pp",
+            "does not divide the number of accelerators (got 5, expected a divisor of 24); write pp=4 or",
+        ),
+        (
+            {"tp": 2, "pp": 5},
+            "pp",
+            "the accelerators that tp leaves (got 5, expected a divisor of 24 / 2 = 12); write ",
+        ),
+        ({"tp": 2, "pp": 5, "cp": 1, "dp": 3}, "pp", "that tp x dp leaves (got 5, expected a divisor of 24 / 6 = 4)"),
         ({"dp": 16}, "dp", "does not divide the global batch (got 16, expected a divisor of 24); write dp=8 or dp=12"),
         ({"dp": 4, "micro_batch": 5}, "micro_batch", "got 4 x 5 = 20, expected a divisor of 24"),
         ({"ep": 2}, "ep", "the model has no experts to spread (got 2, expected 1); write ep=1"),
@@ -134,6 +144,21 @@ def test_a_legal_plan_has_no_problems_and_an_illegal_one_has_all_of_them():
     assert problems(good, setting(24)) == []
     bad = {"tp": 4, "pp": 7, "dp": 5}
     assert sorted(problem.key for problem in problems(bad, setting(24))) == ["dp", "pp", "tp"]
+
+
+def test_degrees_are_blamed_that_do_not_divide_what_the_sound_ones_leave_and_no_others():
+    for plan, keys in (
+        ({"tp": 4, "pp": 5}, ["tp", "pp"]),  # 4 is wrong for the heads, and takes no share
+        ({"tp": 2, "pp": 6, "cp": 2, "dp": 2}, ["dp"]),  # 2 x 6 x 2 = 24
+        ({"tp": 2, "pp": 6, "cp": 4, "dp": 2}, ["cp"]),  # 2 x 6 x 2
+        ({"tp": 2, "pp": 4, "cp": 2, "dp": 2}, ["cp", "dp"]),  # 24 / 8 is odd
+        ({"pp": 5, "cp": 7, "tp": 1}, ["cp", "pp"]),
+    ):
+        found = problems(plan, setting(24))
+        assert [problem.key for problem in found] == keys
+        for problem in found:
+            assert problem.fix is not None
+    assert problems({"pp": 5}, setting(None)) == []  # any number of accelerators will do
 
 
 def test_a_batch_that_is_not_known_is_held_against_nothing():

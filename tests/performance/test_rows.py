@@ -15,7 +15,7 @@ from dcsim.performance.row_text import (
     precision_of,
     without_tests,
 )
-from dcsim.performance.rows import configuration, configurations, read
+from dcsim.performance.rows import configuration, configurations, mistakes, numbered, read
 from dcsim.scenario import presets
 
 ROW = {
@@ -322,23 +322,48 @@ def test_widths_that_a_row_gives_win_over_those_of_the_preset_that_it_names():
 
 
 @pytest.mark.parametrize(
-    ("model", "told"),
+    ("model", "rule", "told"),
     [
-        ("llama-9b", "no widths, and no model preset of the name 'llama-9b'; nearest: 'llama-"),
-        ("resnet-50", "resnet-50 is no transformer"),
-        ("", "hidden is not given"),
+        (
+            "llama-9b",
+            "no widths, and no model preset of the name 'llama-9b'",
+            "model: no model preset of that name, and",
+        ),
+        ("resnet-50", "resnet-50 is no transformer", "model: is no transformer (got 'resnet-50'); ask for it with"),
+        ("", "layers is not given", "layers: is not given (expected a whole number from 1 to 1000000000)"),
     ],
 )
-def test_a_row_without_widths_whose_model_is_no_preset_is_left_out(model: str, told: str):
+def test_a_row_without_widths_whose_model_is_no_preset_is_left_out(model: str, rule: str, told: str):
     with pytest.raises(Unusable) as caught:
         configuration(BARE | {"model": model})
-    assert caught.value.told.startswith(told)
+    assert str(caught.value) == rule
+    assert str(caught.value.problem).startswith(told)
+
+
+def test_a_row_is_counted_under_its_first_mistake_and_told_all_of_them():
+    row = ROW | {"accelerator": "H101", "tp": "-1", "seq_len": "", "precision": "bf99", "hidden": "0"}
+    keys = ["accelerator", "tp", "precision", "hidden", "seq_len"]
+    assert [rule.problem.key for rule in mistakes(row)] == keys
+    assert dict(configurations([row]).excluded) == {"no accelerator preset for 'H101'": 1}
+    assert mistakes(ROW) == []
+
+
+def test_what_was_measured_matters_to_those_alone_who_learn_from_it():
+    row = ROW | {"tokens_per_s_per_accelerator": "n/a"}
+    assert configuration(row).plan == configuration(ROW).plan
+    assert dict(configurations([row]).excluded) == {"tokens_per_s_per_accelerator is not a finite number >= 0": 1}
+
+
+def test_lines_of_rows_are_those_of_their_file(tmp_path: Path):
+    file = tmp_path / "rows.csv"
+    file.write_text('accelerator,n_accelerators,model,seq_len\n\na,1,"b\nc",2\nd,3,e,4\n')
+    assert [(line, row["accelerator"]) for line, row in numbered(file)] == [(4, "a"), (5, "d")]
 
 
 def test_files_that_are_no_rows_are_told(tmp_path: Path):
     for content, words in (
         (b"", "no column accelerator"),
-        (b"\xff\xfe\x00", "is no text in UTF-8"),
+        (b"\xff\xfe\x00", "is not UTF-8"),
         (b"accelerator,n_accelerators,layers,hidden,heads,seq_len\n", "has no rows below its header"),
     ):
         (tmp_path / "rows.csv").write_bytes(content)

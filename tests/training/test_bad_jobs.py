@@ -49,8 +49,12 @@ CASES = {
         "plan.tp: does not divide the attention heads (got 3, expected a divisor of 32 heads); write plan.tp=",
     ),
     "degrees": (
-        {"plan": "{ tp = 8, pp = 4, cp = 1, dp = 4 }"},
-        "plan.dp: tp x pp x cp x dp is not the number of accelerators (got 8 x 4 x 1 x 4 = 128, expected 16)",
+        {"plan": "{ tp = 4, pp = 2, cp = 1, dp = 4 }"},
+        "plan.dp: tp x pp x cp x dp is not the number of accelerators (got 4 x 2 x 1 x 4 = 32, expected 16); write",
+    ),
+    "a degree that does not divide what others leave": (
+        {"plan": "{ tp = 4, pp = 3 }"},
+        "plan.pp: does not divide the accelerators that tp leaves (got 3, expected a divisor of 16 / 4 = 4); write",
     ),
     "stages": (
         {"plan": "{ pp = 16, vpp = 4 }"},
@@ -171,7 +175,7 @@ KINDS_OF_MISTAKES = {  # keys of a job, and those that are told
         {"plan": "{ tpp = 2, tp = 5, pp = 40 }"},
         ["plan.tpp", "plan.tp", "plan.pp"],
     ),
-    "a product": ({"plan": "{ tp = 4, pp = 4, dp = 8 }"}, ["plan.tp"]),
+    "a product": ({"plan": "{ tp = 4, pp = 4, dp = 8 }"}, ["plan.dp"]),
     "a precision that its pool lacks": ({"pool": '"old"', "precision": '"fp8"'}, ["precision"]),
     "a loss and a size out of reach": (
         {"steps": None, "target_loss": 1.2, "accelerators": 6000},
