@@ -11,6 +11,7 @@ from dcsim.performance.planning import Assumption, Checkpoints, Saved
 from dcsim.performance.waiting import Input
 from dcsim.scenario.spec import Accelerator
 
+LATE = 2  # place of what comes too late among what may be taken
 TRAFFIC = ("tp", "pp", "dp", "cp", "ep")
 
 
@@ -148,11 +149,23 @@ class Length:
     optimal: Optimal | None = None
 
 
+def whole(accelerators: int, server: int) -> bool:
+    """Whether so many accelerators fill servers of so many, or are a part of one."""
+    return accelerators % server == 0 or server % accelerators == 0
+
+
 class Paced(NamedTuple):
     """A number of accelerators and the step time of its fastest plan."""
 
     accelerators: int
     step_s: float
+
+    def wanted(self, step_s: float, server: int) -> tuple[int, float]:
+        """Whom who wants steps of at most so long takes, the least first: of whole servers or parts of one the fewest,
+        then of other numbers, then the one with the shortest step."""
+        if step_s < self.step_s:
+            return LATE, self.step_s
+        return int(not whole(self.accelerators, server)), self.accelerators
 
 
 class Asked(Protocol):
@@ -218,12 +231,13 @@ class Run(Protocol):
     def saved(self) -> Saved:
         """What a checkpoint holds."""
 
-    def fewest(self, step_s: float = ...) -> Paced | None:
-        """The fewest accelerators on which some plan fits, and a step takes at most so long; None if no number does.
+    def fewest(self) -> Paced | None:
+        """The fewest accelerators on which some plan fits, whole servers or parts of one; None if no number does.
         ScenarioError where no plan fits at all and the user gives no number."""
 
-    def quickest(self, step_s: float) -> Paced | None:
-        """The number of accelerators on which a step is shortest, of those that `fewest(step_s)` looks at."""
+    def in_time(self, step_s: float) -> Paced | None:
+        """The number of accelerators to take for steps of at most so long, by `Paced.wanted`: of all up to MOST_VALUES,
+        a late one if none is in time. None where no plan fits."""
 
     def pace(self, accelerators: int) -> Paced | None:
         """That of one number of accelerators, None where no plan fits it."""

@@ -81,7 +81,7 @@ def test_a_bad_plan_is_one_line(capsys: pytest.CaptureFixture[str], words: list[
         (["--deadline", "60"], "--deadline: 60 has no unit"),
         (["--deadline", "-60 d"], "--deadline: must be >= 0 s (got '-60 d')"),
         (["--deadline", "0 d"], "--deadline: must be > 0"),
-        (["--deadline", "1 s"], "--deadline: no number of accelerators is that fast with this batch"),
+        (["--deadline", "1 s"], "--deadline: none of up to 4,194,304 accelerators is that fast with a batch of"),
         (["--law", "chinchila"], "--law: no scaling-law preset"),
         (["--target-loss", "2.0"], "--tokens: --tokens and --target-loss exclude each other"),
         (["--rows", "x.csv"], "has no effect beside --rows"),
