@@ -90,7 +90,7 @@ def _whole_groups(table: Table, setting: Setting) -> Mask:
     price all groups alike, so one that lies across a border would be told as fast as the rest. Groups are those of
     tensor parallelism, with context parallelism, and of all experts, as far as these degrees are there."""
     tp = table["tp"]
-    if setting.accelerators is not None and setting.accelerators <= setting.domain:
+    if (setting.most if setting.accelerators is None else setting.accelerators) <= setting.domain:
         return np.ones(len(tp), dtype=np.bool_)
     spans = [tp]
     if "cp" in table:

@@ -131,6 +131,11 @@ class Request:
         """By whom and how a plan is run, in words."""
         return f"as {self.framework.words}, {'fp32' if self.gradient_bytes == GRADIENTS_B[1] else '16-bit'} gradients"
 
+    def on(self, accelerators: int) -> Request:
+        """The same question of so many accelerators: within one scale-up domain no border cuts a group."""
+        domain = uncut_domain(self.accelerator, _spans(self.fixed, self.cut_experts), accelerators)
+        return replace(self, device=replace(self.device, device=self.device.device._replace(domain=domain)))
+
     def setting(self, accelerators: int | None, most: int = MOST_VALUES, least: int = 1) -> Setting:
         """What plans have to serve on so many accelerators; the batch must be known by then."""
         assert self.global_batch is not None

@@ -12,6 +12,7 @@ import numpy as np
 from dcsim.errors import Problem, ScenarioError
 from dcsim.performance import models, planning, scaling_laws
 from dcsim.performance.answers import Length, Optimal, Paced, Proposal, whole
+from dcsim.performance.devices import scale_up_domain
 from dcsim.performance.memory import needed_b
 from dcsim.performance.plan_rules import DEGREES, MOST_VALUES, SHAPE
 from dcsim.performance.planner import best, illegal, proposal, question, too_large
@@ -19,7 +20,7 @@ from dcsim.performance.planning import Assumption
 from dcsim.performance.plans import option
 from dcsim.performance.reader import refuse
 from dcsim.performance.request import MOST_TOKENS, Request
-from dcsim.performance.search import RANKED_ALIKE, STEP, fastest, ranks, search
+from dcsim.performance.search import RANKED_ALIKE, STEP, Found, fastest, ranks, search
 from dcsim.scenario.model import Transformer
 from dcsim.scenario.scaling_law import ScalingLaw
 from dcsim.units import human_count, human_large, human_si
@@ -132,12 +133,12 @@ class TransformerRun:
 
     def pace(self, accelerators: int) -> Paced | None:
         """That of one number of accelerators, None where no plan fits it."""
-        found = fastest(question(self.request, self.request.setting(accelerators)))
+        found = self._fastest(accelerators)
         return self._paced(accelerators, float(found.step(0).step_s)) if len(found) else None
 
     def best(self, accelerators: int) -> Proposal:
         """The best plan; ScenarioError where none is legal or none fits."""
-        found = fastest(question(self.request, self.request.setting(accelerators)))
+        found = self._fastest(accelerators)
         if not len(found):
             found = best(self.request, accelerators)  # which says why
         return proposal(found.plan(0), found.step(0), self.request)
@@ -169,14 +170,22 @@ class TransformerRun:
             *planning.noted(r.device.notes),
         ]
 
+    def _fastest(self, accelerators: int) -> Found:
+        request = self.request.on(accelerators)
+        return fastest(question(request, request.setting(accelerators)))
+
     def _paced(self, accelerators: int, work_s: float) -> Paced:
         batch = self.request.global_batch or 1
         return Paced(accelerators, self.request.input.waited(work_s, batch, accelerators).step_s)
 
     def _paces(self, first: int, last: int, within_s: float = math.inf) -> list[Paced]:
         """The pace of all numbers of a window that step within so long, and of some others, ascending."""
-        setting = replace(self.request.setting(None, last, first), server=1)
-        found = fastest(question(self.request, setting), within_s / self.request.input.stretch(first))
+        domain = int(scale_up_domain(self.request.accelerator))
+        if first <= domain < last:
+            return [*self._paces(first, domain, within_s), *self._paces(domain + 1, last, within_s)]
+        request = self.request.on(last)
+        setting = replace(request.setting(None, last, first), server=1)
+        found = fastest(question(request, setting), within_s / request.input.stretch(first))
         work = zip(ranks(found.plans), found.results[:, STEP["step_s"]], strict=True)
         return [self._paced(int(count), float(step_s)) for count, step_s in work]
 

@@ -47,6 +47,12 @@ def advised(problem: Problem) -> tuple[str, int]:
         ("llama-3-70b", "H100-SXM", {"tokens": 1e12}, (96, 131_072)),
         ("llama-3-8b", "GB200", {"tokens": 1e12, "global_batch": 512, "jitter": 0.1}, (72, 16_384)),
         ("mixtral-8x7b", "TPU-v5p", {"tokens": 1e12, "schedule": "zb-h1"}, (992, 65_536)),
+        (
+            "llama-3-70b",
+            "GB200",
+            {"tokens": 1e11, "global_batch": 96, "tp": 16},
+            (64, 128),
+        ),  # of a domain of 72, or not
         ("resnet-50", "T4", {"samples": 1e8, "global_batch": 100}, (4, 100)),  # 100 fills no servers
         ("gpt-2", "H100-SXM", DATA_PARALLEL, (4, 100)),
     ],

@@ -166,11 +166,19 @@ def test_no_number_that_meets_the_deadline_is_below_the_fewest(model: str, token
         assert not len(whole) or whole.results[0, STEP["step_s"]] * found.steps > deadline, fewer
 
 
-def test_numbers_beside_the_answer_say_what_they_would_say_as_the_answer():
-    found = estimate("llama-3.1-405b", "H100-SXM", tokens=15.6e12, count=28_672)
-    assert [size.accelerators for size in found.sizes] == [4096, 8192, 16384, 28672, 32768, 65536]
+@pytest.mark.parametrize(
+    ("model", "chip", "options", "counts"),
+    [
+        ("llama-3.1-405b", "H100-SXM", {"count": 28_672}, [4096, 8192, 16384, 28672, 32768, 65536]),
+        # Groups of 16 lie in a domain of 72, or some across its border.
+        ("llama-3-70b", "GB200", {"count": 64, "tp": 16, "global_batch": 96}, [16, 32, 64, 128, 256]),
+    ],
+)
+def test_numbers_beside_the_answer_say_what_they_would_say_as_the_answer(model, chip, options, counts):
+    found = estimate(model, chip, tokens=15.6e12, **options)
+    assert [size.accelerators for size in found.sizes] == counts
     for size in found.sizes:
-        alone = estimate("llama-3.1-405b", "H100-SXM", tokens=15.6e12, count=size.accelerators)
+        alone = estimate(model, chip, tokens=15.6e12, **options | {"count": size.accelerators})
         assert size.time_s == pytest.approx(alone.time_s, rel=1e-8)
 
 
