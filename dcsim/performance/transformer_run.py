@@ -34,12 +34,13 @@ def trained_tokens(r: Request) -> float:
 
 
 def tokens_to_loss(model: Transformer, law: ScalingLaw, loss: float, where: str) -> float:
-    """Tokens until a loss by a law; ScenarioError where none reach it."""
-    key = option(where, "target_loss")
+    """Tokens until a loss by a law; ScenarioError where none reach it, or the law tells nothing of what does."""
+    key, counted = option(where, "target_loss"), models.law_parameters(model, law)
     if model.arrangement != "decoder":
         refuse([Problem(where, key, scaling_laws.CAUSAL, model.name, fix="give tokens or samples")])
+    refuse(_unknown_to(law, counted, loss, where))
     try:
-        tokens = scaling_laws.tokens_for(law, models.law_parameters(model, law), loss)
+        tokens = scaling_laws.tokens_for(law, counted, loss)
     except OverflowError:
         tokens = math.inf
     except ScenarioError as error:
@@ -48,6 +49,19 @@ def tokens_to_loss(model: Transformer, law: ScalingLaw, loss: float, where: str)
         what = f"takes {tokens:.3g} tokens by the law '{law.name}'"
         refuse([Problem(where, key, what, f"{loss:g}", f"a loss that takes 1 to {MOST_TOKENS:g}")])
     return tokens
+
+
+def _unknown_to(law: ScalingLaw, parameters: float, loss: float, where: str) -> Iterator[Problem]:
+    """What is outside of what a law was fitted to: a smaller model, or a loss of a shorter training."""
+    key, fix = option(where, "target_loss"), "give tokens or samples"
+    if scaling_laws.too_small(law, parameters, math.inf):
+        least = f"{_si(law.least_parameters)} parameters or more"
+        yield Problem(
+            where, key, f"the law '{law.name}' tells nothing of so small a model", _si(parameters), least, fix
+        )
+    elif law.least_tokens and loss > (most := scaling_laws.loss(law, parameters, law.least_tokens)):
+        what = f"takes fewer than {_si(law.least_tokens)} tokens, of which the law '{law.name}' tells nothing"
+        yield Problem(where, key, what, f"{loss:g}", f"at most {math.floor(1e3 * most) / 1e3:g}", fix)
 
 
 class TransformerRun:

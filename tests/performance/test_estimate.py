@@ -424,6 +424,37 @@ def test_no_loss_is_told_where_no_law_speaks(model: str, tokens: float, words: s
     assert any("no loss" in a.what and words in a.what for a in found.assumptions)
 
 
+@pytest.mark.parametrize(("law", "fewer"), [("chinchilla-corrected", "5 B"), ("kaplan", "22 M")])
+def test_a_target_loss_is_taken_where_the_law_was_fitted_and_refused_above(law: str, fewer: str):
+    asked = {"model": "llama-3-8b", "accelerator": "H100-SXM", "law": law, "count": 16}
+    known = presets.scaling_law(law)
+    least = known.least_tokens
+    highest = scaling_laws.loss(known, models.law_parameters(presets.model("llama-3-8b"), known), least)
+    with pytest.raises(dcsim.ScenarioError) as caught:
+        estimate(**asked, target_loss=99)
+    (problem,) = caught.value.problems
+    assert problem.what == f"takes fewer than {fewer} tokens, of which the law '{law}' tells nothing"
+    assert problem.fix == "give tokens or samples"
+    told = float((problem.expected or "").removeprefix("at most "))
+    assert highest - 1e-3 < told <= highest  # rounded down, so that it can be asked for
+    found = estimate(**asked, target_loss=told)
+    assert found.tokens == pytest.approx(least, rel=0.01)
+    assert found.loss == pytest.approx(told)
+    with pytest.raises(dcsim.ScenarioError, match="target_loss: takes fewer than"):
+        estimate(**asked, target_loss=highest + 1e-3)
+
+
+def test_a_model_smaller_than_all_that_a_law_was_fitted_to_has_no_target_loss(tmp_path: Path):
+    tiny = tmp_path / "tiny.toml"
+    widths = "layers = 2\nhidden = 128\nheads = 2\nffn_hidden = 512\nvocab = 1000\ntied = true\n"
+    tiny.write_text(f'name = "tiny"\nkind = "transformer"\nmlp = "gelu"\n{widths}')
+    with pytest.raises(dcsim.ScenarioError) as caught:
+        estimate(str(tiny), "H100-SXM", target_loss=3.0, count=1)
+    (problem,) = caught.value.problems
+    assert problem.what == "the law 'chinchilla-corrected' tells nothing of so small a model"
+    assert problem.expected == "70 M parameters or more"
+
+
 def test_a_loss_beyond_the_fitted_sizes_is_said_to_be_so(on_1024: Estimate):
     assert any("outside of what it was fitted to: at most 16 B" in a.what for a in on_1024.assumptions)
 
