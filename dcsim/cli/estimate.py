@@ -77,7 +77,7 @@ def _screen(e: Estimate, width: int) -> Iterator[str]:
     details = hanging([*_run(e), *_means(e)], inside)
     sizes = _sizes(e, inside)
     if e.open:
-        fewest = "the fewest that fit, as neither --count nor --deadline is given. More of them, with the same batches:"
+        fewest = "the fewest that fit, as no --count or --deadline is given; more, same batches:"
         yield from _indented(wrapped(fewest, inside))
         yield from ("", *_indented(sizes), "", f"on {human_count(e.accelerators)}", *_indented(details))
     else:
@@ -161,7 +161,7 @@ def _storage(e: Estimate) -> str:
         return "to write a checkpoint; what is read is not known without --sample-size"
     if not e.checkpoint.size_b:
         return "to read data"
-    return "the larger of reads and writes, as training stops while a checkpoint is written"
+    return "the larger of reads and writes, as it does one at a time"
 
 
 def _fewest(e: Estimate) -> str:
@@ -210,7 +210,12 @@ def _plan(e: Estimate) -> str:
     always = ("tp", "pp", "dp") if e.seq_len else ("dp",)
     words = [f"{name} {value}" for name, value in degrees.items() if value > 1 or name in always]
     words.append(f"micro-batch {p.micro_batch}")
-    return ", ".join([*words, f"recompute {p.recompute}", f"sharding {p.sharding}"] if e.seq_len else words)
+    if e.seq_len is None:
+        return ", ".join(words)
+    from dcsim.performance.plans import unusual
+
+    words += [f"recompute {p.recompute}", f"sharding {p.sharding}"]
+    return ", ".join([*words, *unusual(p.schedule, p.experts, p.optimizer)])
 
 
 def _sizes(e: Estimate, width: int) -> list[str]:

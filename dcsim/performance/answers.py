@@ -21,7 +21,9 @@ class Proposal:
 
     `memory_wait` is the part of `shares["compute"]` in which operations wait for device memory; `samples_per_s` of all
     accelerators together; `tokens_per_s_per_accelerator` is None for networks, as are the framework that runs the plan
-    and the bytes of a gradient that is added up and sent.
+    and the bytes of a gradient that is added up and sent. `schedule` is that of a pipeline, None without; `experts` are
+    whole or cut where ep spreads them, else None; `optimizer` is its name, or the bytes of its states where these are
+    given instead.
     """
 
     tp: int
@@ -43,6 +45,9 @@ class Proposal:
     bound: str
     framework: str | None = None
     gradient_bytes: float | None = None
+    schedule: str | None = None
+    experts: str | None = None
+    optimizer: str | None = None
 
     @property
     def traffic_share(self) -> float:

@@ -19,9 +19,9 @@ from dcsim.kernels.operations import PASSED, TABLE_B, WEIGHTED, Operation
 from dcsim.performance import network, planning
 from dcsim.performance.answers import TRAFFIC, Length, Paced, Proposal, Proposals, whole
 from dcsim.performance.network_request import NetworkRequest
-from dcsim.performance.optimizers import Optimizer
+from dcsim.performance.optimizers import OPTIMIZERS, Optimizer
 from dcsim.performance.planning import Assumption
-from dcsim.performance.plans import divisors, option, written
+from dcsim.performance.plans import divisors, option, word_of, written
 from dcsim.performance.reader import refuse
 from dcsim.scenario.model import Network
 from dcsim.units import human_count, human_si
@@ -149,7 +149,7 @@ class NetworkRun:
             memory_available_b=planning.finite(request.available_b),
             peak_flop_per_s=request.device.device.linear_flop_per_s,
             plans=tuple(plans[: request.top]),
-            notes=request.device.notes,
+            notes=(self._optimizer().what, *request.device.notes),
         )
 
     def assumptions(self) -> Sequence[Assumption]:
@@ -284,4 +284,5 @@ class NetworkRun:
             shares=shares,
             memory_wait=step.memory_s / waited.step_s,
             bound=waited.bound(step.parts),
+            optimizer=word_of(OPTIMIZERS, r.optimizer),
         )

@@ -169,6 +169,9 @@ class TransformerRun:
             found.append(planning.usual().assumption("batch_tokens", f"{words} ({key})", "training"))
         words = f"{r.run} ({option(r.where, 'framework')})"
         found.append(Assumption(words, "the question, or usual", "assumed", "speed"))
+        keys = ("optimizer", "schedule", *(["experts"] if r.model.experts else []))
+        words = f"{r.kinds} ({', '.join(option(r.where, key) for key in keys)})"
+        found.append(Assumption(words, "the question, or usual", "assumed", "memory"))
         if not set(SHAPE) <= set(r.fixed):
             words = f"this model's fastest plan: {planning.usual().published_over_best_plan}"
             found.append(planning.usual().assumption("published_over_best_plan", words, "speed"))

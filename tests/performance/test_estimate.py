@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -279,7 +280,32 @@ def test_lighter_optimiser_states_take_less_time_memory_and_checkpoints(on_1024:
     assert times_s[1] / times_s[0] == pytest.approx((2 * 8 + 6) / (2 * 12 + 6))  # states both ways, gradient, weight
     worst = 4 * (adam.parameters / 64)  # states are whole on each of tp x pp ranks; the first stage has more than 1/64
     assert adam.plan.memory_b - sgd.plan.memory_b == pytest.approx(worst, rel=0.1)
-    assert gpt_3(**fixed, optimizer_bytes=8).plan == sgd.plan
+    by_bytes = gpt_3(**fixed, optimizer_bytes=8).plan
+    assert replace(by_bytes, optimizer="sgd") == sgd.plan
+    assert by_bytes.optimizer == "states of 8 B"
+
+
+def test_what_a_plan_was_asked_for_is_in_it_where_it_has_it():
+    asked = {"count": 64, "global_batch": 256, "schedule": "zb-h1", "optimizer": "sgd", "experts": "cut"}
+    for tp, pp, ep in ((2, 4, 4), (2, 1, 4), (2, 4, 1)):
+        found = dcsim.plan("mixtral-8x7b", "H100-SXM", tp=tp, pp=pp, ep=ep, **asked)
+        (plan,) = found.plans
+        assert plan.schedule == ("zb-h1" if pp > 1 else None)
+        assert plan.experts == ("cut" if ep > 1 else None)
+        assert plan.optimizer == "sgd"
+        assert found.notes[1] == "SGD with momentum, zb-h1 pipelines, experts cut"
+    usual = dcsim.plan("mixtral-8x7b", "H100-SXM", count=64, global_batch=256, pp=4, ep=4).plans[0]
+    assert (usual.schedule, usual.experts, usual.optimizer) == ("1f1b", "whole", "adam")
+    network = dcsim.plan("resnet-50", "H100-SXM", count=8, global_batch=256)
+    assert (network.plans[0].schedule, network.plans[0].optimizer) == (None, "sgd")  # its own
+    assert network.notes[0].startswith("SGD with momentum: 8 B of states a parameter")
+
+
+def test_what_the_search_leaves_as_it_is_stands_among_the_assumptions():
+    told = [a.what for a in gpt_3(count=1024).assumptions]
+    assert "Adam, 1f1b pipelines (optimizer, schedule)" in told
+    told = [a.what for a in estimate("mixtral-8x7b", "H100-SXM", tokens=1e12, optimizer_bytes=8, count=64).assumptions]
+    assert "optimizer states of 8 B, 1f1b pipelines, experts whole (optimizer, schedule, experts)" in told
 
 
 def test_schedules_of_a_pipeline_differ_in_bubble_and_memory():

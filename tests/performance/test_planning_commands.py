@@ -222,6 +222,32 @@ def test_an_estimate_fits_a_screen(capsys: pytest.CaptureFixture[str]):
         assert any(word in line for line in lines), word
 
 
+@pytest.mark.parametrize("words", [["--deadline", "60 d"], ["--count", "1024"], []])
+@pytest.mark.parametrize("model", ["deepseek-v3", "llama-3.1-405b", "mixtral-8x7b"])
+def test_an_estimate_fits_a_narrow_screen(model: str, words: list[str], capsys, monkeypatch):
+    asked = ["estimate", model, "--tokens", "1e12", "--accelerator", "H100-SXM", *words]
+    assert len(lines_at(80, asked, capsys, monkeypatch)) <= 55
+
+
+def test_what_was_asked_of_a_plan_is_told_where_it_is_not_usual(capsys: pytest.CaptureFixture[str]):
+    asked = ["mixtral-8x7b", "--accelerator", "H100-SXM", "--count", "64", "--global-batch", "256"]
+    asked += ["--tp", "2", "--pp", "4", "--ep", "4"]
+    other = ["--schedule", "zb-h1", "--optimizer", "sgd", "--experts", "cut"]
+    said = []
+    for words in ([], other, ["--optimizer-bytes", "8"]):
+        assert main(["estimate", *asked, "--tokens", "1e12", *words]) == 0
+        said.append(" ".join(capsys.readouterr().out.split()))
+    usual, unusual, states = said
+    assert re.search(r"plan tp 2, pp 4.* sharding \w+ memory", usual)
+    assert re.search(r"sharding \w+, schedule zb-h1, experts cut, optimizer sgd memory", unusual)
+    assert re.search(r"sharding \w+, optimizer states of 8 B memory", states)
+    assert main(["plan", *asked, *other]) == 0
+    assert "note: SGD with momentum, zb-h1 pipelines, experts cut\n" in capsys.readouterr().out
+    assert main(["plan", *asked, *other, "--json"]) == 0
+    (plan,) = json.loads(capsys.readouterr().out)["plans"]
+    assert (plan["schedule"], plan["experts"], plan["optimizer"]) == ("zb-h1", "cut", "sgd")
+
+
 def test_an_estimate_as_json_has_units_in_its_keys(capsys: pytest.CaptureFixture[str]):
     assert main([*ESTIMATE, "--count", "1024", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
