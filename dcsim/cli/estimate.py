@@ -156,7 +156,11 @@ def _interruptions(e: Estimate) -> str:
 
 
 def _storage(e: Estimate) -> str:
-    """What the bandwidth that storage needs is for."""
+    """What the bandwidth that storage needs is for, or what checkpoints come to with less."""
+    if (given := e.checkpoint_at_given) is not None:
+        often = f"every {human_time(given.interval_s)}, {percent(given.share)} of the time"
+        write = f"at the {human_si(given.bandwidth_b_per_s, 'B/s')} given a write takes {human_time(given.write_s)}"
+        return f"{write} {often if given.interval_s < e.time_s else 'at the end'}"
     if e.read_b_per_s is None:
         return "to write a checkpoint; what is read is not known without --sample-size"
     if not e.checkpoint.size_b:

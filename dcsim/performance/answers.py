@@ -98,8 +98,9 @@ class Estimate:
 
     `fewest_that_fit` and `fewest_for_deadline` are numbers of accelerators (multiples of a server, or parts of one),
     `fewest_round_for_deadline` the fewest of 2^n or 3 x 2^n servers; `sizes` compares some of them. `read_b_per_s` and
-    `checkpoint` say what storage must do, `storage_b_per_s` the larger of both rates. `memory_available_b` is None
-    where the memory of a device is not known and not checked; `plan` is the best one.
+    `checkpoint` say what storage must do, `storage_b_per_s` the larger of both rates; `checkpoint_at_given` says what
+    checkpoints come to on storage that is given and slower than they need. `memory_available_b` is None where the
+    memory of a device is not known and not checked; `plan` is the best one.
     `dataset_b`: what is read in all, each sample as often as it is trained on. Tokens, loss and `seq_len` are those
     of transformers; `loss` and `compute_optimal` those of causal ones of a size that the scaling law speaks of.
     """
@@ -129,6 +130,7 @@ class Estimate:
     read_b_per_s: float | None
     storage_b_per_s: float | None
     checkpoint: Checkpoints
+    checkpoint_at_given: Checkpoints | None
     interruptions: float
     power_w: float | None
     energy_j: float | None

@@ -190,7 +190,8 @@ def _told(run: Run, beside: _Beside) -> Estimate:
     power_w = planning.power_w(chip, count)
     dataset_b = None if length.sample_b is None else length.sample_b * length.samples
     read_b_per_s = None if dataset_b is None else dataset_b / time_s
-    kept = planning.checkpoints(run.saved.size_b, mtbf_s)
+    kept, given_b_per_s = planning.checkpoints(run.saved.size_b, mtbf_s), request.input.storage_b_per_s
+    slower = given_b_per_s < kept.bandwidth_b_per_s
     mine = _size(run, Paced(count, chosen.step_time_s))
     return Estimate(
         model=run.name,
@@ -218,6 +219,7 @@ def _told(run: Run, beside: _Beside) -> Estimate:
         read_b_per_s=read_b_per_s,
         storage_b_per_s=planning.storage_b_per_s(read_b_per_s, kept),
         checkpoint=kept,
+        checkpoint_at_given=planning.checkpoints_at(given_b_per_s, kept.size_b, mtbf_s) if slower else None,
         interruptions=time_s / mtbf_s,
         power_w=power_w,
         energy_j=None if power_w is None else power_w * time_s,

@@ -134,6 +134,29 @@ def test_checkpoints_come_at_youngs_interval(on_1024: Estimate):
     assert on_1024.interruptions == pytest.approx(on_1024.time_s / mtbf_s)
 
 
+def test_checkpoints_on_slower_storage_come_at_youngs_interval_too():
+    asked = {"tokens": 1e12, "count": 64, "global_batch": 512}
+    needed = estimate("llama-3-8b", "H100-SXM", **asked)
+    assert needed.checkpoint_at_given is None
+    assert needed.checkpoint.share == 0.01
+    assert needed.checkpoint.bandwidth_b_per_s == pytest.approx(197e6, rel=0.01)
+    found = estimate("llama-3-8b", "H100-SXM", **asked, storage_bandwidth="100 MB/s")
+    assert found.checkpoint == needed.checkpoint
+    given = found.checkpoint_at_given
+    assert given is not None
+    assert given.write_s == pytest.approx(14 * found.parameters / 100e6)  # 18.7 min
+    assert given.interval_s == pytest.approx(math.sqrt(2 * given.write_s * 50_677 * HOUR / 64))  # 22.2 h
+    assert given.share == given.write_s / given.interval_s
+    assert given.share == pytest.approx(0.01 * math.sqrt(1.97), rel=0.01)  # as the root of the time of a write
+    assert estimate("llama-3-8b", "H100-SXM", **asked, storage_bandwidth="198 MB/s").checkpoint_at_given is None
+
+
+def test_slow_storage_of_a_small_run_writes_once_a_day_and_at_worst_all_the_time():
+    daily, always = (planning.checkpoints_at(rate, 14e9, mtbf_s=50_677 * HOUR / 8) for rate in (14e9 / HOUR, 1e5))
+    assert (daily.write_s, daily.interval_s, daily.share) == pytest.approx((HOUR, DAY, 1 / 24))
+    assert (always.write_s, always.interval_s, always.share) == (1.4e5, 1.4e5, 1.0)
+
+
 def test_a_small_run_still_saves_once_a_day():
     kept = planning.checkpoints(14e9, mtbf_s=50_677 * HOUR / 8)
     assert kept.interval_s == DAY

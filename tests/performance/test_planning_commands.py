@@ -484,6 +484,17 @@ def test_an_estimate_names_what_storage_and_memory_are_about(capsys: pytest.Capt
     assert "as much whatever bounds a step [assumed]" in said
 
 
+@pytest.mark.parametrize(("tokens", "end"), [("1e12", "every 22.2 h, 1.4 % of the time"), ("1e10", "at the end")])
+def test_storage_that_is_too_slow_for_checkpoints_is_told(tokens: str, end: str, capsys):
+    asked = ["estimate", "llama-3-8b", "--accelerator", "H100-SXM", "--global-batch", "512", "--tokens", tokens]
+    slow = [*asked, "--count", "64", "--storage-bandwidth", "100 MB/s"]
+    assert main(slow) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"storage 197 MB/s: at the 100 MB/s given a write takes 18.7 min {end} cost" in said
+    assert main([*slow, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["checkpoint_at_given"]["share"] == pytest.approx(0.014, rel=0.01)
+
+
 def test_nothing_is_said_of_a_checkpoint_of_nothing(capsys: pytest.CaptureFixture[str]):
     assert main(["estimate", "matmul-8192", "--samples", "1e6", "--accelerator", "T4"]) == 0
     said = capsys.readouterr().out
