@@ -180,6 +180,14 @@ def human_time(seconds: float) -> str:
     return f"{seconds:.3g} s"
 
 
+def human_time_up(seconds: float) -> str:
+    """A time above zero that is no shorter, three digits, as `TIME` reads it: `14.4 h`, `6650 d`."""
+    unit = next((unit for unit in ("d", "h", "min") if seconds >= 2 * TIME.factor(unit)), "s")
+    value = seconds / TIME.factor(unit)
+    digit = 10.0 ** (math.floor(math.log10(value)) - 2)
+    return f"{math.ceil(value / digit) * digit:.10g} {unit}"
+
+
 def human_step(seconds: float) -> str:
     """The time of a training step for people, always three digits: `27.0 s`, `2.54 ms`."""
     unit = "ms" if seconds < 1.0 else "s"

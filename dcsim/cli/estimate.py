@@ -77,7 +77,7 @@ def _screen(e: Estimate, width: int) -> Iterator[str]:
     details = hanging([*_run(e), *_means(e)], inside)
     sizes = _sizes(e, inside)
     if e.open:
-        fewest = "the fewest that fit, as neither --count nor --deadline is given. More of them, with the same batches:"
+        fewest = "the fewest that fit, as no --count or --deadline is given; more, same batches:"
         yield from _indented(wrapped(fewest, inside))
         yield from ("", *_indented(sizes), "", f"on {human_count(e.accelerators)}", *_indented(details))
     else:
@@ -156,12 +156,16 @@ def _interruptions(e: Estimate) -> str:
 
 
 def _storage(e: Estimate) -> str:
-    """What the bandwidth that storage needs is for."""
+    """What the bandwidth that storage needs is for, or what checkpoints come to with less."""
+    if (given := e.checkpoint_at_given) is not None:
+        often = f"every {human_time(given.interval_s)}, {percent(given.share)} of the time"
+        write = f"at the {human_si(given.bandwidth_b_per_s, 'B/s')} given a write takes {human_time(given.write_s)}"
+        return f"{write} {often if given.interval_s < e.time_s else 'at the end'}"
     if e.read_b_per_s is None:
         return "to write a checkpoint; what is read is not known without --sample-size"
     if not e.checkpoint.size_b:
         return "to read data"
-    return "the larger of reads and writes, as training stops while a checkpoint is written"
+    return "the larger of reads and writes, as it does one at a time"
 
 
 def _fewest(e: Estimate) -> str:
@@ -210,7 +214,12 @@ def _plan(e: Estimate) -> str:
     always = ("tp", "pp", "dp") if e.seq_len else ("dp",)
     words = [f"{name} {value}" for name, value in degrees.items() if value > 1 or name in always]
     words.append(f"micro-batch {p.micro_batch}")
-    return ", ".join([*words, f"recompute {p.recompute}", f"sharding {p.sharding}"] if e.seq_len else words)
+    if e.seq_len is None:
+        return ", ".join(words)
+    from dcsim.performance.plans import unusual
+
+    words += [f"recompute {p.recompute}", f"sharding {p.sharding}"]
+    return ", ".join([*words, *unusual(p.schedule, p.experts, p.optimizer)])
 
 
 def _sizes(e: Estimate, width: int) -> list[str]:

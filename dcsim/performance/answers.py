@@ -11,6 +11,7 @@ from dcsim.performance.planning import Assumption, Checkpoints, Saved
 from dcsim.performance.waiting import Input
 from dcsim.scenario.spec import Accelerator
 
+LATE = 2  # place of what comes too late among what may be taken
 TRAFFIC = ("tp", "pp", "dp", "cp", "ep")
 
 
@@ -20,7 +21,9 @@ class Proposal:
 
     `memory_wait` is the part of `shares["compute"]` in which operations wait for device memory; `samples_per_s` of all
     accelerators together; `tokens_per_s_per_accelerator` is None for networks, as are the framework that runs the plan
-    and the bytes of a gradient that is added up and sent.
+    and the bytes of a gradient that is added up and sent. `schedule` is that of a pipeline, None without; `experts` are
+    whole or cut where ep spreads them, else None; `optimizer` is its name, or the bytes of its states where these are
+    given instead.
     """
 
     tp: int
@@ -42,6 +45,9 @@ class Proposal:
     bound: str
     framework: str | None = None
     gradient_bytes: float | None = None
+    schedule: str | None = None
+    experts: str | None = None
+    optimizer: str | None = None
 
     @property
     def traffic_share(self) -> float:
@@ -92,8 +98,9 @@ class Estimate:
 
     `fewest_that_fit` and `fewest_for_deadline` are numbers of accelerators (multiples of a server, or parts of one),
     `fewest_round_for_deadline` the fewest of 2^n or 3 x 2^n servers; `sizes` compares some of them. `read_b_per_s` and
-    `checkpoint` say what storage must do, `storage_b_per_s` the larger of both rates. `memory_available_b` is None
-    where the memory of a device is not known and not checked; `plan` is the best one.
+    `checkpoint` say what storage must do, `storage_b_per_s` the larger of both rates; `checkpoint_at_given` says what
+    checkpoints come to on storage that is given and slower than they need. `memory_available_b` is None where the
+    memory of a device is not known and not checked; `plan` is the best one.
     `dataset_b`: what is read in all, each sample as often as it is trained on. Tokens, loss and `seq_len` are those
     of transformers; `loss` and `compute_optimal` those of causal ones of a size that the scaling law speaks of.
     """
@@ -123,6 +130,7 @@ class Estimate:
     read_b_per_s: float | None
     storage_b_per_s: float | None
     checkpoint: Checkpoints
+    checkpoint_at_given: Checkpoints | None
     interruptions: float
     power_w: float | None
     energy_j: float | None
@@ -148,11 +156,23 @@ class Length:
     optimal: Optimal | None = None
 
 
+def whole(accelerators: int, server: int) -> bool:
+    """Whether so many accelerators fill servers of so many, or are a part of one."""
+    return accelerators % server == 0 or server % accelerators == 0
+
+
 class Paced(NamedTuple):
     """A number of accelerators and the step time of its fastest plan."""
 
     accelerators: int
     step_s: float
+
+    def wanted(self, step_s: float, server: int) -> tuple[int, float]:
+        """Whom who wants steps of at most so long takes, the least first: of whole servers or parts of one the fewest,
+        then of other numbers, then the one with the shortest step."""
+        if step_s < self.step_s:
+            return LATE, self.step_s
+        return int(not whole(self.accelerators, server)), self.accelerators
 
 
 class Asked(Protocol):
@@ -218,12 +238,13 @@ class Run(Protocol):
     def saved(self) -> Saved:
         """What a checkpoint holds."""
 
-    def fewest(self, step_s: float = ...) -> Paced | None:
-        """The fewest accelerators on which some plan fits, and a step takes at most so long; None if no number does.
+    def fewest(self) -> Paced | None:
+        """The fewest accelerators on which some plan fits, whole servers or parts of one; None if no number does.
         ScenarioError where no plan fits at all and the user gives no number."""
 
-    def quickest(self, step_s: float) -> Paced | None:
-        """The number of accelerators on which a step is shortest, of those that `fewest(step_s)` looks at."""
+    def in_time(self, step_s: float) -> Paced | None:
+        """The number of accelerators to take for steps of at most so long, by `Paced.wanted`: of all up to MOST_VALUES,
+        a late one if none is in time. None where no plan fits."""
 
     def pace(self, accelerators: int) -> Paced | None:
         """That of one number of accelerators, None where no plan fits it."""

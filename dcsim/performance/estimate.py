@@ -19,8 +19,9 @@ from dcsim.performance.planning import Assumption
 from dcsim.performance.plans import option, written
 from dcsim.performance.reader import refuse
 from dcsim.performance.request import Options, Request
+from dcsim.performance.search import RANKED_ALIKE
 from dcsim.performance.transformer_run import TransformerRun
-from dcsim.units import SIZE, human_count, human_si, human_time
+from dcsim.units import SIZE, human_count, human_si, human_time, human_time_up
 
 BESIDE = (0.25, 0.5, 1.0, 2.0, 4.0)  # times the power of two at the answer: numbers of accelerators beside it
 MOST_ROUND = 2  # times the fewest accelerators for a deadline: round numbers that are near
@@ -90,13 +91,27 @@ def _beside(run: Run) -> _Beside:
     if request.deadline_s is None and request.count is None:
         assert fewest is not None  # else the run has refused the question
         return _Beside(fewest.accelerators, fit, None, None, _compared(run, fewest.accelerators, _ladder(fewest)))
-    in_time = None if request.deadline_s is None else run.fewest(request.deadline_s / _steps(run))
-    if request.count is None and in_time is None:
-        refuse([_late(run)])
-    count = request.count or (in_time.accelerators if in_time else 0)
-    even = None if in_time is None else _round(run, in_time.accelerators)
+    soon = None if request.deadline_s is None else _soonest(run)
+    in_time = soon.accelerators if soon is not None and soon.step_s <= _longest_s(run) else None
+    if request.count is None and soon is not None and in_time is None:
+        refuse([_late(run, soon)])
+    count = request.count or in_time or 0
+    even = None if in_time is None else _round(run, in_time)
     near = {int(factor * _power(count)) for factor in BESIDE} | ({even} if even else set())
-    return _Beside(count, fit, in_time.accelerators if in_time else None, even, _compared(run, count, sorted(near)))
+    return _Beside(count, fit, in_time, even, _compared(run, count, sorted(near)))
+
+
+def _longest_s(run: Run) -> float:
+    """The longest step that is in time, s."""
+    return (run.request.deadline_s or math.inf) / _steps(run) * (1 + RANKED_ALIKE)
+
+
+def _soonest(run: Run) -> Paced | None:
+    """The number of accelerators to take for the deadline, a late one if none is in time. The given one counts too,
+    whether it fills servers or not."""
+    found, count = run.in_time(_longest_s(run)), run.request.count
+    both = [found, None if count is None else run.pace(count)]
+    return min((pace for pace in both if pace is not None and pace.step_s <= _longest_s(run)), default=found)
 
 
 def _round(run: Run, fewest: int) -> int | None:
@@ -105,11 +120,9 @@ def _round(run: Run, fewest: int) -> int | None:
     server = run.request.accelerator.accelerators_per_server or 1
     if fewest <= server:
         return fewest
-    assert run.request.deadline_s is not None
-    step_s = run.request.deadline_s / _steps(run)
     rounds = sorted(server * factor * 2**n for factor in (1, 3) for n in range(MOST_VALUES.bit_length()))
     paces = (run.pace(count) for count in rounds if fewest <= count <= MOST_ROUND * fewest)
-    return next((pace.accelerators for pace in paces if pace is not None and pace.step_s <= step_s), None)
+    return next((pace.accelerators for pace in paces if pace is not None and pace.step_s <= _longest_s(run)), None)
 
 
 def _power(count: int) -> int:
@@ -144,19 +157,28 @@ def _size(run: Run, pace: Paced) -> Size:
     return Size(pace.accelerators, time_s, share, cost_usd)
 
 
-def _late(run: Run) -> Problem:
+def _late(run: Run, quickest: Paced) -> Problem:
     """Refuses a deadline that no number of accelerators meets."""
     request, steps = run.request, _steps(run)
     assert request.deadline_s is not None
-    first = run.quickest(request.deadline_s / steps)
-    larger = written(request.where, "global_batch", 2 * (request.global_batch or 1))
-    fix = f"a larger batch can use more accelerators, e.g. {larger}"
-    what = "no number of accelerators is that fast with this batch, of those that use a sixteenth of their peak"
-    key = option(request.where, "deadline")
-    fastest = None
-    if first is not None:
-        fastest = f"at least {human_time(first.step_s * steps)} on {human_count(first.accelerators)} accelerators"
-    return Problem(request.where, key, what, human_time(request.deadline_s), fastest, fix)
+    least = human_time_up(quickest.step_s * steps)
+    what = f"none of up to {human_count(MOST_VALUES)} accelerators is that fast with a batch of {request.global_batch}"
+    fix = _quicker(run, quickest) or "write " + written(request.where, "deadline", f'"{least}"')
+    expected = f"at least {least} on {human_count(quickest.accelerators)} accelerators"
+    return Problem(
+        request.where, option(request.where, "deadline"), what, human_time(request.deadline_s), expected, fix
+    )
+
+
+def _quicker(run: Run, quickest: Paced) -> str | None:
+    """What can make even the quickest number of accelerators quicker, None if nothing that is known."""
+    request = run.request
+    batch = request.global_batch or 1
+    if request.input.load_s(batch, MOST_VALUES) >= quickest.step_s * (1 - RANKED_ALIKE):
+        return f"data come no faster from storage: raise {option(request.where, 'storage_bandwidth')}"
+    if _steps(run) > 1 and 2 * batch <= MOST_VALUES and not (isinstance(request, Request) and "dp" in request.fixed):
+        return f"a larger batch can use more accelerators, e.g. {written(request.where, 'global_batch', 2 * batch)}"
+    return None
 
 
 def _told(run: Run, beside: _Beside) -> Estimate:
@@ -168,7 +190,8 @@ def _told(run: Run, beside: _Beside) -> Estimate:
     power_w = planning.power_w(chip, count)
     dataset_b = None if length.sample_b is None else length.sample_b * length.samples
     read_b_per_s = None if dataset_b is None else dataset_b / time_s
-    kept = planning.checkpoints(run.saved.size_b, mtbf_s)
+    kept, given_b_per_s = planning.checkpoints(run.saved.size_b, mtbf_s), request.input.storage_b_per_s
+    slower = given_b_per_s < kept.bandwidth_b_per_s
     mine = _size(run, Paced(count, chosen.step_time_s))
     return Estimate(
         model=run.name,
@@ -196,6 +219,7 @@ def _told(run: Run, beside: _Beside) -> Estimate:
         read_b_per_s=read_b_per_s,
         storage_b_per_s=planning.storage_b_per_s(read_b_per_s, kept),
         checkpoint=kept,
+        checkpoint_at_given=planning.checkpoints_at(given_b_per_s, kept.size_b, mtbf_s) if slower else None,
         interruptions=time_s / mtbf_s,
         power_w=power_w,
         energy_j=None if power_w is None else power_w * time_s,

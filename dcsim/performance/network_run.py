@@ -6,7 +6,6 @@ few micro-batches as its memory allows.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -18,11 +17,11 @@ import numpy as np
 from dcsim.errors import Problem, ScenarioError
 from dcsim.kernels.operations import PASSED, TABLE_B, WEIGHTED, Operation
 from dcsim.performance import network, planning
-from dcsim.performance.answers import TRAFFIC, Length, Paced, Proposal, Proposals
+from dcsim.performance.answers import TRAFFIC, Length, Paced, Proposal, Proposals, whole
 from dcsim.performance.network_request import NetworkRequest
-from dcsim.performance.optimizers import Optimizer
+from dcsim.performance.optimizers import OPTIMIZERS, Optimizer
 from dcsim.performance.planning import Assumption
-from dcsim.performance.plans import divisors, option, written
+from dcsim.performance.plans import divisors, option, word_of, written
 from dcsim.performance.reader import refuse
 from dcsim.scenario.model import Network
 from dcsim.units import human_count, human_si
@@ -96,22 +95,22 @@ class NetworkRun:
         flop = 3.0 * network.forward_flop(model) * samples
         return Length(weights, weights, samples, None, None, flop, self.request.input.sample_b or None)
 
-    def fewest(self, step_s: float = math.inf) -> Paced | None:
-        """The fewest accelerators on which a step takes at most so long, None if no number does."""
-        return next((pace for pace in self._paces() if pace.step_s <= step_s), None)
+    def fewest(self) -> Paced | None:
+        """The fewest accelerators that divide the batch into parts that fit, whole servers or parts of one."""
+        counts = [count for count in map(int, divisors(self._batch)) if whole(count, self._server)]
+        found = next(filter(None, map(self.pace, counts)), None)
+        if found is None and self.request.count is None:
+            refuse([self._too_large(counts[-1])])
+        return found
 
-    def quickest(self, step_s: float) -> Paced | None:
-        """The number of accelerators on which a step is shortest, however long that is."""
-        return min(self._paces(), key=lambda pace: pace.step_s, default=None)
+    def in_time(self, step_s: float) -> Paced | None:
+        """The number of accelerators to take for steps of at most so long, a late one if none is in time."""
+        paces = filter(None, map(self.pace, map(int, divisors(self._batch))))
+        return min(paces, key=lambda pace: pace.wanted(step_s, self._server), default=None)
 
-    def _paces(self) -> list[Paced]:
-        """Numbers of accelerators that divide the batch into parts that fit, ascending; whole servers or parts."""
-        server = self.request.accelerator.accelerators_per_server or 1
-        counts = divisors(self._batch)
-        whole = counts[(counts % server == 0) | (server % counts == 0)]
-        if self.request.count is None and not any(self.micro_batch(count) for count in map(int, whole)):
-            refuse([self._too_large(int(whole[-1]))])
-        return [pace for count in map(int, whole) if (pace := self.pace(count)) is not None]
+    @property
+    def _server(self) -> int:
+        return self.request.accelerator.accelerators_per_server or 1
 
     def pace(self, accelerators: int) -> Paced | None:
         """That of one number of accelerators, None where it does not divide the batch or memory is too small."""
@@ -150,7 +149,7 @@ class NetworkRun:
             memory_available_b=planning.finite(request.available_b),
             peak_flop_per_s=request.device.device.linear_flop_per_s,
             plans=tuple(plans[: request.top]),
-            notes=request.device.notes,
+            notes=(self._optimizer().what, *request.device.notes),
         )
 
     def assumptions(self) -> Sequence[Assumption]:
@@ -285,4 +284,5 @@ class NetworkRun:
             shares=shares,
             memory_wait=step.memory_s / waited.step_s,
             bound=waited.bound(step.parts),
+            optimizer=word_of(OPTIMIZERS, r.optimizer),
         )

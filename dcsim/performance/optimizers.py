@@ -17,6 +17,7 @@ class Optimizer(NamedTuple):
     table_states_b: float
 
 
+USUAL = "adam"  # of transformers; networks have each their own
 OPTIMIZERS = {
     "adam": Optimizer("Adam", 12.0, 30.0, 8.0),
     "sgd": Optimizer("SGD with momentum", 8.0, 18.0, 0.0),

@@ -33,6 +33,7 @@ SCHEDULE = {
     "zb-h2": facts.ZB_H2,
     "dualpipe": facts.DUALPIPE,
 }
+USUAL_SCHEDULE = "1f1b"  # interleaved where vpp > 1
 EXPERTS = {"whole": 0.0, "cut": 1.0}
 DEGREES = ("tp", "pp", "cp", "dp")  # their product is the number of accelerators
 SHAPE = (*DEGREES, "vpp", "micro_batch", "ep")  # what the rules speak about, in the order in which plans are built

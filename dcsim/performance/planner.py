@@ -19,7 +19,7 @@ from dcsim.performance.network_request import NetworkRequest
 from dcsim.performance.network_run import NetworkRun
 from dcsim.performance.plan_problems import advice, nearest, problems
 from dcsim.performance.plan_rules import DEGREES, RECOMPUTE, SHARDING, Setting, Table
-from dcsim.performance.plans import kept_rules, legal_shapes, option, word_of
+from dcsim.performance.plans import kept_rules, kinds_of, legal_shapes, option, word_of
 from dcsim.performance.reader import refuse
 from dcsim.performance.request import Options, Request
 from dcsim.performance.search import Found, Question, search
@@ -69,7 +69,7 @@ def proposals(request: Request | NetworkRequest) -> Proposals:
         memory_available_b=planning.finite(found.available_b),
         peak_flop_per_s=request.device.device.linear_flop_per_s,
         plans=tuple(proposal(found.plan(rank), found.step(rank), request) for rank in range(len(found))),
-        notes=(request.run, *request.device.notes),
+        notes=(request.run, request.kinds, *request.device.notes),
     )
 
 
@@ -100,6 +100,7 @@ def proposal(plan: facts.Plan, step: facts.Step, request: Request) -> Proposal:
     tokens_per_s = float(plan.global_batch * plan.seq_len / waited.step_s / ranks)
     flop_per_s = tokens_per_s * models.flop_per_token(models.model_row(request.model), request.seq_len)
     shares["compute"] = 1.0 - sum(shares.values())
+    schedule, experts = kinds_of(plan)
     return Proposal(
         **{name: int(getattr(plan, name)) for name in ("tp", "pp", "vpp", "cp", "dp", "ep", "micro_batch")},
         recompute=word_of(RECOMPUTE, plan.recompute),
@@ -114,6 +115,9 @@ def proposal(plan: facts.Plan, step: facts.Step, request: Request) -> Proposal:
         bound=waited.bound(parts(step)),
         framework=request.framework.name,
         gradient_bytes=request.gradient_bytes,
+        schedule=schedule,
+        experts=experts,
+        optimizer=request.optimizer,
     )
 
 

@@ -104,12 +104,13 @@ def token_bytes(vocab: float) -> float:
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """How often to write checkpoints, and how fast storage must take them. B, s, B/s."""
+    """How often to write checkpoints, and how fast storage takes them; `share`: of the time that it stops training."""
 
     size_b: float
     interval_s: float
     write_s: float
     bandwidth_b_per_s: float
+    share: float
 
 
 class Saved(NamedTuple):
@@ -133,7 +134,18 @@ def checkpoints(size_b: float, mtbf_s: float) -> Checkpoints:
     """
     share = usual().checkpoint_share
     interval_s = min(2.0 * share * mtbf_s, usual().checkpoint_interval_most_s)
-    return Checkpoints(size_b, interval_s, share * interval_s, size_b / (share * interval_s))
+    return Checkpoints(size_b, interval_s, share * interval_s, size_b / (share * interval_s), share)
+
+
+def checkpoints_at(bandwidth_b_per_s: float, size_b: float, mtbf_s: float) -> Checkpoints:
+    """Checkpoints of so many bytes on storage of a given rate, of a run that is interrupted every `mtbf_s` in the mean.
+
+    They come at Young's interval, sqrt(2 x write time x MTBF) (CACM 17(9), 1974), at least every
+    `checkpoint_interval_most`; where a write takes longer than that, one follows the other and training stands still.
+    """
+    write_s = size_b / bandwidth_b_per_s
+    interval_s = max(min(math.sqrt(2.0 * write_s * mtbf_s), usual().checkpoint_interval_most_s), write_s)
+    return Checkpoints(size_b, interval_s, write_s, bandwidth_b_per_s, write_s / interval_s)
 
 
 def power_w(accelerator: Accelerator, count: int) -> float | None:
@@ -168,7 +180,7 @@ def _failures(accelerator: Accelerator, saved: Saved) -> list[Assumption]:
     if not saved.size_b:
         return found
     share = (
-        f"writing checkpoints stops training {100 * known.checkpoint_share:g} % of the time, at least every "
+        f"checkpoints may stop training {100 * known.checkpoint_share:g} % of the time, at least every "
         f"{human_time(known.checkpoint_interval_most_s)}; lost work costs as much again at most"
     )
     states = f"they hold {saved.words} (weights, optimiser states, fp32 master weights)"

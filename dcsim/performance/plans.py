@@ -8,10 +8,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
 
 import numpy as np
 
-from dcsim.performance.plan_rules import DEGREES, RULES, SHAPE, Column, Mask, Rule, Setting, Table
+from dcsim.kernels import facts
+from dcsim.performance.optimizers import USUAL
+from dcsim.performance.plan_rules import (
+    DEGREES,
+    EXPERTS,
+    RULES,
+    SCHEDULE,
+    SHAPE,
+    USUAL_SCHEDULE,
+    Column,
+    Mask,
+    Rule,
+    Setting,
+    Table,
+)
+
+T = TypeVar("T")
 
 
 def broken(plan: Mapping[str, int], setting: Setting, conventions: bool = True) -> Iterator[Rule]:
@@ -26,9 +43,21 @@ def broken(plan: Mapping[str, int], setting: Setting, conventions: bool = True) 
             yield rule
 
 
-def word_of(words: Mapping[str, float], code: float) -> str:
-    """The word that stands for a code of recompute or sharding."""
+def word_of(words: Mapping[str, T], code: T) -> str:
+    """The word that stands for a code, such as that of recompute or sharding."""
     return next(word for word, number in words.items() if number == code)
+
+
+def kinds_of(plan: facts.Plan) -> tuple[str | None, str | None]:
+    """The schedule of a plan's pipeline, and whether experts that it spreads are whole or cut; None without."""
+    schedule = word_of(SCHEDULE, plan.schedule) if plan.pp > 1 else None
+    return schedule, word_of(EXPERTS, plan.cut_experts) if plan.ep > 1 else None
+
+
+def unusual(schedule: str | None, experts: str | None, optimizer: str | None, usual: str = USUAL) -> list[str]:
+    """What of these is not as it is unless said, in words; None where there is nothing to tell. `usual`: optimiser."""
+    told = (("schedule", schedule, USUAL_SCHEDULE), ("experts", experts, "whole"), ("optimizer", optimizer, usual))
+    return [f"{name} {word}" for name, word, usual in told if word not in (None, usual)]
 
 
 IN_A_JOB = {"seq_len": "sequence_length", "count": "accelerators", "accelerator": "pool"} | {
@@ -90,7 +119,7 @@ def _whole_groups(table: Table, setting: Setting) -> Mask:
     price all groups alike, so one that lies across a border would be told as fast as the rest. Groups are those of
     tensor parallelism, with context parallelism, and of all experts, as far as these degrees are there."""
     tp = table["tp"]
-    if setting.accelerators is not None and setting.accelerators <= setting.domain:
+    if (setting.most if setting.accelerators is None else setting.accelerators) <= setting.domain:
         return np.ones(len(tp), dtype=np.bool_)
     spans = [tp]
     if "cp" in table:

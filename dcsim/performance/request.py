@@ -14,10 +14,10 @@ from dcsim.performance import models, planning
 from dcsim.performance.devices import DeviceRow, constants_of, device_row, uncut_domain
 from dcsim.performance.frameworks import FRAMEWORKS, Framework, refused, usual_framework
 from dcsim.performance.memory import available_b
-from dcsim.performance.optimizers import OPTIMIZERS
+from dcsim.performance.optimizers import OPTIMIZERS, USUAL
 from dcsim.performance.plan_problems import problems
 from dcsim.performance.plan_rules import DEGREES, EXPERTS, MOST_VALUES, RECOMPUTE, SCHEDULE, SHAPE, SHARDING, Setting
-from dcsim.performance.plans import option, written
+from dcsim.performance.plans import option, word_of, written
 from dcsim.performance.precisions import advised, has_peak, listed
 from dcsim.performance.reader import Reader
 from dcsim.performance.waiting import Input
@@ -109,6 +109,8 @@ class Request:
     global_batch: int | None
     top: int
     framework: Framework
+    optimizer: str = USUAL
+    """Its name, or in words the bytes of its states, where these are given instead."""
     optimizer_bytes: float = 12.0
     """Bytes of optimiser states a parameter."""
     gradient_bytes: float = 4.0
@@ -130,6 +132,20 @@ class Request:
     def run(self) -> str:
         """By whom and how a plan is run, in words."""
         return f"as {self.framework.words}, {'fp32' if self.gradient_bytes == GRADIENTS_B[1] else '16-bit'} gradients"
+
+    @property
+    def kinds(self) -> str:
+        """What a search leaves as it is, in words: optimiser, schedule of pipelines, layout of experts."""
+        optimizer = OPTIMIZERS[self.optimizer].words if self.optimizer in OPTIMIZERS else f"optimizer {self.optimizer}"
+        words = [optimizer, f"{word_of(SCHEDULE, self.schedule)} pipelines"]
+        if self.model.experts:
+            words.append(f"experts {word_of(EXPERTS, self.cut_experts)}")
+        return ", ".join(words)
+
+    def on(self, accelerators: int) -> Request:
+        """The same question of so many accelerators: within one scale-up domain no border cuts a group."""
+        domain = uncut_domain(self.accelerator, _spans(self.fixed, self.cut_experts), accelerators)
+        return replace(self, device=replace(self.device, device=self.device.device._replace(domain=domain)))
 
     def setting(self, accelerators: int | None, most: int = MOST_VALUES, least: int = 1) -> Setting:
         """What plans have to serve on so many accelerators; the batch must be known by then."""
@@ -173,6 +189,9 @@ def asked(
     schedule = reader.word("schedule", SCHEDULE)
     plain["schedule"] = facts.ONE_F_ONE_B if schedule is None else schedule
     plain["cut_experts"] = reader.word("experts", EXPERTS) or 0.0
+    plain["optimizer"] = options.get("optimizer") or USUAL
+    if options.get("optimizer_bytes") is not None:
+        plain["optimizer"] = f"states of {plain['optimizer_bytes']:g} B"
     framework = reader.word("framework", FRAMEWORKS)
     if isinstance(net, Transformer):
         setting = Setting(models.model_row(net), plain["global_batch"] or 0, seq_len or 0, plain["count"])
@@ -239,7 +258,7 @@ def _gradient_b(reader: Reader) -> float:
 def _states_b(reader: Reader) -> float:
     """Bytes of optimiser states a parameter: as given, or those of the optimiser."""
     given = reader.number("optimizer_bytes", "bytes a parameter", MOST_STATES_B)
-    usual = reader.word("optimizer", OPTIMIZERS) or OPTIMIZERS["adam"]
+    usual = reader.word("optimizer", OPTIMIZERS) or OPTIMIZERS[USUAL]
     if given is not None and reader.options.get("optimizer") is not None:
         names = [option(reader.where, name) for name in ("optimizer", "optimizer_bytes")]
         reader.problems.append(

@@ -91,8 +91,10 @@ def fastest(question: Question, within_s: float = math.inf) -> Found:
     `evaluated`, `fitting` and `smallest` speak of the plans that were looked at.
     """
     shapes = legal_shapes(question.setting, question.choices)
-    number, place = np.unique(math.prod(shapes[name] for name in DEGREES), return_inverse=True)
     least_s = _least_s(question, shapes)
+    soon = least_s <= within_s * (1 + RANKED_ALIKE)
+    shapes, least_s = {name: values[soon] for name, values in shapes.items()}, least_s[soon]
+    number, place = np.unique(math.prod(shapes[name] for name in DEGREES), return_inverse=True)
     order = np.lexsort((least_s, place))
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order)) - np.searchsorted(place[order], place[order])

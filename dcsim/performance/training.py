@@ -17,6 +17,7 @@ from dcsim.performance.devices import DeviceRow, device_row
 from dcsim.performance.job_plans import Work, common_sizes, loss_tokens, sizes_of, works_of
 from dcsim.performance.network_request import NetworkRequest
 from dcsim.performance.network_run import NetworkRun
+from dcsim.performance.optimizers import OPTIMIZERS
 from dcsim.performance.placed import (
     Place,
     PlacedStep,
@@ -31,7 +32,7 @@ from dcsim.performance.placed import (
 )
 from dcsim.performance.plan_rules import RECOMPUTE, SHARDING
 from dcsim.performance.plan_traffic import Legs, of_network, of_transformer
-from dcsim.performance.plans import word_of
+from dcsim.performance.plans import kinds_of, unusual, word_of
 from dcsim.performance.request import Request
 from dcsim.performance.shares import DP, KINDS, PP, WHOLE, Shares
 from dcsim.performance.step_time import parts, step_time
@@ -224,7 +225,7 @@ def _placed(training: Training, pool: int, accelerators: int, place: Place) -> P
     else:
         own = _of_transformer(request, plan, device)
     return PlacedStep(
-        plan=plan_text(plan),
+        plan=", ".join(_words(plan, request)),
         accelerators=accelerators,
         samples=training.job.global_batch,
         peak_flop_per_s=accelerators * device.device.linear_flop_per_s,
@@ -270,8 +271,9 @@ def _of_network(request: NetworkRequest, plan: facts.Plan, device: DeviceRow) ->
     }
 
 
-def plan_text(plan: facts.Plan) -> str:
-    """A plan in words: degrees above 1, micro-batch, recompute and sharding where there are any."""
+def _words(plan: facts.Plan, request: Request | NetworkRequest) -> list[str]:
+    """A plan: degrees above 1, micro-batch, recompute and sharding where there are any, and what else is not usual:
+    schedule, layout of experts, optimiser."""
     degrees = [
         f"{name} {getattr(plan, name):.0f}" for name in ("tp", "pp", "vpp", "cp", "dp", "ep") if getattr(plan, name) > 1
     ]
@@ -280,4 +282,6 @@ def plan_text(plan: facts.Plan) -> str:
         words.append(f"{word_of(RECOMPUTE, plan.recompute)} recompute")
     if plan.sharding != facts.UNSHARDED:
         words.append(word_of(SHARDING, plan.sharding))
-    return ", ".join(words)
+    if isinstance(request, Request):
+        return [*words, *unusual(*kinds_of(plan), request.optimizer)]
+    return [*words, *unusual(None, None, word_of(OPTIMIZERS, request.optimizer), request.model.optimizer)]

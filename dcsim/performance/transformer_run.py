@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -12,7 +11,8 @@ import numpy as np
 
 from dcsim.errors import Problem, ScenarioError
 from dcsim.performance import models, planning, scaling_laws
-from dcsim.performance.answers import Length, Optimal, Paced, Proposal
+from dcsim.performance.answers import Length, Optimal, Paced, Proposal, whole
+from dcsim.performance.devices import scale_up_domain
 from dcsim.performance.memory import needed_b
 from dcsim.performance.plan_rules import DEGREES, MOST_VALUES, SHAPE
 from dcsim.performance.planner import best, illegal, proposal, question, too_large
@@ -20,12 +20,10 @@ from dcsim.performance.planning import Assumption
 from dcsim.performance.plans import option
 from dcsim.performance.reader import refuse
 from dcsim.performance.request import MOST_TOKENS, Request
-from dcsim.performance.search import STEP, fastest, ranks, search
+from dcsim.performance.search import RANKED_ALIKE, STEP, Found, fastest, ranks, search
 from dcsim.scenario.model import Transformer
 from dcsim.scenario.scaling_law import ScalingLaw
 from dcsim.units import human_count, human_large, human_si
-
-LEAST_MFU = 1 / 16  # numbers of accelerators at which a deadline needs less of the peak than this are not looked at
 
 
 def trained_tokens(r: Request) -> float:
@@ -36,12 +34,13 @@ def trained_tokens(r: Request) -> float:
 
 
 def tokens_to_loss(model: Transformer, law: ScalingLaw, loss: float, where: str) -> float:
-    """Tokens until a loss by a law; ScenarioError where none reach it."""
-    key = option(where, "target_loss")
+    """Tokens until a loss by a law; ScenarioError where none reach it, or the law tells nothing of what does."""
+    key, counted = option(where, "target_loss"), models.law_parameters(model, law)
     if model.arrangement != "decoder":
         refuse([Problem(where, key, scaling_laws.CAUSAL, model.name, fix="give tokens or samples")])
+    refuse(_unknown_to(law, counted, loss, where))
     try:
-        tokens = scaling_laws.tokens_for(law, models.law_parameters(model, law), loss)
+        tokens = scaling_laws.tokens_for(law, counted, loss)
     except OverflowError:
         tokens = math.inf
     except ScenarioError as error:
@@ -50,6 +49,19 @@ def tokens_to_loss(model: Transformer, law: ScalingLaw, loss: float, where: str)
         what = f"takes {tokens:.3g} tokens by the law '{law.name}'"
         refuse([Problem(where, key, what, f"{loss:g}", f"a loss that takes 1 to {MOST_TOKENS:g}")])
     return tokens
+
+
+def _unknown_to(law: ScalingLaw, parameters: float, loss: float, where: str) -> Iterator[Problem]:
+    """What is outside of what a law was fitted to: a smaller model, or a loss of a shorter training."""
+    key, fix = option(where, "target_loss"), "give tokens or samples"
+    if scaling_laws.too_small(law, parameters, math.inf):
+        least = f"{_si(law.least_parameters)} parameters or more"
+        yield Problem(
+            where, key, f"the law '{law.name}' tells nothing of so small a model", _si(parameters), least, fix
+        )
+    elif law.least_tokens and loss > (most := scaling_laws.loss(law, parameters, law.least_tokens)):
+        what = f"takes fewer than {_si(law.least_tokens)} tokens, of which the law '{law.name}' tells nothing"
+        yield Problem(where, key, what, f"{loss:g}", f"at most {math.floor(1e3 * most) / 1e3:g}", fix)
 
 
 class TransformerRun:
@@ -93,40 +105,54 @@ class TransformerRun:
         one_b = states_b if self.request.framework.shares_master else planning.saved_b(states_b, element_b)
         return planning.Saved(one_b * self.length.parameters, f"{one_b:g} B a parameter")
 
-    def fewest(self, step_s: float = math.inf) -> Paced | None:
-        """The fewest accelerators on which a step takes at most so long, whole servers or parts of one; None if
-        no number does. ScenarioError where no plan fits any number and the user gives none."""
-        r, device = self.request, self.request.device.device
-        if step_s < math.inf:
-            peak = max(device.linear_flop_per_s, device.half_flop_per_s)
-            least, most = self._step_flop(causal_half=True) / peak / step_s, self._most(step_s)
-        else:
-            least = 1.0
-            needed = max(4 * self._whole_b() / device.memory_b, 1.0)
-            fixed = math.prod(r.fixed.get(name, 1) for name in DEGREES)
-            most = max(r.count or 0, r.accelerator.accelerators_per_server or 1, needed, fixed)
-        for paces in self._octaves(least, most, step_s):
-            if in_time := [pace for pace in paces if pace.step_s <= step_s]:
-                return in_time[0]
-        if step_s == math.inf and r.count is None:
-            setting = r.setting(None, most=_number(most))
-            found = search(question(r, setting), top=1)
-            refuse([illegal(r, setting) if found.smallest is None else too_large(r, found)])
+    def fewest(self) -> Paced | None:
+        """The fewest accelerators that some plan fits, whole servers or parts of one; None if no number does.
+        ScenarioError where no plan fits any number and the user gives none."""
+        r = self.request
+        needed = max(4 * self._whole_b() / r.device.device.memory_b, 1.0)
+        fixed = math.prod(r.fixed.get(name, 1) for name in DEGREES)
+        most = _number(max(r.count or 0, self._server, needed, fixed))
+        for first, last in _octaves(1, most):
+            paces = (pace for pace in self._paces(first, last) if whole(pace.accelerators, self._server))
+            if found := next(paces, None):
+                return found
+        if r.count is None:
+            setting = r.setting(None, most=most)
+            none = search(question(r, setting), top=1)
+            refuse([illegal(r, setting) if none.smallest is None else too_large(r, none)])
         return None
 
-    def quickest(self, step_s: float) -> Paced | None:
-        """The number of accelerators on which a step is shortest, of those that `fewest` looks at."""
-        paces = itertools.chain.from_iterable(self._octaves(1.0, self._most(step_s)))
-        return min(paces, key=lambda pace: pace.step_s, default=None)
+    def in_time(self, step_s: float) -> Paced | None:
+        """The number of accelerators to take for steps of at most so long, a late one if none is in time.
+
+        An octave of numbers at a time, from the first that may be in time upwards, so that the first found is the
+        fewest. Where none is, those below follow: the quickest may be among them.
+        """
+        floor_s = self._least_s(1, MOST_VALUES) * (1 + RANKED_ALIKE)
+        wanted_s = max(step_s, floor_s)  # where that is too soon for all, the fewest of the quickest are found
+        first = _number(self._peak_s / wanted_s)
+        best: Paced | None = None
+        for window in (*_octaves(first, MOST_VALUES), *reversed([*_octaves(1, first - 1)])):
+            least_s = self._least_s(*window)
+            if best is None:
+                paces = self._paces(*window)
+            elif least_s <= wanted_s or least_s < best.step_s:
+                paces = [best, *self._paces(*window, max(wanted_s, best.step_s))]
+            else:
+                continue
+            best = min(paces, key=lambda pace: pace.wanted(wanted_s, self._server), default=None)
+            if best is not None and best.step_s <= wanted_s and whole(best.accelerators, self._server):
+                break
+        return best
 
     def pace(self, accelerators: int) -> Paced | None:
         """That of one number of accelerators, None where no plan fits it."""
-        found = fastest(question(self.request, self.request.setting(accelerators)))
+        found = self._fastest(accelerators)
         return self._paced(accelerators, float(found.step(0).step_s)) if len(found) else None
 
     def best(self, accelerators: int) -> Proposal:
         """The best plan; ScenarioError where none is legal or none fits."""
-        found = fastest(question(self.request, self.request.setting(accelerators)))
+        found = self._fastest(accelerators)
         if not len(found):
             found = best(self.request, accelerators)  # which says why
         return proposal(found.plan(0), found.step(0), self.request)
@@ -143,6 +169,9 @@ class TransformerRun:
             found.append(planning.usual().assumption("batch_tokens", f"{words} ({key})", "training"))
         words = f"{r.run} ({option(r.where, 'framework')})"
         found.append(Assumption(words, "the question, or usual", "assumed", "speed"))
+        keys = ("optimizer", "schedule", *(["experts"] if r.model.experts else []))
+        words = f"{r.kinds} ({', '.join(option(r.where, key) for key in keys)})"
+        found.append(Assumption(words, "the question, or usual", "assumed", "memory"))
         if not set(SHAPE) <= set(r.fixed):
             words = f"this model's fastest plan: {planning.usual().published_over_best_plan}"
             found.append(planning.usual().assumption("published_over_best_plan", words, "speed"))
@@ -158,35 +187,48 @@ class TransformerRun:
             *planning.noted(r.device.notes),
         ]
 
+    def _fastest(self, accelerators: int) -> Found:
+        request = self.request.on(accelerators)
+        return fastest(question(request, request.setting(accelerators)))
+
     def _paced(self, accelerators: int, work_s: float) -> Paced:
         batch = self.request.global_batch or 1
         return Paced(accelerators, self.request.input.waited(work_s, batch, accelerators).step_s)
 
-    def _most(self, step_s: float) -> float:
-        """Accelerators of which a step so long needs no more than the least share of peak."""
-        return self._step_flop() / self.request.device.device.linear_flop_per_s / LEAST_MFU / step_s
+    def _paces(self, first: int, last: int, within_s: float = math.inf) -> list[Paced]:
+        """The pace of all numbers of a window that step within so long, and of some others, ascending."""
+        domain = int(scale_up_domain(self.request.accelerator))
+        if first <= domain < last:
+            return [*self._paces(first, domain, within_s), *self._paces(domain + 1, last, within_s)]
+        request = self.request.on(last)
+        setting = replace(request.setting(None, last, first), server=1)
+        found = fastest(question(request, setting), within_s / request.input.stretch(first))
+        work = zip(ranks(found.plans), found.results[:, STEP["step_s"]], strict=True)
+        return [self._paced(int(count), float(step_s)) for count, step_s in work]
 
-    def _octaves(self, least: float, most: float, within_s: float = math.inf) -> Iterator[list[Paced]]:
-        """The pace of every number of accelerators, ascending, a factor of two at a time: those alone whose work takes
-        at most so long."""
-        first = _number(least)
-        while first <= _number(most):
-            setting = self.request.setting(None, min(2 * first - 1, _number(most)), first)
-            found = fastest(question(self.request, setting), within_s)
-            work = zip(ranks(found.plans), found.results[:, STEP["step_s"]], strict=True)
-            yield [self._paced(int(count), float(step_s)) for count, step_s in work]
-            first *= 2
+    def _least_s(self, first: int, last: int) -> float:
+        """What a step takes at least on any number of accelerators of a window, s: FLOP at the peak, what the host does
+        once, the slowest of the fewest, and the data of the most."""
+        waits = self.request.input
+        work_s = self._peak_s / last + self.request.device.device.step_latency_s
+        return max(work_s * waits.stretch(first), waits.load_s(self.request.global_batch or 1, last))
+
+    @cached_property
+    def _peak_s(self) -> float:
+        """A step on a single accelerator at its peak, s."""
+        device, r = self.request.device.device, self.request
+        tokens = (r.global_batch or 1) * r.seq_len
+        flop = models.flop_per_token(models.model_row(r.model), r.seq_len, causal_half=True) * tokens
+        return flop / max(device.linear_flop_per_s, device.half_flop_per_s)
+
+    @property
+    def _server(self) -> int:
+        return self.request.accelerator.accelerators_per_server or 1
 
     def _whole_b(self) -> float:
         """Bytes that a training of one sequence at a time would need on a single device, whatever is recomputed."""
         plan = self.request.like()._replace(global_batch=1.0)
         return float(needed_b(np.array([models.model_row(self.request.model)]), np.array([plan]))[0])
-
-    def _step_flop(self, causal_half: bool = False) -> float:
-        """FLOP of a step by the model."""
-        r = self.request
-        tokens = (r.global_batch or 1) * r.seq_len
-        return models.flop_per_token(models.model_row(r.model), r.seq_len, causal_half) * tokens
 
     def _law(self) -> Assumption:
         """Whose law ties tokens to loss, and whether it speaks of such models at all."""
@@ -218,6 +260,13 @@ def _origin(law: ScalingLaw) -> tuple[str, str, str]:
 def _si(value: float | None) -> str:
     """A bound of a law, for people."""
     return "any number of" if value is None else human_large(value)
+
+
+def _octaves(least: int, most: int) -> Iterator[tuple[int, int]]:
+    """Windows of numbers, first and last, a factor of two at a time, ascending."""
+    while least <= most:
+        yield least, min(2 * least - 1, most)
+        least *= 2
 
 
 def _number(accelerators: float) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,29 @@ def test_checkpoints_come_at_youngs_interval(on_1024: Estimate):
     assert on_1024.interruptions == pytest.approx(on_1024.time_s / mtbf_s)
 
 
+def test_checkpoints_on_slower_storage_come_at_youngs_interval_too():
+    asked = {"tokens": 1e12, "count": 64, "global_batch": 512}
+    needed = estimate("llama-3-8b", "H100-SXM", **asked)
+    assert needed.checkpoint_at_given is None
+    assert needed.checkpoint.share == 0.01
+    assert needed.checkpoint.bandwidth_b_per_s == pytest.approx(197e6, rel=0.01)
+    found = estimate("llama-3-8b", "H100-SXM", **asked, storage_bandwidth="100 MB/s")
+    assert found.checkpoint == needed.checkpoint
+    given = found.checkpoint_at_given
+    assert given is not None
+    assert given.write_s == pytest.approx(14 * found.parameters / 100e6)  # 18.7 min
+    assert given.interval_s == pytest.approx(math.sqrt(2 * given.write_s * 50_677 * HOUR / 64))  # 22.2 h
+    assert given.share == given.write_s / given.interval_s
+    assert given.share == pytest.approx(0.01 * math.sqrt(1.97), rel=0.01)  # as the root of the time of a write
+    assert estimate("llama-3-8b", "H100-SXM", **asked, storage_bandwidth="198 MB/s").checkpoint_at_given is None
+
+
+def test_slow_storage_of_a_small_run_writes_once_a_day_and_at_worst_all_the_time():
+    daily, always = (planning.checkpoints_at(rate, 14e9, mtbf_s=50_677 * HOUR / 8) for rate in (14e9 / HOUR, 1e5))
+    assert (daily.write_s, daily.interval_s, daily.share) == pytest.approx((HOUR, DAY, 1 / 24))
+    assert (always.write_s, always.interval_s, always.share) == (1.4e5, 1.4e5, 1.0)
+
+
 def test_a_small_run_still_saves_once_a_day():
     kept = planning.checkpoints(14e9, mtbf_s=50_677 * HOUR / 8)
     assert kept.interval_s == DAY
@@ -166,11 +190,19 @@ def test_no_number_that_meets_the_deadline_is_below_the_fewest(model: str, token
         assert not len(whole) or whole.results[0, STEP["step_s"]] * found.steps > deadline, fewer
 
 
-def test_numbers_beside_the_answer_say_what_they_would_say_as_the_answer():
-    found = estimate("llama-3.1-405b", "H100-SXM", tokens=15.6e12, count=28_672)
-    assert [size.accelerators for size in found.sizes] == [4096, 8192, 16384, 28672, 32768, 65536]
+@pytest.mark.parametrize(
+    ("model", "chip", "options", "counts"),
+    [
+        ("llama-3.1-405b", "H100-SXM", {"count": 28_672}, [4096, 8192, 16384, 28672, 32768, 65536]),
+        # Groups of 16 lie in a domain of 72, or some across its border.
+        ("llama-3-70b", "GB200", {"count": 64, "tp": 16, "global_batch": 96}, [16, 32, 64, 128, 256]),
+    ],
+)
+def test_numbers_beside_the_answer_say_what_they_would_say_as_the_answer(model, chip, options, counts):
+    found = estimate(model, chip, tokens=15.6e12, **options)
+    assert [size.accelerators for size in found.sizes] == counts
     for size in found.sizes:
-        alone = estimate("llama-3.1-405b", "H100-SXM", tokens=15.6e12, count=size.accelerators)
+        alone = estimate(model, chip, tokens=15.6e12, **options | {"count": size.accelerators})
         assert size.time_s == pytest.approx(alone.time_s, rel=1e-8)
 
 
@@ -271,7 +303,32 @@ def test_lighter_optimiser_states_take_less_time_memory_and_checkpoints(on_1024:
     assert times_s[1] / times_s[0] == pytest.approx((2 * 8 + 6) / (2 * 12 + 6))  # states both ways, gradient, weight
     worst = 4 * (adam.parameters / 64)  # states are whole on each of tp x pp ranks; the first stage has more than 1/64
     assert adam.plan.memory_b - sgd.plan.memory_b == pytest.approx(worst, rel=0.1)
-    assert gpt_3(**fixed, optimizer_bytes=8).plan == sgd.plan
+    by_bytes = gpt_3(**fixed, optimizer_bytes=8).plan
+    assert replace(by_bytes, optimizer="sgd") == sgd.plan
+    assert by_bytes.optimizer == "states of 8 B"
+
+
+def test_what_a_plan_was_asked_for_is_in_it_where_it_has_it():
+    asked = {"count": 64, "global_batch": 256, "schedule": "zb-h1", "optimizer": "sgd", "experts": "cut"}
+    for tp, pp, ep in ((2, 4, 4), (2, 1, 4), (2, 4, 1)):
+        found = dcsim.plan("mixtral-8x7b", "H100-SXM", tp=tp, pp=pp, ep=ep, **asked)
+        (plan,) = found.plans
+        assert plan.schedule == ("zb-h1" if pp > 1 else None)
+        assert plan.experts == ("cut" if ep > 1 else None)
+        assert plan.optimizer == "sgd"
+        assert found.notes[1] == "SGD with momentum, zb-h1 pipelines, experts cut"
+    usual = dcsim.plan("mixtral-8x7b", "H100-SXM", count=64, global_batch=256, pp=4, ep=4).plans[0]
+    assert (usual.schedule, usual.experts, usual.optimizer) == ("1f1b", "whole", "adam")
+    network = dcsim.plan("resnet-50", "H100-SXM", count=8, global_batch=256)
+    assert (network.plans[0].schedule, network.plans[0].optimizer) == (None, "sgd")  # its own
+    assert network.notes[0].startswith("SGD with momentum: 8 B of states a parameter")
+
+
+def test_what_the_search_leaves_as_it_is_stands_among_the_assumptions():
+    told = [a.what for a in gpt_3(count=1024).assumptions]
+    assert "Adam, 1f1b pipelines (optimizer, schedule)" in told
+    told = [a.what for a in estimate("mixtral-8x7b", "H100-SXM", tokens=1e12, optimizer_bytes=8, count=64).assumptions]
+    assert "optimizer states of 8 B, 1f1b pipelines, experts whole (optimizer, schedule, experts)" in told
 
 
 def test_schedules_of_a_pipeline_differ_in_bubble_and_memory():
@@ -414,6 +471,37 @@ def test_no_loss_is_told_where_no_law_speaks(model: str, tokens: float, words: s
     assert found.loss is None
     assert found.compute_optimal is None
     assert any("no loss" in a.what and words in a.what for a in found.assumptions)
+
+
+@pytest.mark.parametrize(("law", "fewer"), [("chinchilla-corrected", "5 B"), ("kaplan", "22 M")])
+def test_a_target_loss_is_taken_where_the_law_was_fitted_and_refused_above(law: str, fewer: str):
+    asked = {"model": "llama-3-8b", "accelerator": "H100-SXM", "law": law, "count": 16}
+    known = presets.scaling_law(law)
+    least = known.least_tokens
+    highest = scaling_laws.loss(known, models.law_parameters(presets.model("llama-3-8b"), known), least)
+    with pytest.raises(dcsim.ScenarioError) as caught:
+        estimate(**asked, target_loss=99)
+    (problem,) = caught.value.problems
+    assert problem.what == f"takes fewer than {fewer} tokens, of which the law '{law}' tells nothing"
+    assert problem.fix == "give tokens or samples"
+    told = float((problem.expected or "").removeprefix("at most "))
+    assert highest - 1e-3 < told <= highest  # rounded down, so that it can be asked for
+    found = estimate(**asked, target_loss=told)
+    assert found.tokens == pytest.approx(least, rel=0.01)
+    assert found.loss == pytest.approx(told)
+    with pytest.raises(dcsim.ScenarioError, match="target_loss: takes fewer than"):
+        estimate(**asked, target_loss=highest + 1e-3)
+
+
+def test_a_model_smaller_than_all_that_a_law_was_fitted_to_has_no_target_loss(tmp_path: Path):
+    tiny = tmp_path / "tiny.toml"
+    widths = "layers = 2\nhidden = 128\nheads = 2\nffn_hidden = 512\nvocab = 1000\ntied = true\n"
+    tiny.write_text(f'name = "tiny"\nkind = "transformer"\nmlp = "gelu"\n{widths}')
+    with pytest.raises(dcsim.ScenarioError) as caught:
+        estimate(str(tiny), "H100-SXM", target_loss=3.0, count=1)
+    (problem,) = caught.value.problems
+    assert problem.what == "the law 'chinchilla-corrected' tells nothing of so small a model"
+    assert problem.expected == "70 M parameters or more"
 
 
 def test_a_loss_beyond_the_fitted_sizes_is_said_to_be_so(on_1024: Estimate):

@@ -219,7 +219,7 @@ def test_every_network_has_an_estimate(name: str):
         ({"samples": 1e6, "jitter": 2}, "jitter: out of range (got '2', expected a share of the step time, at most 1)"),
         ({"samples": 1e6, "loader_rate": "100"}, "loader_rate: 100 has no unit"),
         ({"samples": 1e6, "optimizer": "adma"}, "did you mean 'adam' or 'adagrad'?"),
-        ({"samples": 1e6, "deadline": "1 s"}, "deadline: no number of accelerators is that fast"),
+        ({"samples": 1e6, "deadline": "1 s"}, "deadline: none of up to 4,194,304 accelerators is that fast"),
     ],
 )
 def test_bad_questions_are_told(options: dict[str, object], told: str):

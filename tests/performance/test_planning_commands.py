@@ -84,7 +84,7 @@ def test_a_bad_plan_is_one_line(capsys: pytest.CaptureFixture[str], words: list[
         (["--deadline", "60"], "--deadline: 60 has no unit"),
         (["--deadline", "-60 d"], "--deadline: must be >= 0 s (got '-60 d')"),
         (["--deadline", "0 d"], "--deadline: must be > 0"),
-        (["--deadline", "1 s"], "--deadline: no number of accelerators is that fast with this batch"),
+        (["--deadline", "1 s"], "--deadline: none of up to 4,194,304 accelerators is that fast with a batch of"),
         (["--law", "chinchila"], "--law: no scaling-law preset"),
         (["--target-loss", "2.0"], "--tokens: --tokens and --target-loss exclude each other"),
         (["--rows", "x.csv"], "has no effect beside --rows"),
@@ -251,6 +251,32 @@ def test_an_estimate_fits_a_screen(capsys: pytest.CaptureFixture[str]):
         assert any(word in line for line in lines), word
 
 
+@pytest.mark.parametrize("words", [["--deadline", "60 d"], ["--count", "1024"], []])
+@pytest.mark.parametrize("model", ["deepseek-v3", "llama-3.1-405b", "mixtral-8x7b"])
+def test_an_estimate_fits_a_narrow_screen(model: str, words: list[str], capsys, monkeypatch):
+    asked = ["estimate", model, "--tokens", "1e12", "--accelerator", "H100-SXM", *words]
+    assert len(lines_at(80, asked, capsys, monkeypatch)) <= 55
+
+
+def test_what_was_asked_of_a_plan_is_told_where_it_is_not_usual(capsys: pytest.CaptureFixture[str]):
+    asked = ["mixtral-8x7b", "--accelerator", "H100-SXM", "--count", "64", "--global-batch", "256"]
+    asked += ["--tp", "2", "--pp", "4", "--ep", "4"]
+    other = ["--schedule", "zb-h1", "--optimizer", "sgd", "--experts", "cut"]
+    said = []
+    for words in ([], other, ["--optimizer-bytes", "8"]):
+        assert main(["estimate", *asked, "--tokens", "1e12", *words]) == 0
+        said.append(" ".join(capsys.readouterr().out.split()))
+    usual, unusual, states = said
+    assert re.search(r"plan tp 2, pp 4.* sharding \w+ memory", usual)
+    assert re.search(r"sharding \w+, schedule zb-h1, experts cut, optimizer sgd memory", unusual)
+    assert re.search(r"sharding \w+, optimizer states of 8 B memory", states)
+    assert main(["plan", *asked, *other]) == 0
+    assert "note: SGD with momentum, zb-h1 pipelines, experts cut\n" in capsys.readouterr().out
+    assert main(["plan", *asked, *other, "--json"]) == 0
+    (plan,) = json.loads(capsys.readouterr().out)["plans"]
+    assert (plan["schedule"], plan["experts"], plan["optimizer"]) == ("zb-h1", "cut", "sgd")
+
+
 def test_an_estimate_as_json_has_units_in_its_keys(capsys: pytest.CaptureFixture[str]):
     assert main([*ESTIMATE, "--count", "1024", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -320,6 +346,17 @@ def test_an_estimate_names_what_storage_and_memory_are_about(capsys: pytest.Capt
         r"bound by memory bandwidth; of a step: computing \S+ % \(\S+ % of the step waits for memory\)", said
     )
     assert "as much whatever bounds a step [assumed]" in said
+
+
+@pytest.mark.parametrize(("tokens", "end"), [("1e12", "every 22.2 h, 1.4 % of the time"), ("1e10", "at the end")])
+def test_storage_that_is_too_slow_for_checkpoints_is_told(tokens: str, end: str, capsys):
+    asked = ["estimate", "llama-3-8b", "--accelerator", "H100-SXM", "--global-batch", "512", "--tokens", tokens]
+    slow = [*asked, "--count", "64", "--storage-bandwidth", "100 MB/s"]
+    assert main(slow) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"storage 197 MB/s: at the 100 MB/s given a write takes 18.7 min {end} cost" in said
+    assert main([*slow, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["checkpoint_at_given"]["share"] == pytest.approx(0.014, rel=0.01)
 
 
 def test_nothing_is_said_of_a_checkpoint_of_nothing(capsys: pytest.CaptureFixture[str]):

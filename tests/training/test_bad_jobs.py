@@ -82,6 +82,10 @@ CASES = {
     ),
     "memory": ({"accelerators": 1, "plan": "{ tp = 1 }"}, "plan.tp: none of 21 plans fits into H100-SXM: tp 1, pp 1, "),
     "loss": ({"steps": None, "target_loss": 1.0}, "target_loss: is out of reach (got 1, expected above"),
+    "loss of too short a training": (
+        {"steps": None, "target_loss": 90.0},
+        "target_loss: takes fewer than 5 B tokens, of which the law 'chinchilla-corrected' tells nothing (got 90, ",
+    ),
     "two lengths": (
         {"tokens": 1e9},
         "tokens: one of steps, tokens, samples, target_loss says how long it trains: steps an",

@@ -14,7 +14,7 @@ from tests.training.given import PASS, PRODUCT, job, loaded, pool, ran
 
 LLAMA = {"model": '"llama-3-8b"', "global_batch": 64, "accelerators": 16, "sequence_length": 4096, "steps": 10}
 ELASTIC = LLAMA | {"accelerators": None, "min_accelerators": 8, "max_accelerators": 16}
-LOSS = {"steps": None, "target_loss": 3.0}
+LOSS = {"steps": None, "target_loss": 2.5}
 DATA = {"sample_size": '"1 MB"', "loader_rate": '"1 MB/s"'}
 
 # Key: keys of the job before, and what changes.
@@ -26,7 +26,7 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "steps": ({}, {"steps": 11}),
     "tokens": (LLAMA, {"steps": None, "tokens": 1e8}),
     "samples": ({}, {"steps": None, "samples": 1000.0}),
-    "target_loss": (LLAMA | LOSS, {"target_loss": 2.9}),
+    "target_loss": (LLAMA | LOSS, {"target_loss": 2.4}),
     "law": (LLAMA | LOSS, {"law": '"kaplan"'}),
     "noise_scale": ({}, {"noise_scale": 4.0}),
     "global_batch": ({}, {"global_batch": 2}),

@@ -308,6 +308,24 @@ def test_report_explain_and_answer_name_what_bounds_each_job(tmp_path: Path, cap
     assert (folder / "report.html").read_text(encoding="utf-8") == page
 
 
+def test_plans_of_jobs_tell_schedule_experts_and_optimizer_where_they_are_not_the_usual(tmp_path: Path):
+    own = {"global_batch": 32, "accelerators": 4}
+    pipes = [f'{{ tp = 1, pp = 4, micro_batch = 1, schedule = "{name}" }}' for name in ("1f1b", "zb-h1", "dualpipe")]
+    of_pipes = [job(f"p{number}", GPT, **own, plan=plan) for number, plan in enumerate(pipes)]
+    flat = job("flat", GPT, **own, plan='{ pp = 1, schedule = "zb-h1" }', optimizer='"sgd"')
+    mixed = {"global_batch": 64, "accelerators": 64, "sequence_length": 4096, "steps": 1}
+    plan = '{ tp = 2, pp = 1, cp = 1, ep = 4, experts = "cut" }'
+    cut = job("cut", '"mixtral-8x7b"', **mixed, plan=plan)
+    run = ran(tmp_path, pool(nodes=8), *of_pipes, flat, cut, job("net", PRODUCT, optimizer='"adam"'))
+    ends = [told.plan.split("micro-batch ")[1].split(", ")[1:] for told in run.trained]
+    unusual = [[word for word in words if word.split()[0] in ("schedule", "experts", "optimizer")] for words in ends]
+    assert unusual[:3] == [[], ["schedule zb-h1"], ["schedule dualpipe"]]
+    assert unusual[3:] == [["optimizer sgd"], ["experts cut"], ["optimizer adam"]]
+    assert len({told.plan for told in run.trained[:3]}) == 3
+    table = pq.read_table(results.save(run, tmp_path / "out") / "jobs.parquet")
+    assert [str(plan) for plan in table["plan"]] == [told.plan for told in run.trained]
+
+
 def test_who_runs_the_plans_of_transformers_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     own = {"global_batch": 32, "accelerators": 4}
     parts = [job("a"), job("b", GPT, **own), job("c", GPT, **own, framework='"pytorch"'), job("d", GPT, **own)]
