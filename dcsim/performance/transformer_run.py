@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from dcsim.errors import Problem, ScenarioError
+from dcsim.kernels import facts
 from dcsim.performance import models, planning, scaling_laws
 from dcsim.performance.answers import Length, Optimal, Paced, Proposal, whole
 from dcsim.performance.devices import scale_up_domain
@@ -226,8 +227,11 @@ class TransformerRun:
         return self.request.accelerator.accelerators_per_server or 1
 
     def _whole_b(self) -> float:
-        """Bytes that a training of one sequence at a time would need on a single device, whatever is recomputed."""
-        plan = self.request.like()._replace(global_batch=1.0)
+        """Bytes that a training of one sequence at a time, or of all that GPipe keeps, would need on a single device,
+        whatever is recomputed."""
+        plan = self.request.like()
+        at_once = plan.global_batch if plan.schedule == facts.GPIPE else 1.0
+        plan = plan._replace(global_batch=at_once, micro_batch=at_once)
         return float(needed_b(np.array([models.model_row(self.request.model)]), np.array([plan]))[0])
 
     def _law(self) -> Assumption:

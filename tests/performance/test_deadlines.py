@@ -53,6 +53,13 @@ def advised(problem: Problem) -> tuple[str, int]:
             {"tokens": 1e11, "global_batch": 96, "tp": 16},
             (64, 128),
         ),  # of a domain of 72, or not
+        # GPipe keeps all micro-batches: no fewer than 2,048 fit.
+        (
+            "qwen-2.5-7b",
+            "V100-SXM2-32GB",
+            {"tokens": 1e11, "global_batch": 3600, "schedule": "gpipe", "pp": 2},
+            (3600,),
+        ),
         ("resnet-50", "T4", {"samples": 1e8, "global_batch": 100}, (4, 100)),  # 100 fills no servers
         ("gpt-2", "H100-SXM", DATA_PARALLEL, (4, 100)),
     ],
