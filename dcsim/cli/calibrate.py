@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dcsim import results
     from dcsim.errors import Problem, ScenarioError
     from dcsim.performance.calibrate import calibrate, from_shipped, predict
-    from dcsim.performance.calibration_files import entries, preset_texts
+    from dcsim.performance.calibration_files import entries, in_place, preset_texts
     from dcsim.performance.constants import CONSTANTS
     from dcsim.performance.rows import configurations, read
     from dcsim.performance.scores import score
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     for rule, count in found.excluded.most_common():
         print(f"  {count} left out: {rule}")
     print("\n".join(_table(listed)))
-    told = fitted.inside, fitted.outside, predict(found)
+    told = predict(found, in_place(listed)), fitted.outside, predict(found)
     inside, outside, usual = (score(predicted, fitted.bench.measured) for predicted in told)
     print(f"fitted:           {inside}")
     print(f"sources left out: {outside}")

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from dcsim.cli.plan import LEAST, percent
-from dcsim.cli.question import WHERE, add_question, options_of
+from dcsim.cli.question import WHERE, add_question, options_of, tell_of_compiling
 from dcsim.cli.rows import print_rows
 from dcsim.cli.tables import WIDE, columns, fitted, hanging, wrapped
 from dcsim.errors import Problem, ScenarioError
@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Estimate and print."""
+    tell_of_compiling()
     if arguments.rows is not None:
         _alone(arguments)
         return print_rows(arguments)

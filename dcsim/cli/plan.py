@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from dcsim.cli.question import WHERE, add_question, options_of
+from dcsim.cli.question import WHERE, add_question, options_of, tell_of_compiling
 from dcsim.cli.tables import WIDE, aligned, columns, fitted, wrapped
 from dcsim.units import human_count, human_si, human_step
 
@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Search and print."""
+    tell_of_compiling()
     from dcsim.performance.ask import read
     from dcsim.performance.planner import NEEDS, proposals
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from typing import Any
 
 WHERE = "command line"
@@ -79,6 +80,14 @@ def add_question(parser: argparse.ArgumentParser) -> None:
         "--calibration", metavar="DIR", help="constants that `dcsim calibrate` wrote, for those that ship"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object, in base units")
+
+
+def tell_of_compiling() -> None:
+    """Says on a terminal that the first question after an installation waits for compilers; later ones do not."""
+    from dcsim.kernels import compiled
+
+    if sys.stderr.isatty() and not compiled():
+        sys.stderr.write("dcsim: compiling kernels, once: 10 to 20 s\n")
 
 
 def options_of(arguments: argparse.Namespace, *more: str) -> dict[str, Any]:

@@ -25,5 +25,10 @@ def _cache_folder() -> str:
     return str(base / "dcsim" / digest.hexdigest()[:16])
 
 
+def compiled() -> bool:
+    """Whether these kernels were compiled here before. To be asked before they are imported: that makes the folder."""
+    return Path(getattr(config, "CACHE_DIR")).exists()  # noqa: B009 - as below
+
+
 if not os.environ.get("NUMBA_CACHE_DIR"):
     setattr(config, "CACHE_DIR", _cache_folder())  # noqa: B010 - numba makes this attribute while it is imported

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from dcsim.errors import Problem
 from dcsim.performance.devices import DeviceRow
 from dcsim.performance.planning import Assumption, Checkpoints, Saved
 from dcsim.performance.waiting import Input
@@ -239,8 +240,10 @@ class Run(Protocol):
         """What a checkpoint holds."""
 
     def fewest(self) -> Paced | None:
-        """The fewest accelerators on which some plan fits, whole servers or parts of one; None if no number does.
-        ScenarioError where no plan fits at all and the user gives no number."""
+        """The fewest accelerators on which some plan fits, whole servers or parts of one; None if no number does."""
+
+    def unfit(self) -> Problem:
+        """Why no plan fits any number."""
 
     def in_time(self, step_s: float) -> Paced | None:
         """The number of accelerators to take for steps of at most so long, by `Paced.wanted`: of all up to MOST_VALUES,

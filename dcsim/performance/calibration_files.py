@@ -10,7 +10,7 @@ import numpy as np
 
 from dcsim.performance.calibrate import Bench, Fitted
 from dcsim.performance.constants import Constant
-from dcsim.performance.devices import families
+from dcsim.performance.devices import Calibration, families, shipped
 from dcsim.scenario.spec import Accelerator
 
 CLASSES = get_args(Accelerator.model_fields["device_class"].annotation)
@@ -61,6 +61,11 @@ def entries(fitted: Fitted) -> list[Entry]:
     devices = _devices(fitted.bench)
     columns = (fitted.bench.constants, fitted.values, fitted.rows, fitted.sources, fitted.errors, devices)
     return [Entry(c, float(v), int(n), int(s), float(e), d) for c, v, n, s, e, d in zip(*columns, strict=True)]
+
+
+def in_place(found: Iterable[Entry]) -> Calibration:
+    """The constants that a folder of these gives: those that were fitted, in place of those that ship."""
+    return {**shipped(), **{(one.constant.scope, one.constant.field): one.value for one in found if one.fitted}}
 
 
 def _devices(bench: Bench) -> list[tuple[str, ...]]:

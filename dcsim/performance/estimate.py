@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Unpack
 
-from dcsim.errors import Problem
+from dcsim.errors import Problem, ScenarioError
 from dcsim.performance import planning
 from dcsim.performance.answers import Estimate, Paced, Run, Size
 from dcsim.performance.ask import read
@@ -89,12 +89,13 @@ def _beside(run: Run) -> _Beside:
     request, fewest = run.request, run.fewest()
     fit = None if fewest is None else fewest.accelerators
     if request.deadline_s is None and request.count is None:
-        assert fewest is not None  # else the run has refused the question
+        if fewest is None:
+            raise ScenarioError([run.unfit()])
         return _Beside(fewest.accelerators, fit, None, None, _compared(run, fewest.accelerators, _ladder(fewest)))
     soon = None if request.deadline_s is None else _soonest(run)
     in_time = soon.accelerators if soon is not None and soon.step_s <= _longest_s(run) else None
-    if request.count is None and soon is not None and in_time is None:
-        refuse([_late(run, soon)])
+    if request.count is None and in_time is None:
+        refuse([run.unfit() if soon is None else _late(run, soon)])
     count = request.count or in_time or 0
     even = None if in_time is None else _round(run, in_time)
     near = {int(factor * _power(count)) for factor in BESIDE} | ({even} if even else set())

@@ -85,7 +85,8 @@ def as_kept(plan: Plan, framework: str) -> Plan:
     XLA programs divide the residual stream by tp, as sequence parallelism does (MaxText's logical axis rules). FSDP's
     sharded fp32 weights are the master copy too (Megatron Core's are not: it keeps 16-bit ones beside), and gradients
     add up in their precision, whatever they were sent in. nanotron and DeepSpeed add whole gradients up in fp32 after a
-    backward pass, whose 16-bit ones all lie beside the sums (`FP32GradientAccumulator.backward`, `BF16_Optimizer`).
+    backward pass, whose 16-bit ones all lie beside the sums (`FP32GradientAccumulator.backward`, `BF16_Optimizer`);
+    other plain PyTorch code is taken to do the same, as autograd makes them in 16 bits.
     `selective` of FSDP and XLA names no set of tensors: the least that it can mean is full.
     """
     sharded, xla = plan.sharding >= ZERO3, XLA.search(framework)

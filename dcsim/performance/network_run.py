@@ -97,11 +97,12 @@ class NetworkRun:
 
     def fewest(self) -> Paced | None:
         """The fewest accelerators that divide the batch into parts that fit, whole servers or parts of one."""
-        counts = [count for count in map(int, divisors(self._batch)) if whole(count, self._server)]
-        found = next(filter(None, map(self.pace, counts)), None)
-        if found is None and self.request.count is None:
-            refuse([self._too_large(counts[-1])])
-        return found
+        counts = (count for count in map(int, divisors(self._batch)) if whole(count, self._server))
+        return next(filter(None, map(self.pace, counts)), None)
+
+    def unfit(self) -> Problem:
+        """Why no number fits."""
+        return self._too_large(self._batch)
 
     def in_time(self, step_s: float) -> Paced | None:
         """The number of accelerators to take for steps of at most so long, a late one if none is in time."""

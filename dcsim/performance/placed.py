@@ -153,12 +153,14 @@ class PlacedStep:
         work, sending_s = self.work(clock), sum(self.sending_s)
         if sending_s > work.step_s:
             return f"{KINDS[self.sending_s.index(max(self.sending_s))]} traffic"
-        parts = dict(work.parts)
+        parts, waited = dict(work.parts), self._waited(clock)
+        if slowed_s:  # beyond what its data take: they are no bound, and what they took of it was traffic
+            slowed_s, waited = slowed_s + waited.loading_s, waited._replace(loading_s=0.0)
         for kind, sent_s in zip(KINDS, self.sending_s, strict=True):
             if sent_s and slowed_s:
                 name = f"{kind} traffic"
                 parts[name] = parts.get(name, 0.0) + slowed_s * sent_s / sending_s
-        return self._waited(clock).bound(parts)
+        return waited.bound(parts)
 
     def _waited(self, clock: float) -> Waited:
         work_s = max(self.work(clock).step_s, sum(self.sending_s))

@@ -211,5 +211,5 @@ def too_large(request: Request, found: Found) -> Problem:
         f"{plans} into {request.accelerator.name}: {words} needs least",
         f"{step.memory_b:.0f} B ({human_si(step.memory_b, 'B')}) a device",
         f"at most {found.available_b:.0f} B ({human_si(found.available_b, 'B')})",
-        "use more accelerators, smaller micro-batches, more recompute or more sharding",
+        f"use {'more accelerators, ' if request.count else ''}smaller micro-batches, more recompute or more sharding",
     )

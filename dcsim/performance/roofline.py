@@ -52,4 +52,4 @@ def _work(step_s: Callable[[DeviceRow], float], device: DeviceRow) -> Work:
     nominal_s, slower_s = (
         step_s(replace(device, device=device.device._replace(clock=clock))) for clock in (1.0, SLOWER)
     )
-    return Work(steady(nominal_s), steady((slower_s / nominal_s - 1.0) / (1.0 / SLOWER - 1.0)))
+    return Work(steady(nominal_s), steady(max(slower_s / nominal_s - 1.0, 0.0) / (1.0 / SLOWER - 1.0)))

@@ -107,21 +107,21 @@ class TransformerRun:
         return planning.Saved(one_b * self.length.parameters, f"{one_b:g} B a parameter")
 
     def fewest(self) -> Paced | None:
-        """The fewest accelerators that some plan fits, whole servers or parts of one; None if no number does.
-        ScenarioError where no plan fits any number and the user gives none."""
-        r = self.request
-        needed = max(4 * self._whole_b() / r.device.device.memory_b, 1.0)
-        fixed = math.prod(r.fixed.get(name, 1) for name in DEGREES)
-        most = _number(max(r.count or 0, self._server, needed, fixed))
-        for first, last in _octaves(1, most):
+        """The fewest accelerators that some plan fits, whole servers or parts of one; None if no number does."""
+        for first, last in _octaves(1, MOST_VALUES):
             paces = (pace for pace in self._paces(first, last) if whole(pace.accelerators, self._server))
             if found := next(paces, None):
                 return found
-        if r.count is None:
-            setting = r.setting(None, most=most)
-            none = search(question(r, setting), top=1)
-            refuse([illegal(r, setting) if none.smallest is None else too_large(r, none)])
         return None
+
+    def unfit(self) -> Problem:
+        """Why no plan fits any number: told by the numbers whose memory would hold four times what is trained."""
+        r = self.request
+        needed = max(4 * self._whole_b() / r.device.device.memory_b, 1.0)
+        fixed = math.prod(r.fixed.get(name, 1) for name in DEGREES)
+        setting = r.setting(None, most=_number(max(self._server, needed, fixed)))
+        none = search(question(r, setting), top=1)
+        return illegal(r, setting) if none.smallest is None else too_large(r, none)
 
     def in_time(self, step_s: float) -> Paced | None:
         """The number of accelerators to take for steps of at most so long, a late one if none is in time.

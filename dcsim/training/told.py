@@ -129,7 +129,7 @@ class _Teller:
                 if all(shares):  # its cables are slower than its NICs
                     alone = training.step(here, size, training.place(here, size, (nodes, counts), shares=shares))
         step_s = training.reference_step.step_s() / rate
-        slowed_s = step_s - alone.step_s(clock)
+        slowed_s = step_s - alone.step_s(clock) if number >= 0 else 0.0  # whoever shares by time is slowed by no link
         return Trained(
             job=job,
             started=row >= 0,

@@ -179,6 +179,10 @@ def test_what_no_row_told_leaves_the_constants_that_ship(tmp_path, shared, capsy
     command = ["calibrate", str(tmp_path / "rows.csv"), "--out", str(tmp_path / "out")]
     assert main(command) == 0  # 13 runs on H100 with Megatron Core
     known, ships = constants_of(str(tmp_path / "out")), shipped()
+    of = configurations(read(tmp_path / "rows.csv"))
+    assert (
+        f"fitted:           {score(predict(of, known), of.measured)}" in capsys.readouterr().out
+    )  # as it will be used
     assert known["hopper", "product_efficiency"] != ships["hopper", "product_efficiency"]
     for key in [("ampere", "product_efficiency"), ("volta", "product_efficiency"), ("pytorch", "framework_factor")]:
         assert known[key] == ships[key]

@@ -240,6 +240,27 @@ def test_activations_of_long_sequences_may_decide_how_many_fit(model: str, accel
         dcsim.plan(model, accelerator, count=8, seq_len=131072, **options)
 
 
+@pytest.mark.parametrize(
+    ("model", "accelerator", "options", "fewest"),
+    [
+        ("llama-3-8b", "H100-SXM", {"global_batch": 96, "tp": 8, "vpp": 4}, 16),  # chunks need two stages
+        ("llama-3-8b", "GB200", {"global_batch": 96, "tp": 16, "vpp": 2}, 32),
+        ("llama-2-13b", "H100-SXM", {"global_batch": 1024, "tp": 1, "pp": 1, "sharding": "zero1"}, 64),  # states alone
+    ],
+)
+def test_the_fewest_that_fit_are_looked_for_as_far_as_plans_need(model, accelerator, options, fewest):
+    found = estimate(model, accelerator, tokens=1e11, **options)
+    assert found.accelerators == found.fewest_that_fit == fewest
+    assert estimate(model, accelerator, tokens=1e11, deadline="1000 d", **options).fewest_for_deadline == fewest
+
+
+def test_a_deadline_may_be_met_by_numbers_that_fill_no_server_where_no_others_fit():
+    found = estimate("dlrm-dcnv2", "Trainium2", samples=1e7, global_batch=6, deadline="1 d")
+    assert (found.accelerators, found.fewest_that_fit, found.fewest_for_deadline) == (3, None, 3)
+    with pytest.raises(dcsim.ScenarioError, match="does not fit into Trainium2"):
+        estimate("dlrm-dcnv2", "Trainium2", samples=1e7, global_batch=6)
+
+
 def test_without_count_or_deadline_the_answer_is_the_fewest_that_fit():
     found = gpt_3()
     assert found.accelerators == found.fewest_that_fit

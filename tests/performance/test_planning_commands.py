@@ -420,3 +420,13 @@ def test_a_round_number_of_servers_stands_beside_the_fewest(capsys: pytest.Captu
     assert servers.bit_count() == 1 or (servers % 3 == 0 and (servers // 3).bit_count() == 1)
     below = max(n for n in (2048, 3072, 4096, 6144, 8192) if n < even)
     assert below < found["fewest_for_deadline"]  # so that none is skipped
+
+
+@pytest.mark.parametrize("command", [["plan", "--count", "8", "--global-batch", "8"], ["estimate", "--tokens", "1e9"]])
+def test_the_first_question_says_on_a_terminal_that_it_compiles(command, monkeypatch, capsys):
+    asked = [command[0], "gpt-2", "--accelerator", "H100-SXM", *command[1:]]
+    for before, terminal in ((False, True), (True, True), (False, False)):
+        monkeypatch.setattr("dcsim.kernels.compiled", lambda before=before: before)
+        monkeypatch.setattr("sys.stderr.isatty", lambda terminal=terminal: terminal)
+        assert main(asked) == 0
+        assert ("compiling kernels, once" in capsys.readouterr().err) == (terminal and not before)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from dcsim.performance.placed import Place
 from dcsim.performance.shares import PP, WHOLE, Shares
 from dcsim.performance.training import TRAFFIC_NAMES, Training
+from dcsim.performance.waiting import Input
 from dcsim.run import run, trainings_of
 from dcsim.scenario.load import load
 from tests.conftest import ROOT
@@ -88,6 +91,9 @@ def test_a_step_is_no_shorter_than_its_busiest_nic_sends():
     assert slow.bound() == "pipeline traffic"
     assert fast.bound(slowed_s=0.01 * fast.step_s()) == fast.bound() == "compute"
     assert fast.bound(slowed_s=fast.step_s()) == "pipeline traffic"  # what neighbours add is what it sends
+    late = replace(fast, input=Input(sample_b=1e6, loader_b_per_s=1e6 * fast.samples / 16 / 1.5 / fast.step_s()))
+    assert late.bound() == "data loading"  # half as long again as it computes
+    assert late.bound(slowed_s=fast.step_s()) == "pipeline traffic"  # no longer, once traffic takes more than that
 
 
 def test_contention_of_links_that_are_fast_enough_changes_no_step():

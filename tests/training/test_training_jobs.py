@@ -368,7 +368,16 @@ def test_jobs_that_share_by_time_run_at_their_share_of_the_reference(tmp_path: P
     (one, _) = trained(tmp_path, *parts)
     assert run.results.end_s.tolist() == pytest.approx([2 * one.service_s] * 2)
     assert [told.pool for told in run.trained] == [None, None]
+    assert [told.bound for told in run.trained] == ["compute"] * 2  # their share of time is nobody's traffic
     assert run.summary["utilization_allocated"] == pytest.approx(1.0)
+
+
+def test_a_share_of_time_is_nobodys_traffic(tmp_path: Path):
+    # 64 accelerators on eight nodes send their gradients over NICs; each job has half of the time.
+    keys = {"accelerators": 64, "global_batch": 64, "sequence_length": 2048}
+    parts = pool(nodes=8), *(job(name, '"llama-3-8b"', **keys) for name in ("one", "two"))
+    shared, alone = (ran(tmp_path, *parts, overrides=[f"scheduler.use={use}"]) for use in ("processor_sharing", "fifo"))
+    assert [told.bound for told in shared.trained] == [told.bound for told in alone.trained] == ["compute"] * 2
 
 
 def test_the_bound_of_a_step_is_that_at_its_clock(tmp_path: Path):
