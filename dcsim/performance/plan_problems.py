@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -33,7 +34,11 @@ def problems(
     wrong = blamed | {*shared.misfits, *(["micro_batch"] if uneven else [])}
     sound = {name: plan[name] for name in plan if name not in wrong}
     found = [_problem(rule, plan, known, setting, where, sound) for rule in rules]
-    found += [_misfit(name, plan, shared, setting, where, sound) for name in shared.misfits]
+    for name in shared.misfits:
+        values = nearest_legal(name, plan[name], sound, setting)
+        found.append(_misfit(name, plan[name], shared, setting, where, values))
+        # Advice for the next one holds beside the nearest of these.
+        sound |= {name: min(values, key=partial(_apart, plan[name]))} if values else {}
     if uneven:
         fix = advice(where, "micro_batch", nearest_legal("micro_batch", micro_batch, sound, setting))
         what, expected = "does not divide the global batch", f"a divisor of {batch}"
@@ -60,17 +65,18 @@ def _shared_out(degrees: Mapping[str, int], setting: Setting) -> _Shared:
     return shared
 
 
-def _misfit(
-    name: str, plan: Mapping[str, int], shared: _Shared, setting: Setting, where: str, sound: Mapping[str, int]
-) -> Problem:
+def _apart(one: int, other: int) -> int:
+    return abs(one - other)
+
+
+def _misfit(name: str, value: int, shared: _Shared, setting: Setting, where: str, legal: Iterable[int]) -> Problem:
     """The error line of a degree that does not divide the accelerators, or what the sound ones leave of them."""
     whole, taken = setting.accelerators or 0, math.prod(shared.fitting.values())
     what, expected = "does not divide the number of accelerators", f"a divisor of {whole}"
     if shared.fitting:
         what = f"does not divide the accelerators that {' x '.join(shared.fitting)} leaves"
         expected += f" / {taken} = {whole // taken}"
-    fix = advice(where, name, nearest_legal(name, plan[name], sound, setting))
-    return Problem(where, option(where, name), what, str(plan[name]), expected, fix)
+    return Problem(where, option(where, name), what, str(value), expected, advice(where, name, legal))
 
 
 def _blamed(rule: Rule, given: Mapping[str, int]) -> str:

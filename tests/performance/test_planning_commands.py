@@ -430,3 +430,13 @@ def test_the_first_question_says_on_a_terminal_that_it_compiles(command, monkeyp
         monkeypatch.setattr("sys.stderr.isatty", lambda terminal=terminal: terminal)
         assert main(asked) == 0
         assert ("compiling kernels, once" in capsys.readouterr().err) == (terminal and not before)
+
+
+def test_advice_for_several_degrees_holds_together(capsys):
+    degrees = {"--pp": 5, "--dp": 16}
+    asked = ["plan", "gpt-2", "--accelerator", "GB200", "--count", "72", "--global-batch", "96"]
+    assert main([*asked, *(str(part) for pair in degrees.items() for part in pair)]) == 2
+    wrong = r"(--\w+): does not divide the number of accelerators .*write --\w+ (\d+)"
+    said = dict(re.findall(wrong, capsys.readouterr().err))
+    assert said.keys() == degrees.keys()
+    assert main([*asked, *(part for pair in said.items() for part in pair)]) == 0
