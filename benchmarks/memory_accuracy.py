@@ -226,7 +226,7 @@ def show_grid(path: Path) -> dict[str, object]:
     show_rules(grid.left_out)
     parts = {
         "all": np.ones(len(correct), bool),
-        "sound (nothing fitted)": grid.sound,
+        "sound pipelines": grid.sound,
         "faulty pipelines (factor fitted)": ~grid.sound,
         "ran": grid.ran,
         "out of memory": ~grid.ran,
@@ -234,7 +234,7 @@ def show_grid(path: Path) -> dict[str, object]:
     }
     for what, rows_in in parts.items():
         print(f"  right, {what:40} {100 * correct[rows_in].mean():6.2f} % of {int(rows_in.sum())}")
-    print(f"  right, all, faulty pipelines taken as sound     {100 * untold.mean():6.2f} % of {len(untold)}")
+    print(f"  right, all, as dcsim ships                      {100 * untold.mean():6.2f} % of {len(untold)}")
     for size, (share, count) in left_out.items():
         print(f"  right, fitted without {size:28} {100 * share:6.2f} % of {count}")
     return {

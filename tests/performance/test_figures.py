@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.memory_accuracy import eager, judge, left_out_sizes, read_grid, right, shipped
+from benchmarks.memory_accuracy import judge, left_out_sizes, read_grid, right
 from benchmarks.training_accuracy import untested
 from dcsim.performance.calibrate import calibrate, predict
+from dcsim.performance.memory import eager, shipped
 from dcsim.performance.predictions import predict as predictions
 from dcsim.performance.rows import Configurations, configurations, read
 from tests.conftest import ROOT
@@ -24,23 +26,25 @@ def quoted(question: str) -> str:
     return line
 
 
-def percent(share: float) -> str:
-    return f"{100.0 * share:.1f} %"
+def quotes(line: str, share: float) -> bool:
+    """Whether a line has this share in %; the last digit may be another one where a sum is rounded otherwise."""
+    found = (float(number) for number in re.findall(r"(\d+\.\d) %", line))
+    return any(abs(number - 100.0 * share) < 0.11 for number in found)
 
 
 def test_memory(shared: Path) -> None:
     grid = read_grid(shared / "strategy_grid_h100.csv")
     told = right(grid, grid.needed_b(grid.factors), shipped())
     untold = right(grid, grid.needed_b(eager().kept_factor), shipped())
-    assert percent(told.mean()) in quoted("strategy grid, ran or ran out of memory")
-    assert percent(told[grid.sound].mean()) in quoted("of them 1,049")
-    assert percent(told[~grid.sound].mean()) in quoted("of them 1,238")
-    assert percent(untold.mean()) in quoted("all, those taken as sound")
+    assert quotes(quoted("strategy grid, ran or ran out of memory"), told.mean())
+    assert quotes(quoted("of them 1,049"), told[grid.sound].mean())
+    assert quotes(quoted("of them 1,238"), told[~grid.sound].mean())
+    assert quotes(quoted("all, as dcsim ships"), untold.mean())
     for share, _ in left_out_sizes(grid).values():
-        assert percent(share) in quoted("strategy grid, each model size left out")
+        assert quotes(quoted("strategy grid, each model size left out"), share)
     ran = judge(shared / "training_measured.csv")
-    assert percent(ran.fits.mean()) in quoted("measured runs said to fit")
-    assert percent(ran.fits[ran.told].mean()) in quoted("those of them that say recompute and micro-batch")
+    assert quotes(quoted("measured runs said to fit"), ran.fits.mean())
+    assert quotes(quoted("those of them that say recompute and micro-batch"), ran.fits[ran.told].mean())
 
 
 def test_rows_that_are_said_to_fit(shared: Path) -> None:
@@ -48,9 +52,9 @@ def test_rows_that_are_said_to_fit(shared: Path) -> None:
     primary = {row["id"] for row in read(path) if row["primary"] == "1"}
     fits = np.array([row.fits for row in predictions(path).rows if row.id in primary and row.fits is not None])
     assert f"{len(fits):,} primary rows" in quoted("runs that `estimate --rows` says fit")
-    assert percent(fits.mean()) in quoted("runs that `estimate --rows` says fit")
+    assert quotes(quoted("runs that `estimate --rows` says fit"), fits.mean())
     wrong = int((~fits).sum())
-    assert f"{wrong} ({percent(wrong / len(fits))}) are said not to fit" in MODELS
+    assert f"{wrong} ({100 * wrong / len(fits):.1f} %) are said not to fit" in MODELS
 
 
 @pytest.fixture(scope="module")
@@ -68,14 +72,15 @@ def both(shared: Path) -> list[tuple[Configurations, np.ndarray, np.ndarray]]:
 def test_step_times(both) -> None:
     for of, outside, ships in both:
         usual, all_ = outside[of.ordinary], quoted("all rows, whole sources left out")
-        assert percent(np.median(usual)) in quoted("ordinary rows, whole sources left out, median")
-        assert percent(np.quantile(usual, 0.9)) in quoted("the same, 90th percentile").replace(", missed by 1.5", " ")
-        assert percent(np.median(outside)) in all_
-        assert percent(np.quantile(outside, 0.9)) in all_
+        assert quotes(quoted("ordinary rows, whole sources left out, median"), np.median(usual))
+        assert quotes(quoted("the same, 90th percentile"), np.quantile(usual, 0.9))
+        assert quotes(all_, np.median(outside))
+        assert quotes(all_, np.quantile(outside, 0.9))
         for value in (np.median(ships[of.ordinary]), np.quantile(ships[of.ordinary], 0.9)):
-            assert percent(value) in quoted("ordinary rows, the constants that ship")
+            assert quotes(quoted("ordinary rows, the constants that ship"), value)
     of, outside, _ = both[0]
-    assert percent(len(of.rows) / of.total) in quoted("rows told")
-    missed = (outside[of.ordinary] > FAR).sum()
+    assert quotes(quoted("rows told"), len(of.rows) / of.total)
+    missed, without = (int((errors[rows.ordinary] > FAR).sum()) for rows, errors, _ in both)
     assert f"{missed} of {of.ordinary.sum():,} ordinary rows miss by more than 35 %" in MODELS
-    assert (both[1][1][both[1][0].ordinary] > FAR).sum() == missed + 13  # 135, in RESULTS.md
+    assert quoted("a network is as fast as").endswith(f"| {missed} |")
+    assert quoted("gradients that PyTorch's FSDP sends").endswith(f"| {without} |")
