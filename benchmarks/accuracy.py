@@ -8,6 +8,8 @@ line.
 networks that are no transformers (benchmarks/network_accuracy.py; `--data` as for `fgd`). `training`, `products`: step
 times of published runs, and timed matrix products.
 
+`attention`: published timings of attention kernels (benchmarks/attention_accuracy.py).
+
 `collectives`: times of collectives against published sweeps (benchmarks/collective_accuracy.py).
 
 `gavel`: what a spread-out place costs a training job (benchmarks/gavel_accuracy.py; `--data` as for `fgd`).
@@ -35,6 +37,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import (
+    attention_accuracy,
     closed_forms,
     collective_accuracy,
     flow_accuracy,
@@ -129,6 +132,7 @@ def main() -> None:
     products.add_argument("--rows", type=Path, required=True, metavar="FILE", help="CSV of timed matrix products")
     plans = kinds.add_parser("plans")
     plans.add_argument("--rows", type=Path, required=True, metavar="FILE", help="CSV of measured training runs")
+    kinds.add_parser("attention")
     kinds.add_parser("closed_forms")
     flow_accuracy.add_arguments(kinds.add_parser("flows"))
     collective_accuracy.add_arguments(kinds.add_parser("collectives"))
@@ -147,6 +151,8 @@ def main() -> None:
         training_accuracy.main(arguments)
     elif arguments.what == "plans":
         plan_accuracy.report(arguments.rows)
+    elif arguments.what == "attention":
+        attention_accuracy.report()
     elif arguments.what == "closed_forms":
         closed_forms.report()
     elif arguments.what == "flows":

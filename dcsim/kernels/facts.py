@@ -6,10 +6,12 @@ in the order of the fields (shape (1, fields) serves all n). Flags are 0.0 or 1.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 NONE, SELECTIVE, FULL = 0.0, 1.0, 2.0  # recompute
 UNSHARDED, ZERO1, ZERO2, ZERO3, HSDP = 0.0, 1.0, 2.0, 3.0, 4.0  # what data-parallel ranks divide; FSDP is ZERO3
+UNFUSED, FUSED, FIRST_FUSED = 0.0, 1.0, 2.0  # attention; FIRST_FUSED: kernels before FlashAttention-2 (July 2023)
 GPIPE, ONE_F_ONE_B, ZB_H1, ZB_H2, DUALPIPE = 0.0, 1.0, 2.0, 3.0, 4.0  # pipeline schedules; vpp > 1 interleaves 1F1B
 
 
@@ -60,7 +62,7 @@ class Plan(NamedTuple):
     sharding: float = UNSHARDED
     sequence_parallel: float = 0.0
     recompute: float = NONE
-    flash: float = 1.0
+    flash: float = FUSED
     schedule: float = ONE_F_ONE_B
     linear_bytes: float = 2.0  # bytes an element of linear layers' operands: 4, 2, 1 (fp8), 0.5 (fp4)
     gradient_bytes: float = 4.0
@@ -88,6 +90,7 @@ class Device(NamedTuple):
     domain: float  # accelerators in the scale-up domain
     nic_b_per_s: float  # scale-out bandwidth of one accelerator, one direction
     multiprocessors: float = 1.0
+    exponential_per_s: float = math.inf  # exponentials, in single precision
     # calibrated (presets/calibration/)
     product_efficiency: float = 0.8  # sustained share of peak of a large product
     wave_share: float = 0.0  # waves of tiles that a product wastes; see roofline.py

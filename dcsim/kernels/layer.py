@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from dcsim.kernels.facts import Model, Plan
+from dcsim.kernels.facts import FIRST_FUSED, UNFUSED, Model, Plan
 from dcsim.kernels.groups import element_b, expert_share, expert_tensor
 from dcsim.kernels.inlined import inlined
 from dcsim.kernels.memory import attention_parameters
-from dcsim.kernels.roofline import TILE_ROWS, Rates, bounded
+from dcsim.kernels.roofline import TILE_ROWS, Rates, bounded, fused_attention_s
 
 FORWARD_KERNELS = 14.0  # launched for one layer: products, attention, norms, activation, residuals
 BACKWARD_KERNELS = 26.0
@@ -134,18 +134,19 @@ def moved(forward_b: float, backward_b: float, at: Rates) -> Times:
 def attention_core(model: Model, plan: Plan, at: Rates) -> Times:
     """Scores, soft-max and context of one micro-batch on one rank; heads are cut by tp, queries by cp.
 
-    A fused kernel skips the half above the diagonal and computes scores again backward (2.5 x forward). Unfused, the
-    whole square is computed and passes through memory about five times each way.
+    A fused kernel skips the half above the diagonal and computes scores again backward; each step round a ring of cp
+    is a kernel of its own. Unfused, the whole square is computed and passes through memory about five times each way.
     """
     heads = model.heads * (1.0 / plan.tp)
     value_dim = model.v_head_dim if model.v_head_dim > 0.0 else model.head_dim
     width = model.head_dim + model.rope_dim + value_dim
     queries = plan.seq_len * (1.0 / plan.cp)
-    pairs = plan.micro_batch * heads * queries * plan.seq_len
-    if plan.flash > 0.0:
-        seen = seen_share(model, plan.seq_len)
-        forward_s = 2.0 * seen * (pairs + at.idle_rows * plan.seq_len) * width * at.attention_s
-        return Times(forward_s, 2.5 * forward_s, 0.0, 0.0, 0.0, 0.0)
+    rows = plan.micro_batch * heads * queries
+    if plan.flash > UNFUSED:
+        keys = seen_share(model, plan.seq_len) * plan.seq_len
+        forward_s, backward_s = fused_attention_s(rows, keys, plan.cp, width, plan.flash == FIRST_FUSED, at)
+        return Times(forward_s, backward_s, 0.0, 0.0, 0.0, 0.0)
+    pairs = rows * plan.seq_len
     flop_s = at.half_s if model.head_dim % ALIGNED == 0.0 else at.vector_s
     key_dim = width - value_dim
     forward_fill = at.half_fill * (1.0 + value_dim / plan.seq_len)  # a pair: of scores, and of fewer outputs of context

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dcsim.kernels.arrays import named
 from dcsim.kernels.facts import Device
-from dcsim.kernels.roofline import Rates, compute_s, rates
+from dcsim.kernels.roofline import Rates, compute_s, fused_attention_s, rates
 
 WEIGHTED, PLAIN, ATTENTION, CHANNELWISE, LOOKUP, PASSED = 0.0, 1.0, 2.0, 3.0, 4.0, 5.0  # kinds of rows
 TABLE_B = 4.0  # bytes an element of embedding tables, which stay in single precision
@@ -116,9 +116,9 @@ def _attention(o: Operation, work: Work, at: Rates) -> Spent:
     """A fused attention core: no score leaves the chip; backward reads everything and writes three gradients."""
     forward_b = work.element_b * work.batch * (o.read + o.written)
     queries = work.batch * o.rows * o.products
-    compute_s = 4.0 * (queries + at.idle_rows) * o.depth * o.columns * at.attention_s
-    forward_s, bound_f = _larger(forward_b * at.memory_s, compute_s)
-    backward_s, bound_b = _larger(2.0 * forward_b * at.memory_s, BACKWARD_ATTENTION * compute_s)
+    forth_s, back_s = fused_attention_s(queries, o.columns, 1.0, 2.0 * o.depth, False, at)
+    forward_s, bound_f = _larger(forward_b * at.memory_s, forth_s)
+    backward_s, bound_b = _larger(2.0 * forward_b * at.memory_s, back_s)
     return Spent(forward_s, backward_s, bound_f + bound_b, 2.0, 0.0, 3.0 * forward_b)
 
 

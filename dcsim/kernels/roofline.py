@@ -22,6 +22,10 @@ from dcsim.kernels.inlined import inlined
 
 TILE = 128.0 * 256.0  # elements of output
 TILE_ROWS = 128.0
+FORWARD_EXPONENTIALS = 1.0  # of a score
+BACKWARD_EXPONENTIALS = 3.3  # vector work of a score, as so many exponentials: the soft-max again, and its gradient
+FILL_KEYS = 224.0
+FIRST_FORWARD, FIRST_BACKWARD = 1.4, 2.0
 
 
 class Rates(NamedTuple):
@@ -30,6 +34,7 @@ class Rates(NamedTuple):
     linear_s: float  # a FLOP of linear layers
     half_s: float  # a FLOP in 16 bits
     attention_s: float  # a FLOP of a fused attention core
+    exponential_s: float  # one exponential
     vector_s: float  # a FLOP on vector units, single precision
     memory_s: float  # a byte of device memory
     linear_fill: float  # elements of depth
@@ -56,6 +61,7 @@ def rates(device: Device, linear_bytes: float) -> Rates:
         1.0 / linear,
         1.0 / half,
         1.0 / attention,
+        1.0 / (device.exponential_per_s * pace),
         1.0 / (device.vector_flop_per_s * share),
         1.0 / (device.memory_b_per_s * device.memory_efficiency),
         fill * linear,
@@ -93,6 +99,28 @@ def compute_s(output: float, depth: float, linear: bool, at: Rates) -> float:
     """Computing of products with so many elements of output in all, each a sum of `depth` products, s."""
     flop_s, fill = (at.linear_s, at.linear_fill) if linear else (at.half_s, at.half_fill)
     return 2.0 * (depth + fill) * (output + at.idle) * flop_s
+
+
+@inlined
+def fused_attention_s(
+    queries: float, keys: float, kernels: float, width: float, first: bool, at: Rates
+) -> tuple[float, float]:
+    """Forward and backward of a fused attention core over so many rows of queries in all, which see `keys` keys on
+    average, in so many kernels, s. `width`: of a key and a value head together.
+
+    Two products forward and five backward, at the rate of attention, and between them the soft-max, which matrix
+    engines do not compute: exponentials come at a rate of their own. Each row pays for FILL_KEYS keys more a kernel:
+    the masked part of the diagonal block, and the start and end of the loop over blocks of keys. The figures are fitted
+    to published timings of three kernels (benchmarks/attention_accuracy.py). Kernels before FlashAttention-2 (`first`)
+    are slower by FIRST_FORWARD and FIRST_BACKWARD: it is 1.3 to 1.5 and around 2 times faster than Triton's (Dao 2023,
+    arXiv 2307.08691, section 4.1).
+    """
+    pairs = (queries + at.idle_rows) * (keys + FILL_KEYS * kernels)
+    forward_s = pairs * (2.0 * width * at.attention_s + FORWARD_EXPONENTIALS * at.exponential_s)
+    backward_s = pairs * (5.0 * width * at.attention_s + BACKWARD_EXPONENTIALS * at.exponential_s)
+    if first:
+        return FIRST_FORWARD * forward_s, FIRST_BACKWARD * backward_s
+    return forward_s, backward_s
 
 
 @njit(cache=True, parallel=True, error_model="numpy")

@@ -93,11 +93,12 @@ def preset_texts(found: list[Entry]) -> dict[str, str]:
 
 
 def _header(scope: str, found: list[Entry]) -> str:
-    fitted = f"fitted_to = [{_quoted(sorted({name for entry in found for name in entry.devices}))}]"
     family = next((f for f in families() if f.name == scope), None)
+    shares = [one for one in found if one.constant.field == "product_efficiency"]
+    names = {name for entry in (shares if family is None else found) for name in entry.devices}
+    fitted = f"fitted_to = [{_quoted(sorted(names))}]"
     if family is None:
-        share = scope in CLASSES and any(entry.constant.field == "product_efficiency" for entry in found)
-        return fitted if share else ""
+        return fitted if scope in CLASSES and shares else ""
     lines = [f"accelerators = [{_quoted(family.prefixes)}]", fitted]
     counts = "\n".join(f'"{name}" = {count:g}' for name, count in family.multiprocessors.items())
     return "\n".join(lines) + (f"\n\n[multiprocessors]\n{counts}" if counts else "")

@@ -34,6 +34,13 @@ CALIBRATED = tuple(
 )
 FRAMEWORKS = ("megatron", "pytorch", "jax", "unfused")
 
+SPECIAL = 16.0
+"""Results of special functions a cycle and multiprocessor, of compute capabilities 7.0 to 10.0 (CUDA C++ programming
+guide, throughput of native arithmetic instructions); 3.9e12 a second of an H100 (arXiv 2407.08608, section 3.1). The
+compute units of CDNA, of 64 lanes of two, have as many: a quarter of their lanes."""
+FEW_LANES_FLOP_PER_S = 3e11
+"""A multiprocessor of 64 lanes has less (V100 0.20, A100 0.18 TFLOP/s), one of 128 more (A10 0.43, H100 0.51)."""
+
 Scope = str
 Calibration = Mapping[tuple[Scope, str], float]
 """Constants by scope (`all`, a class, a family, a framework) and field of `Device`."""
@@ -212,12 +219,24 @@ def datasheet(
     size = domain or usual  # a given one is mostly a part of the usual one
     # A model in single precision has no product in 16 bits: head and attention are as wide as the linear layers.
     rest = linear if ELEMENT_B[precision] > ELEMENT_B["fp16"] else half
-    return linear, rest, vector, memory, bandwidth, link, size, nic, multiprocessors(accelerator)
+    units = multiprocessors(accelerator)
+    exponentials = exponential_per_s(accelerator, vector, units)
+    return linear, rest, vector, memory, bandwidth, link, size, nic, units, exponentials
 
 
 def usual_nic_b_per_s(accelerator: Accelerator) -> float:
     """NIC bandwidth of one accelerator of the usual server, one direction, B/s; 0 where the preset does not say."""
     return (accelerator.nic_bandwidth_server or 0.0) / (accelerator.accelerators_per_server or 8)
+
+
+def exponential_per_s(accelerator: Accelerator, vector_flop_per_s: float, units: float) -> float:
+    """Exponentials a second: a GPU's multiprocessor gives SPECIAL a cycle, beside 64 or 128 lanes for FLOP in single
+    precision; which of the two, the FLOP of one tell. Infinite where that is not known: the share of peak that is
+    calibrated then covers them."""
+    if accelerator.device_class != "gpu":
+        return math.inf
+    lanes = 64.0 if vector_flop_per_s < FEW_LANES_FLOP_PER_S * units else 128.0
+    return SPECIAL * vector_flop_per_s / (2.0 * lanes)
 
 
 def _memory(accelerator: Accelerator, notes: list[str]) -> float:

@@ -14,7 +14,7 @@ from dcsim.performance.plan_rules import RECOMPUTE, SHAPE, Setting
 from dcsim.performance.plan_rules import SHARDING as PLANNED
 from dcsim.performance.plans import broken, completed
 from dcsim.performance.row_cells import FLAGS, Row, number, word
-from dcsim.performance.row_text import accumulate_b, gradient_b, hides_gradients, sums_whole
+from dcsim.performance.row_text import accumulate_b, first_fused, gradient_b, hides_gradients, sums_whole
 from dcsim.performance.unknown import unknown
 from dcsim.scenario.spec import Accelerator
 
@@ -84,13 +84,20 @@ def plan_of(row: Row, model: Model, accelerator: Accelerator, framework: str, as
         sharding=sharding,
         sequence_parallel=sequence_parallel(row, tp, framework, assumed),
         recompute=word(row, "recompute", RECOMPUTE, facts.NONE, assumed),
-        flash=word(row, "flash_attention", FLAGS, 1.0, assumed),
+        flash=_fused(row, accelerator, assumed),
         gradient_bytes=added_b,
         accumulate_b=accumulate_b(framework, added_b) if whole else 0.0,
         overlap_dp=float(hides_gradients(text, framework, sharding > facts.UNSHARDED)),
         sum_whole=float(sums_whole(text, precision, pp)),
         cut_experts=float(dp * cp % ep == 0.0),
     )
+
+
+def _fused(row: Row, accelerator: Accelerator, assumed: list[str]) -> float:
+    """Which kernels of attention a run had."""
+    fused = word(row, "flash_attention", FLAGS, facts.FUSED, assumed)
+    first = first_fused(row.get("framework") or "", row.get("date") or "", accelerator.device_class)
+    return facts.FIRST_FUSED if fused and first else fused
 
 
 def sequence_parallel(row: Row, tp: float, framework: str, assumed: list[str]) -> float:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from dcsim.kernels.facts import FULL, Device, Model, Plan
+from dcsim.kernels.facts import FIRST_FUSED, FULL, Device, Model, Plan
 from dcsim.kernels.layer import Times, attention_core, elementwise, projections
 from dcsim.kernels.memory import attention_parameters
 from dcsim.kernels.roofline import rates
 from dcsim.kernels.stage import Layer, one_layer
-from tests.kernels.by_hand import ATTENTION, COMPUTES, LATENT, MOVES, PLAN, SMALL, TOKENS, near
+from tests.kernels.by_hand import ATTENTION, COMPUTES, FILL, LATENT, MOVES, PLAN, SMALL, TOKENS, near
 
 CROSSED = SMALL._replace(cross_layers=4.0)
 
@@ -65,15 +65,34 @@ def test_heads_are_cut_by_tensor_ranks_and_latents_are_not() -> None:
 
 
 def test_latent_scores_are_wider_by_their_positions() -> None:
-    # 2 samples, 4 heads, half of 128^2 pairs: 16 + 8 for a score, 12 for a value.
-    assert core(LATENT).forward_s == near(2 * (2 * 4 * 128**2 / 2) * (24 + 12) / 100e12)
-    assert core(LATENT, tp=2.0, cp=4.0).forward_s == near(core(LATENT).forward_s / 8)
+    # 2 samples, 4 heads, 128 queries that see half of 128 keys: 16 + 8 for a score, 12 for a value.
+    assert core(LATENT).forward_s == near(2 * 2 * 4 * 128 * (64 + FILL) * (24 + 12) / 100e12)
+    ring = core(LATENT, tp=2.0, cp=4.0)  # an eighth of the rows, in four kernels
+    assert ring.forward_s == near(2 * 2 * 2 * 32 * (64 + 4 * FILL) * (24 + 12) / 100e12)
+
+
+def test_soft_max_takes_exponentials_and_more_backward() -> None:
+    # 1e12 exponentials a second: one for each of 2 x 4 x 128 x (64 + 224) scores, 3.3 backward; the clock slows them.
+    device = COMPUTES._replace(exponential_per_s=1e12)
+    pairs = 2 * 4 * 128 * (64 + FILL)
+    for clock in (1.0, 0.5):
+        slow, fast = (core(device=chip._replace(clock=clock)) for chip in (device, COMPUTES))
+        assert slow.forward_s - fast.forward_s == near(pairs / 1e12 / clock)
+        assert slow.input_s - fast.input_s == near(3.3 * pairs / 1e12 / clock)
+    late = COMPUTES._replace(exponential_per_s=1e11)
+    one, two = (core(SMALL._replace(head_dim=width), late) for width in (16.0, 32.0))
+    assert two.forward_s < 1.1 * one.forward_s  # narrow heads wait for exponentials
+
+
+def test_kernels_of_the_first_generation_are_slower() -> None:
+    first, second = core(flash=FIRST_FUSED), core()
+    assert (first.forward_s, first.input_s) == near((1.4 * second.forward_s, 2.0 * second.input_s))
 
 
 def test_a_fused_core_pays_for_rows_of_queries_that_fill_no_wave() -> None:
-    # Half a wave of 10 multiprocessors x 128 rows idles: 640 rows of 128 keys more than 2 x 4 x 128 rows.
+    # Half a wave of 10 multiprocessors x 128 rows idles: 640 rows more than 2 x 4 x 128.
     lossy = COMPUTES._replace(multiprocessors=10.0, wave_share=0.5)
-    assert core(device=lossy).forward_s == near(2 * (1024 + 640) * 128 / 2 * 32 / 100e12)
+    assert core(device=lossy).forward_s == near(2 * (1024 + 640) * (64 + FILL) * 32 / 100e12)
 
 
 def test_unfused_products_fill_their_tiles() -> None:
@@ -134,7 +153,7 @@ def test_a_second_attention_brings_half_as_many_norms_again() -> None:
 
 
 def test_a_second_attention_has_its_own_projections_and_scores() -> None:
-    one_s = 2 * TOKENS * ATTENTION / 100e12 + 2 * (2 * 4 * 128**2 / 2) * 32 / 100e12
+    one_s = 2 * TOKENS * ATTENTION / 100e12 + 2 * 2 * 4 * 128 * (64 + FILL) * 32 / 100e12
     plain, crossed = (layer(model, device=COMPUTES).forward_s for model in (SMALL, CROSSED))
     assert crossed - plain == near(one_s)
 
@@ -161,7 +180,7 @@ def test_full_recompute_passes_the_ring_once_more() -> None:
 def test_a_ring_that_passes_again_keeps_the_links_busy_while_it_hides() -> None:
     # Of a slow ring as much hides as attention computes: 2.5 cores backward, and one more where forward runs again.
     device = COMPUTES._replace(overlap=1.0, link_b_per_s=1e6)
-    core_s = 2 * (2 * 4 * 128 * 64 / 2) * 32 / 100e12
+    core_s = 2 * 2 * 4 * 64 * (64 + 2 * FILL) * 32 / 100e12
     for recompute, cores in ((0.0, 2.5), (FULL, 3.5)):
         found = layer(plan=PLAN._replace(cp=2.0, dp=2.0, recompute=recompute), device=device)
         assert found.cover_backward_s == near(found.input_s + found.weight_s - cores * core_s)

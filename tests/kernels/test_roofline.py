@@ -76,12 +76,18 @@ def test_eight_bits_are_slower_than_their_peak_says():
 
 def test_rates_are_peaks_by_their_shares():
     device = DEVICE._replace(
-        clock=0.9, framework_factor=1.2, attention_efficiency=0.4, elementwise_factor=1.5, expert_factor=1.7
+        clock=0.9,
+        framework_factor=1.2,
+        attention_efficiency=0.4,
+        exponential_per_s=4e12,
+        elementwise_factor=1.5,
+        expert_factor=1.7,
     )
     at, pace = rates(device, 2.0), 0.9 / 1.2
     assert at.linear_s == near(1 / (100e12 * 0.5 * pace))
     assert at.half_s == near(1 / (50e12 * 0.5 * pace))
     assert at.attention_s == near(1 / (50e12 * 0.4 * pace))
+    assert at.exponential_s == near(1 / (4e12 * pace))
     assert at.vector_s == near(1 / (5e12 * 0.5 * pace))
     assert at.memory_s == near(1 / (1e12 * 0.5))  # memory has its own clock
     assert (at.elementwise, at.experts) == (1.5, 1.7)

@@ -197,7 +197,7 @@ def test_what_no_row_told_leaves_the_constants_that_ship(tmp_path, shared, capsy
 
 def test_few_rows_that_the_shipped_constants_tell_better_are_said_to_be_so(tmp_path, shared, capsys):
     lines = (shared / "training_measured.csv").read_text(encoding="utf-8").splitlines()
-    one = next(line for line in lines if line.startswith("llm-foundry") and "H100-80GB-SXM" in line)
+    one = next(line for line in lines if line.startswith("fms-fsdp") and "H100-80GB-SXM" in line)
     (tmp_path / "rows.csv").write_text("\n".join([lines[0], one]))
     command = ["calibrate", str(tmp_path / "rows.csv"), "--out", str(tmp_path / "out")]
     assert main(command) == 0

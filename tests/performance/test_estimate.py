@@ -74,7 +74,7 @@ def test_an_accelerator_without_rows_is_estimated_by_its_family_or_class_which_i
     chip = presets.accelerator(accelerator)
     flop = 512 * 8192 * models.flop_per_token(models.model_row(presets.model("llama-3-8b")), 8192)
     assert found.plan.step_time_s > flop / (64 * chip.bf16)  # no faster than the peak
-    assert 0.2 < found.plan.mfu < 0.75
+    assert 0.2 < found.plan.mfu < 0.8
     (said,) = (a for a in found.assumptions if serving in a.what)
     assert said.grade == "assumed"
 
@@ -89,7 +89,7 @@ def test_a_newer_generation_of_tpus_is_not_slower_under_the_same_plan(older: str
 
 
 def test_fewer_links_make_narrower_tensor_parallel_groups_and_longer_steps():
-    cut, whole = gpt_3("A800-SXM4-80GB", count=1024), gpt_3("A100-SXM4-80GB", count=1024)
+    cut, whole = gpt_3("A800-SXM4-80GB", count=512), gpt_3("A100-SXM4-80GB", count=512)
     assert cut.plan.tp < whole.plan.tp
     assert 1.0 < cut.plan.step_time_s / whole.plan.step_time_s < 1.05  # most of it is computing
 

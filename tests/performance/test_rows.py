@@ -245,6 +245,32 @@ def test_how_a_framework_sums_gradients_is_a_fact_of_its_code(change, hidden, wh
     assert (plan.overlap_dp, plan.sum_whole) == (hidden, whole)
 
 
+FUSED, UNFUSED, FIRST_FUSED = facts.FUSED, facts.UNFUSED, facts.FIRST_FUSED
+FOUNDRY = "Composer/llm-foundry FSDP"
+
+
+@pytest.mark.parametrize(
+    ("change", "flash"),
+    [
+        ({}, FUSED),
+        ({"flash_attention": "n"}, UNFUSED),
+        ({"date": "2023-06"}, FIRST_FUSED),
+        ({"date": "2023-07"}, FUSED),
+        ({"date": "2022-11-29"}, FIRST_FUSED),
+        ({"date": "2023"}, FIRST_FUSED),  # a year alone is its beginning
+        ({"date": "2024"}, FUSED),
+        ({"date": "MLPerf v3.0"}, FUSED),  # no date
+        ({"framework": FOUNDRY}, FIRST_FUSED),  # Triton's kernels of 2022, until March 2024
+        ({"framework": FOUNDRY, "date": "2024-02"}, FIRST_FUSED),
+        ({"framework": FOUNDRY, "date": "2024-03"}, FUSED),
+        ({"framework": FOUNDRY, "flash_attention": "n"}, UNFUSED),
+        ({"accelerator": "TPU v4", "date": "2023"}, FUSED),  # XLA has kernels of its own
+    ],
+)
+def test_runs_before_flash_attention_2_had_kernels_of_the_first_generation(change, flash):
+    assert configuration(ROW | change).plan.flash == flash
+
+
 @pytest.mark.parametrize(
     ("change", "moved_b"),
     [

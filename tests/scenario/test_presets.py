@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import tomllib
 import typing
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dcsim.errors import ScenarioError
-from dcsim.performance.devices import multiprocessors, scale_up_domain
+from dcsim.performance.devices import device_row, multiprocessors, scale_up_domain
 from dcsim.scenario import presets
 from dcsim.scenario.facts import Grade
 from dcsim.scenario.spec import Accelerator
@@ -216,6 +217,14 @@ def test_multiprocessors_are_those_of_the_chip_of_each_name() -> None:
     for count, names in counts:
         for name in names.split():
             assert multiprocessors(presets.accelerator(name)) == count, name
+
+
+def test_sixteen_special_functions_a_cycle_and_multiprocessor() -> None:
+    # 80, 108, 132 and 304 multiprocessors at 1.53, 1.41, 1.98 and 2.1 GHz; arXiv 2407.08608 says 3.9e12 of an H100.
+    rates = {"V100-SXM2-16GB": 1.96e12, "A100-SXM4-80GB": 2.44e12, "H100-SXM": 4.18e12, "MI300X": 10.2e12}
+    for name, expected in rates.items():
+        assert device_row(presets.accelerator(name)).device.exponential_per_s == pytest.approx(expected, rel=0.05)
+    assert device_row(presets.accelerator("TPU-v5p")).device.exponential_per_s == math.inf  # not known
 
 
 def test_placeholders_are_graded_as_assumed() -> None:
