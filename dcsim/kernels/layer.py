@@ -19,6 +19,7 @@ FORWARD_KERNELS = 14.0  # launched for one layer: products, attention, norms, ac
 BACKWARD_KERNELS = 26.0
 GATED_KERNELS = 8.0  # more, forward, of layers like Llama's: rotary positions, gate; twice as many backward
 EXPERT_KERNELS = 20.0  # more for routing and sorting, each way
+RING_KERNELS = 3.0  # more for each step round a ring, each way: send and receive, attention, its result merged
 ALIGNED = 8.0  # elements: matrix engines read rows of 16 bytes (NVIDIA, Matrix multiplication background, section 3)
 
 
@@ -134,8 +135,8 @@ def moved(forward_b: float, backward_b: float, at: Rates) -> Times:
 def attention_core(model: Model, plan: Plan, at: Rates) -> Times:
     """Scores, soft-max and context of one micro-batch on one rank; heads are cut by tp, queries by cp.
 
-    A fused kernel skips the half above the diagonal and computes scores again backward; each step round a ring of cp
-    is a kernel of its own. Unfused, the whole square is computed and passes through memory about five times each way.
+    A fused kernel skips the half above the diagonal and computes scores again backward; steps round a ring of cp are
+    taken to be one kernel. Unfused, the whole square is computed and passes through memory about five times each way.
     """
     heads = model.heads * (1.0 / plan.tp)
     value_dim = model.v_head_dim if model.v_head_dim > 0.0 else model.head_dim
@@ -144,7 +145,8 @@ def attention_core(model: Model, plan: Plan, at: Rates) -> Times:
     rows = plan.micro_batch * heads * queries
     if plan.flash > UNFUSED:
         keys = seen_share(model, plan.seq_len) * plan.seq_len
-        forward_s, backward_s = fused_attention_s(rows, keys, plan.cp, width, plan.flash == FIRST_FUSED, at)
+        first = plan.flash == FIRST_FUSED
+        forward_s, backward_s = fused_attention_s(rows, keys, width - value_dim, value_dim, first, at)
         return Times(forward_s, backward_s, 0.0, 0.0, 0.0, 0.0)
     pairs = rows * plan.seq_len
     flop_s = at.half_s if model.head_dim % ALIGNED == 0.0 else at.vector_s

@@ -15,7 +15,7 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from dcsim.kernels.arrays import together
-from dcsim.kernels.facts import DUALPIPE, FULL, GPIPE, NONE, ZB_H1, ZB_H2, ZERO1, ZERO2, ZERO3, Model, Plan
+from dcsim.kernels.facts import DUALPIPE, FULL, GPIPE, NONE, UNFUSED, ZB_H1, ZB_H2, ZERO1, ZERO2, ZERO3, Model, Plan
 from dcsim.kernels.groups import Group, dense_group, element_b, expert_share, expert_tensor, routed_group, states_b
 from dcsim.kernels.inlined import inlined
 from dcsim.kernels.pipeline import stage_layers
@@ -115,7 +115,7 @@ def _attention_elements(model: Model, share: float) -> float:
 @inlined
 def _scores_b(model: Model, plan: Plan, share: float, size_b: float) -> float:
     """Bytes a token of the attention core: soft-max and dropout (Korthikanti's 5 a s), or the statistics of flash."""
-    if plan.flash > 0.0:
+    if plan.flash > UNFUSED:
         return 4.0 * model.heads * share
     return model.heads * share * plan.seq_len * (size_b + plan.dropout * (size_b + 1.0))
 

@@ -116,7 +116,7 @@ def _attention(o: Operation, work: Work, at: Rates) -> Spent:
     """A fused attention core: no score leaves the chip; backward reads everything and writes three gradients."""
     forward_b = work.element_b * work.batch * (o.read + o.written)
     queries = work.batch * o.rows * o.products
-    forth_s, back_s = fused_attention_s(queries, o.columns, 1.0, 2.0 * o.depth, False, at)
+    forth_s, back_s = fused_attention_s(queries, o.columns, o.depth, o.depth, False, at)
     forward_s, bound_f = _larger(forward_b * at.memory_s, forth_s)
     backward_s, bound_b = _larger(2.0 * forward_b * at.memory_s, back_s)
     return Spent(forward_s, backward_s, bound_f + bound_b, 2.0, 0.0, 3.0 * forward_b)

@@ -24,8 +24,8 @@ TILE = 128.0 * 256.0  # elements of output
 TILE_ROWS = 128.0
 FORWARD_EXPONENTIALS = 1.0  # of a score
 BACKWARD_EXPONENTIALS = 3.3  # vector work of a score, as so many exponentials: the soft-max again, and its gradient
-FILL_KEYS = 224.0
-FIRST_FORWARD, FIRST_BACKWARD = 1.4, 2.0
+FILL_KEYS = 224.0  # beside those that a row of queries sees
+FIRST_FORWARD, FIRST_BACKWARD = 1.4, 2.0  # time of kernels of the first generation, over those of the second
 
 
 class Rates(NamedTuple):
@@ -54,14 +54,14 @@ def rates(device: Device, linear_bytes: float) -> Rates:
     share = device.product_efficiency * pace
     linear = device.linear_flop_per_s * share * low
     half = device.half_flop_per_s * share
-    attention = device.half_flop_per_s * device.attention_efficiency * pace
+    attention = device.half_flop_per_s * device.attention_efficiency * device.clock  # timed alone: no framework in it
     fill = device.tile_latency_s / (2.0 * device.multiprocessors * TILE)
     idle = device.wave_share * device.multiprocessors
     return Rates(
         1.0 / linear,
         1.0 / half,
         1.0 / attention,
-        1.0 / (device.exponential_per_s * pace),
+        1.0 / (device.exponential_per_s * device.clock),
         1.0 / (device.vector_flop_per_s * share),
         1.0 / (device.memory_b_per_s * device.memory_efficiency),
         fill * linear,
@@ -103,21 +103,23 @@ def compute_s(output: float, depth: float, linear: bool, at: Rates) -> float:
 
 @inlined
 def fused_attention_s(
-    queries: float, keys: float, kernels: float, width: float, first: bool, at: Rates
+    queries: float, keys: float, score_width: float, value_width: float, first: bool, at: Rates
 ) -> tuple[float, float]:
     """Forward and backward of a fused attention core over so many rows of queries in all, which see `keys` keys on
-    average, in so many kernels, s. `width`: of a key and a value head together.
+    average, s. Widths: of a head's queries and keys, and of its values.
 
-    Two products forward and five backward, at the rate of attention, and between them the soft-max, which matrix
-    engines do not compute: exponentials come at a rate of their own. Each row pays for FILL_KEYS keys more a kernel:
-    the masked part of the diagonal block, and the start and end of the loop over blocks of keys. The figures are fitted
-    to published timings of three kernels (benchmarks/attention_accuracy.py). Kernels before FlashAttention-2 (`first`)
-    are slower by FIRST_FORWARD and FIRST_BACKWARD: it is 1.3 to 1.5 and around 2 times faster than Triton's (Dao 2023,
-    arXiv 2307.08691, section 4.1).
+    Forward one product of each width; backward three of scores (one again) and two of values, at the rate of attention.
+    Between them is the soft-max, which matrix engines do not compute: exponentials come at a rate of their own. Each
+    row pays for FILL_KEYS keys more, at most as many as it sees: the masked part of the diagonal block, and the start
+    and end of the loop over blocks of keys. The figures are fitted to published timings of three kernels at 512 to
+    16,384 keys (benchmarks/attention_accuracy.py). Kernels before FlashAttention-2 (`first`) are slower by
+    FIRST_FORWARD and FIRST_BACKWARD: on an A100 it is 1.3 to 1.5 and around 2 times faster than Triton's of 2022 (Dao
+    2023, arXiv 2307.08691, section 4.1).
     """
-    pairs = (queries + at.idle_rows) * (keys + FILL_KEYS * kernels)
-    forward_s = pairs * (2.0 * width * at.attention_s + FORWARD_EXPONENTIALS * at.exponential_s)
-    backward_s = pairs * (5.0 * width * at.attention_s + BACKWARD_EXPONENTIALS * at.exponential_s)
+    pairs = (queries + at.idle_rows) * (keys + min(FILL_KEYS, keys))
+    forward_flop, backward_flop = 2.0 * (score_width + value_width), 6.0 * score_width + 4.0 * value_width
+    forward_s = pairs * (forward_flop * at.attention_s + FORWARD_EXPONENTIALS * at.exponential_s)
+    backward_s = pairs * (backward_flop * at.attention_s + BACKWARD_EXPONENTIALS * at.exponential_s)
     if first:
         return FIRST_FORWARD * forward_s, FIRST_BACKWARD * backward_s
     return forward_s, backward_s

@@ -13,6 +13,7 @@ from dcsim.kernels.layer import (
     EXPERT_KERNELS,
     FORWARD_KERNELS,
     GATED_KERNELS,
+    RING_KERNELS,
     Times,
     accumulated,
     add,
@@ -27,7 +28,7 @@ from dcsim.kernels.layer import (
 )
 from dcsim.kernels.memory import key_value_width
 from dcsim.kernels.roofline import Rates
-from dcsim.kernels.traffic import all_reduce_s, dispatch_s, exposed_s, gather_s, road
+from dcsim.kernels.traffic import Road, all_reduce_s, dispatch_s, exposed_s, gather_s, road
 
 
 class Layer(NamedTuple):
@@ -162,7 +163,7 @@ def launches_of(model: Model, plan: Plan, sparse: float) -> tuple[float, float]:
     collectives = blocks * (2.0 + 2.0 * plan.sequence_parallel) if plan.tp > 1.0 else 0.0
     again = blocks * 2.0 * plan.sequence_parallel if plan.tp > 1.0 else 0.0
     collectives += 2.0 * sparse if plan.ep > 1.0 else 0.0
-    both = sparse * EXPERT_KERNELS + collectives
+    both = sparse * EXPERT_KERNELS + collectives + RING_KERNELS * blocks * (plan.cp - 1.0)
     grouped = 2.0 * sparse * max(model.experts * (1.0 / plan.ep), 1.0)
     forward = blocks * (FORWARD_KERNELS + GATED_KERNELS * model.gated) + grouped
     backward = blocks * (BACKWARD_KERNELS + 2.0 * GATED_KERNELS * model.gated) + 2.0 * grouped
@@ -194,11 +195,14 @@ def tensor_sums(model: Model, plan: Plan, sparse: float) -> float:
 
 @inlined
 def _context_s(model: Model, plan: Plan, device: Device, tokens: float) -> float:
-    """Keys and values pass round a ring once, as forward; backward it takes twice as long."""
+    """Keys and values pass round a ring once, as forward; backward it takes twice as long. Each of its c - 1 steps has
+    the latency of the slowest hop."""
     if plan.cp <= 1.0:
         return 0.0
     pair_b = element_b(plan) * tokens * plan.cp * key_value_width(model, plan)
-    return gather_s(pair_b, road(device, plan.tp, plan.cp, device.nic_share_cp))
+    way = road(device, plan.tp, plan.cp, device.nic_share_cp)
+    hop_s = device.nic_latency_s if plan.tp * plan.cp > device.domain else device.link_latency_s
+    return gather_s(pair_b, Road(way.ranks, way.b_s, (plan.cp - 1.0) * hop_s))
 
 
 @inlined

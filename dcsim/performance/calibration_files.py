@@ -13,6 +13,7 @@ from dcsim.performance.constants import Constant
 from dcsim.performance.devices import Calibration, families, shipped
 from dcsim.scenario.spec import Accelerator
 
+WRITTEN = ".4g"
 CLASSES = get_args(Accelerator.model_fields["device_class"].annotation)
 
 
@@ -64,8 +65,9 @@ def entries(fitted: Fitted) -> list[Entry]:
 
 
 def in_place(found: Iterable[Entry]) -> Calibration:
-    """The constants that a folder of these gives: those that were fitted, in place of those that ship."""
-    return {**shipped(), **{(one.constant.scope, one.constant.field): one.value for one in found if one.fitted}}
+    """The constants that a folder of these gives: those that were fitted, as written, in place of those that ship."""
+    told = {(one.constant.scope, one.constant.field): float(f"{one.value:{WRITTEN}}") for one in found if one.fitted}
+    return {**shipped(), **told}
 
 
 def _devices(bench: Bench) -> list[tuple[str, ...]]:
@@ -111,7 +113,7 @@ def _quoted(names: Iterable[str]) -> str:
 def _block(entry: Entry) -> str:
     lines = [
         f"[{entry.constant.field}]  # {entry.constant.meaning}",
-        f"value = {entry.value:.4g}",
+        f"value = {entry.value:{WRITTEN}}",
         f'grade = "{entry.grade}"',
         f'source = "{entry.source}"',
         f"rows = {entry.rows}",

@@ -34,12 +34,18 @@ CALIBRATED = tuple(
 )
 FRAMEWORKS = ("megatron", "pytorch", "jax", "unfused")
 
-SPECIAL = 16.0
-"""Results of special functions a cycle and multiprocessor, of compute capabilities 7.0 to 10.0 (CUDA C++ programming
-guide, throughput of native arithmetic instructions); 3.9e12 a second of an H100 (arXiv 2407.08608, section 3.1). The
-compute units of CDNA, of 64 lanes of two, have as many: a quarter of their lanes."""
-FEW_LANES_FLOP_PER_S = 3e11
-"""A multiprocessor of 64 lanes has less (V100 0.20, A100 0.18 TFLOP/s), one of 128 more (A10 0.43, H100 0.51)."""
+SPECIAL, SPECIAL_OF = 16.0, {"B300": 32.0, "GB300": 32.0}
+"""Results of special functions a cycle and multiprocessor, of compute capabilities 6.0 to 10.0 (CUDA C++ programming
+guide, throughput of native arithmetic instructions; 3.9e12 a second of an H100: arXiv 2407.08608, section 3.1) and of
+compute units of CDNA, a quarter of whose 64 lanes they use; Blackwell Ultra has twice as many, 10.7e12 a second in all
+(NVIDIA, "Making Softmax More Efficient with NVIDIA Blackwell Ultra")."""
+FEW_LANES = ("P100", "V100", "T4", "A100", "A800", "A30", "MI100", "MI2")
+"""GPUs whose multiprocessors or compute units have 64 lanes for single precision (6.0, 7.0, 7.5, 8.0, CDNA 1 and 2)
+instead of 128."""
+HALF_FLOP = 128.0
+"""FLOP of the 16-bit peak for each exponential, of devices whose preset has no rate in single precision: an A100's."""
+CUDNN = frozenset(("ampere", "ada", "hopper", "blackwell", "grace-blackwell"))
+"""Families that cuDNN's fused attention runs on: compute capability 8.0 and later (cuDNN developer guide)."""
 
 Scope = str
 Calibration = Mapping[tuple[Scope, str], float]
@@ -143,9 +149,12 @@ def scopes(accelerator: Accelerator, framework: str) -> tuple[Scope, ...]:
 
 
 def scope_of(field: str, where: tuple[Scope, ...], known: Calibration) -> Scope | None:
-    """The narrowest scope that has a constant; none for launches on TPUs, which run a whole program by themselves."""
+    """The narrowest scope that has a constant; none for launches on TPUs, which run a whole program by themselves. What
+    Megatron Core's attention reaches is cuDNN's, where that runs."""
     if field == "launch_s" and "tpu" in where:
         return None
+    if field == "attention_efficiency" and not CUDNN.intersection(where):
+        where = tuple(scope for scope in where if scope != "megatron")
     return next((scope for scope in where if (scope, field) in known), None)
 
 
@@ -194,12 +203,12 @@ def _ships(known: Calibration, family: Family) -> bool:
 
 
 def _at_most_measured(accelerator: Accelerator, constants: Mapping[str, float]) -> dict[str, float]:
-    """The share of peak that serves all, held below the best product that was measured on this very device."""
+    """The shares of peak that serve all, held below the best product that was measured on this very device."""
     best, peak_half = accelerator.matmul_bf16, accelerator.bf16
-    share = constants.get("product_efficiency")
-    if best is None or peak_half is None or share is None:
+    if best is None or peak_half is None:
         return {}
-    return {"product_efficiency": min(share, best / peak_half)}
+    names = ("product_efficiency", "attention_efficiency")
+    return {name: min(constants[name], best / peak_half) for name in names if name in constants}
 
 
 def datasheet(
@@ -220,7 +229,7 @@ def datasheet(
     # A model in single precision has no product in 16 bits: head and attention are as wide as the linear layers.
     rest = linear if ELEMENT_B[precision] > ELEMENT_B["fp16"] else half
     units = multiprocessors(accelerator)
-    exponentials = exponential_per_s(accelerator, vector, units)
+    exponentials = exponential_per_s(accelerator, half)
     return linear, rest, vector, memory, bandwidth, link, size, nic, units, exponentials
 
 
@@ -229,14 +238,17 @@ def usual_nic_b_per_s(accelerator: Accelerator) -> float:
     return (accelerator.nic_bandwidth_server or 0.0) / (accelerator.accelerators_per_server or 8)
 
 
-def exponential_per_s(accelerator: Accelerator, vector_flop_per_s: float, units: float) -> float:
-    """Exponentials a second: a GPU's multiprocessor gives SPECIAL a cycle, beside 64 or 128 lanes for FLOP in single
-    precision; which of the two, the FLOP of one tell. Infinite where that is not known: the share of peak that is
-    calibrated then covers them."""
-    if accelerator.device_class != "gpu":
+def exponential_per_s(accelerator: Accelerator, half_flop_per_s: float) -> float:
+    """Exponentials a second: so many a multiprocessor as its special-function units give, beside 64 or 128 lanes of
+    which the rate in single precision tells the clock. Devices that are no GPUs are taken to have as many for their
+    FLOP; TPUs infinitely many, since the share of peak that is calibrated on them covers exponentials."""
+    if accelerator.device_class == "tpu":
         return math.inf
-    lanes = 64.0 if vector_flop_per_s < FEW_LANES_FLOP_PER_S * units else 128.0
-    return SPECIAL * vector_flop_per_s / (2.0 * lanes)
+    if accelerator.fp32 is None:
+        return half_flop_per_s / HALF_FLOP
+    special = next((rate for name, rate in SPECIAL_OF.items() if accelerator.name.startswith(name)), SPECIAL)
+    lanes = 64.0 if accelerator.name.startswith(FEW_LANES) else 128.0
+    return special * accelerator.fp32 / (2.0 * lanes)
 
 
 def _memory(accelerator: Accelerator, notes: list[str]) -> float:

@@ -1,6 +1,6 @@
 """Whether a step fits: bytes that kernels/memory.py counts against those that a device has to give.
 
-The five constants stand in presets/calibration/memory.toml.
+The six constants stand in presets/calibration/memory.toml.
 """
 
 from __future__ import annotations
@@ -61,11 +61,21 @@ class Eager(NamedTuple):
     loss_bytes: float  # bytes an element of the logits beside them
 
 
+FAULTY = re.compile("nanotron.*before.*pipeline", re.IGNORECASE)
+"""nanotron before the fix of its pipeline code, as a row may name it; its pipelines kept more."""
+
+
 @cache
 def eager() -> Eager:
     """What plain PyTorch code keeps, by counts of such code."""
     table = presets.table("calibration", "memory")
     return Eager(*(float(table[name]["value"]) for name in Eager._fields))
+
+
+@cache
+def leaking_factor() -> float:
+    """Activations that pipelines of `FAULTY` code keep, over those of fused kernels."""
+    return float(presets.table("calibration", "memory")["leaking_factor"]["value"])
 
 
 def available_b(memory_b: float, allowance: Allowance | None = None) -> float:
@@ -86,7 +96,8 @@ def as_kept(plan: Plan, framework: str) -> Plan:
     sharded fp32 weights are the master copy too (Megatron Core's are not: it keeps 16-bit ones beside), and gradients
     add up in their precision, whatever they were sent in. nanotron and DeepSpeed add whole gradients up in fp32 after a
     backward pass, whose 16-bit ones all lie beside the sums (`FP32GradientAccumulator.backward`, `BF16_Optimizer`);
-    other plain PyTorch code is taken to do the same, as autograd makes them in 16 bits.
+    other plain PyTorch code is taken to do the same, as autograd makes them in 16 bits. What pipelines of `FAULTY` code
+    kept is fitted to runs of it.
     `selective` of FSDP and XLA names no set of tensors: the least that it can mean is full.
     """
     sharded, xla = plan.sharding >= ZERO3, XLA.search(framework)
@@ -94,6 +105,8 @@ def as_kept(plan: Plan, framework: str) -> Plan:
         plan = plan._replace(recompute=FULL)
     if PLAIN.search(framework):
         plan = plan._replace(**eager()._asdict())
+        if plan.pp > 1.0 and FAULTY.search(framework):
+            plan = plan._replace(kept_factor=leaking_factor())
         if plan.sharding <= ZERO1 and plan.gradient_bytes > HALF_B >= plan.linear_bytes:
             plan = plan._replace(beside_bytes=HALF_B)
     elif sharded and plan.linear_bytes <= 2.0 and not MEGATRON.search(framework):

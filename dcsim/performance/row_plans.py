@@ -94,10 +94,12 @@ def plan_of(row: Row, model: Model, accelerator: Accelerator, framework: str, as
 
 
 def _fused(row: Row, accelerator: Accelerator, assumed: list[str]) -> float:
-    """Which kernels of attention a run had."""
+    """Which kernels of attention a run had; those of the first generation are named in `assumed`."""
     fused = word(row, "flash_attention", FLAGS, facts.FUSED, assumed)
-    first = first_fused(row.get("framework") or "", row.get("date") or "", accelerator.device_class)
-    return facts.FIRST_FUSED if fused and first else fused
+    if not fused or not first_fused(row.get("framework") or "", row.get("date") or "", accelerator.device_class):
+        return fused
+    assumed.append("attention before FlashAttention-2")
+    return facts.FIRST_FUSED
 
 
 def sequence_parallel(row: Row, tp: float, framework: str, assumed: list[str]) -> float:

@@ -106,21 +106,24 @@ def sums_whole(text: str, precision: str, stages: float) -> bool:
     return "nanotron" in name or ("deepspeed" in name and precision == "bf16" and stages > 1.0)
 
 
-BEFORE = (("composer|llm-?foundry", "2024-03"), ("", "2023-07"))
-"""Until when attention kernels of the first generation ran, by words of the framework: llm-foundry's own scripts took
-Triton's of 2022 (`attn_impl: triton` and flash-attn 1.0.3, mosaicml/llm-foundry, pulls 147 and 1041) until March 2024;
-nobody had FlashAttention-2 before July 2023 (arXiv 2307.08691)."""
+FIRST_UNTIL = (2023, 7)
+"""Nobody had FlashAttention-2 before July 2023 (arXiv 2307.08691)."""
+FOUNDRY = re.compile(r"\bcomposer\b|llm-?foundry", re.IGNORECASE)
+FOUNDRY_UNTIL = (2024, 3)
+"""llm-foundry's benchmarks ran Triton's attention kernels of 2022: `attn_impl` was `triton` in its scripts and models
+(`submit_benchmarks.py`; mosaicml/llm-foundry, pull 147), which it had until March 2024 (pull 1041)."""
+_DATE = re.compile(r"\s*(\d{4})(?:[-./](\d{1,2})(?:[-./]\d{1,2})?)?\s*")
+DECEMBER = 12
 
 
 def first_fused(text: str, date: str, device_class: str) -> bool:
-    """Whether a run's fused attention was of the first generation, by its framework and its date (`2023-05`; a year
-    alone is its beginning). Where no date is given, as late as can be, but of frameworks that are known to have stayed.
-    """
-    until = next(end for words, end in BEFORE if re.search(words, text, re.IGNORECASE))
-    given = date.strip()[: len(until)]
-    if not re.fullmatch(r"\d{4}(-\d\d)?", given):
-        given = "" if until != BEFORE[-1][1] else until
-    return device_class == "gpu" and given < until
+    """Whether a run's fused attention was surely of the first generation, by its framework and its date (`2023-05`; a
+    year alone is its end). llm-foundry's without a date was: those of its benchmarks have none."""
+    found, foundry = _DATE.fullmatch(date), FOUNDRY.search(text) is not None
+    until = FOUNDRY_UNTIL if foundry else FIRST_UNTIL
+    if found is None:
+        return device_class == "gpu" and foundry
+    return device_class == "gpu" and (int(found[1]), int(found[2] or DECEMBER)) < until
 
 
 def precision_of(text: str) -> str | None:

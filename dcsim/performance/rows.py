@@ -64,8 +64,8 @@ class Configuration:
     """One run: what the kernels need, and what was assumed. `measured` is tokens/s an accelerator, NaN if not given.
 
     `kept` is the plan as memory sees it: what its framework keeps, and the least recompute that fits where none is
-    said. Times are then those without recompute: runs that say nothing of it ran as fast as that (median error 12 %
-    for 135 rows that would not fit so, 27 % with full recompute), so they spare memory by other means.
+    said. Times are then those without recompute: runs that say nothing of it ran as fast as that (median error 10 %
+    for 105 rows that would not fit so, 24 % with full recompute), so they spare memory by other means.
     """
 
     id: str
@@ -182,7 +182,7 @@ def configuration(row: Row) -> Configuration:
     precision = _supported(accelerator, _asked_precision(row), assumed)
     model = model_of(row, assumed)
     per_node, text = _per_node(row, accelerator), row.get("interconnect") or ""
-    framework = framework_family(row.get("framework") or "", word(row, "flash_attention", FLAGS, 1.0, []) > 0.0)
+    framework = _framework_of(row, accelerator, assumed)
     plan = plan_of(row, model, accelerator, framework, assumed)._replace(linear_bytes=ELEMENT_B[precision])
     count, domain = number(row, "n_accelerators"), domain_of(row, accelerator)
     plan = plan._replace(shard_ranks=max(domain // plan.tp, 1.0))
@@ -210,6 +210,15 @@ def configuration(row: Row) -> Configuration:
         math.nan,
         tuple(assumed),
     )
+
+
+def _framework_of(row: Row, accelerator: Accelerator, assumed: list[str]) -> str:
+    """The family of a row's framework, the usual one of its accelerator where none is given."""
+    text = row.get("framework") or ""
+    if not text.strip():
+        assumed.append("framework")
+        text = "JAX" if accelerator.device_class == "tpu" else "Megatron-LM"
+    return framework_family(text, word(row, "flash_attention", FLAGS, 1.0, []) > 0.0)
 
 
 def mistakes(row: Row) -> list[Unusable]:

@@ -23,7 +23,6 @@ LATENT = SMALL._replace(q_rank=24.0, kv_rank=20.0, rope_dim=8.0, v_head_dim=12.0
 
 PLAN = Plan(tp=1.0, pp=1.0, vpp=1.0, dp=1.0, cp=1.0, ep=1.0, micro_batch=2.0, global_batch=2.0, seq_len=128.0)
 TOKENS = 256.0
-FILL = 224  # keys that a row of fused attention pays for beside those it sees, each kernel
 
 COMPUTES = Device(
     linear_flop_per_s=100e12, half_flop_per_s=100e12, vector_flop_per_s=10e12, memory_b=80e9, memory_b_per_s=1e30,
@@ -35,6 +34,11 @@ COMPUTES = Device(
 
 MOVES = COMPUTES._replace(linear_flop_per_s=1e30, half_flop_per_s=1e30, vector_flop_per_s=1e30, memory_b_per_s=1e12)
 """1 TB/s, and computing that takes no time."""
+
+
+def filled(keys: float) -> float:
+    """Keys that a row of queries in fused attention pays for: 224 more than it sees, at most twice as many."""
+    return keys + min(224.0, keys)
 
 
 def step(model: Model = SMALL, plan: Plan = PLAN, device: Device = COMPUTES) -> Step:

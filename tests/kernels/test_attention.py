@@ -9,7 +9,7 @@ from dcsim.kernels.layer import Times, attention_core, elementwise, projections
 from dcsim.kernels.memory import attention_parameters
 from dcsim.kernels.roofline import rates
 from dcsim.kernels.stage import Layer, one_layer
-from tests.kernels.by_hand import ATTENTION, COMPUTES, FILL, LATENT, MOVES, PLAN, SMALL, TOKENS, near
+from tests.kernels.by_hand import ATTENTION, COMPUTES, LATENT, MOVES, PLAN, SMALL, TOKENS, filled, near
 
 CROSSED = SMALL._replace(cross_layers=4.0)
 
@@ -66,15 +66,16 @@ def test_heads_are_cut_by_tensor_ranks_and_latents_are_not() -> None:
 
 def test_latent_scores_are_wider_by_their_positions() -> None:
     # 2 samples, 4 heads, 128 queries that see half of 128 keys: 16 + 8 for a score, 12 for a value.
-    assert core(LATENT).forward_s == near(2 * 2 * 4 * 128 * (64 + FILL) * (24 + 12) / 100e12)
-    ring = core(LATENT, tp=2.0, cp=4.0)  # an eighth of the rows, in four kernels
-    assert ring.forward_s == near(2 * 2 * 2 * 32 * (64 + 4 * FILL) * (24 + 12) / 100e12)
+    assert core(LATENT).forward_s == near(2 * 2 * 4 * 128 * filled(64) * (24 + 12) / 100e12)
+    assert core(LATENT).input_s == near(2 * 2 * 4 * 128 * filled(64) * (3 * 24 + 2 * 12) / 100e12)  # scores again
+    ring = core(LATENT, tp=2.0, cp=4.0)  # an eighth of the rows
+    assert (ring.forward_s, ring.input_s) == near((core(LATENT).forward_s / 8, core(LATENT).input_s / 8))
 
 
 def test_soft_max_takes_exponentials_and_more_backward() -> None:
     # 1e12 exponentials a second: one for each of 2 x 4 x 128 x (64 + 224) scores, 3.3 backward; the clock slows them.
     device = COMPUTES._replace(exponential_per_s=1e12)
-    pairs = 2 * 4 * 128 * (64 + FILL)
+    pairs = 2 * 4 * 128 * filled(64)
     for clock in (1.0, 0.5):
         slow, fast = (core(device=chip._replace(clock=clock)) for chip in (device, COMPUTES))
         assert slow.forward_s - fast.forward_s == near(pairs / 1e12 / clock)
@@ -92,7 +93,7 @@ def test_kernels_of_the_first_generation_are_slower() -> None:
 def test_a_fused_core_pays_for_rows_of_queries_that_fill_no_wave() -> None:
     # Half a wave of 10 multiprocessors x 128 rows idles: 640 rows more than 2 x 4 x 128.
     lossy = COMPUTES._replace(multiprocessors=10.0, wave_share=0.5)
-    assert core(device=lossy).forward_s == near(2 * (1024 + 640) * (64 + FILL) * 32 / 100e12)
+    assert core(device=lossy).forward_s == near(2 * (1024 + 640) * filled(64) * 32 / 100e12)
 
 
 def test_unfused_products_fill_their_tiles() -> None:
@@ -153,7 +154,7 @@ def test_a_second_attention_brings_half_as_many_norms_again() -> None:
 
 
 def test_a_second_attention_has_its_own_projections_and_scores() -> None:
-    one_s = 2 * TOKENS * ATTENTION / 100e12 + 2 * 2 * 4 * 128 * (64 + FILL) * 32 / 100e12
+    one_s = 2 * TOKENS * ATTENTION / 100e12 + 2 * 2 * 4 * 128 * filled(64) * 32 / 100e12
     plain, crossed = (layer(model, device=COMPUTES).forward_s for model in (SMALL, CROSSED))
     assert crossed - plain == near(one_s)
 
@@ -172,6 +173,14 @@ def test_keys_and_values_of_a_rank_pass_round_the_ring(model: Model, tp: float, 
     assert layer(model, PLAN._replace(tp=tp, cp=2.0)).cp_s == near(3 * once_s)
 
 
+@pytest.mark.parametrize(("domain", "hop_s"), [(8.0, 2e-6), (2.0, 5e-6)])
+def test_each_step_round_a_ring_has_the_latency_of_the_slowest_hop(domain: float, hop_s: float) -> None:
+    late = MOVES._replace(domain=domain, link_latency_s=2e-6, nic_latency_s=5e-6)
+    soon = late._replace(link_latency_s=0.0, nic_latency_s=0.0)
+    slow_s, fast_s = (layer(plan=PLAN._replace(cp=4.0), device=device).cp_s for device in (late, soon))
+    assert slow_s - fast_s == near(3 * 3 * hop_s)  # three steps, once forward and twice as long backward
+
+
 def test_full_recompute_passes_the_ring_once_more() -> None:
     once_s = 1 / 2 * TOKENS * 2 * 64 / 100e9
     assert layer(plan=PLAN._replace(cp=2.0, recompute=FULL)).cp_s == near(4 * once_s)
@@ -180,7 +189,7 @@ def test_full_recompute_passes_the_ring_once_more() -> None:
 def test_a_ring_that_passes_again_keeps_the_links_busy_while_it_hides() -> None:
     # Of a slow ring as much hides as attention computes: 2.5 cores backward, and one more where forward runs again.
     device = COMPUTES._replace(overlap=1.0, link_b_per_s=1e6)
-    core_s = 2 * 2 * 4 * 64 * (64 + 2 * FILL) * 32 / 100e12
+    core_s = 2 * 2 * 4 * 64 * filled(64) * 32 / 100e12
     for recompute, cores in ((0.0, 2.5), (FULL, 3.5)):
         found = layer(plan=PLAN._replace(cp=2.0, dp=2.0, recompute=recompute), device=device)
         assert found.cover_backward_s == near(found.input_s + found.weight_s - cores * core_s)

@@ -7,9 +7,22 @@ import pytest
 from dcsim.kernels.facts import BOUNDS, DUALPIPE, GPIPE, ONE_F_ONE_B, ZB_H1, ZB_H2, ZERO1, Device, Plan
 from dcsim.kernels.layer import head
 from dcsim.kernels.roofline import rates
-from tests.kernels.by_hand import ATTENTION, COMPUTES, FILL, MLP, MOVES, PLAN, ROUTED, SMALL, TABLE, TOKENS, near, step
+from tests.kernels.by_hand import (
+    ATTENTION,
+    COMPUTES,
+    MLP,
+    MOVES,
+    PLAN,
+    ROUTED,
+    SMALL,
+    TABLE,
+    TOKENS,
+    filled,
+    near,
+    step,
+)
 
-CORE_S = 2 * 2 * 4 * 128 * (64 + FILL) * 32 / 100e12
+CORE_S = 2 * 2 * 4 * 128 * filled(64) * 32 / 100e12
 W_S = 2 * TOKENS * (ATTENTION + MLP) / 100e12
 F_S, B_S = W_S + CORE_S, W_S + 2.5 * CORE_S
 LAYER_S = F_S + B_S + W_S

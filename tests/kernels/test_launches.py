@@ -31,6 +31,7 @@ CROSSED = PLAIN._replace(cross_layers=4.0)  # half a layer's kernels more: atten
             26 + 6,
         ),  # gather, scatter; gather again
         (PLAIN, {"sequence_parallel": 1.0}, 0.0, 14, 26),
+        (PLAIN, {"cp": 4.0}, 0.0, 14 + 9, 26 + 9),  # three steps: keys and values come, attention, merge
         (CROSSED, {"tp": 2.0}, 0.0, 21 + 3, 39 + 3),
         (CROSSED, {"tp": 2.0, "sequence_parallel": 1.0}, 0.0, 21 + 6, 39 + 9),
         (ROUTED, {"ep": 4.0}, 1.0, 42 + 2 * 2 + 2, 62 + 4 * 2 + 2),  # dispatch and combine
@@ -62,10 +63,10 @@ def test_a_device_that_does_nothing_else_waits_for_every_launch() -> None:
 def test_the_host_launches_while_the_ring_of_context_ranks_sends() -> None:
     # 1/2 of 256 tokens x 2 x 2 heads x 16 x 2 bytes a pass, at a rate that makes it 3 ms; once, twice, or thrice.
     ring_b = 1 / 2 * 256 * 2 * 2 * 16 * 2
-    for recompute, launches, rings in ((0.0, 42, 2), (FULL, 64, 3)):
+    for recompute, launches, rings in ((0.0, 42 + 3, 2), (FULL, 64 + 6, 3)):
         plan = PLAN._replace(cp=2.0, recompute=recompute)
         forward_s, backward_s = waits(plan, link_b_per_s=ring_b / 3e-3)
-        assert forward_s == pytest.approx(22e-3 - 3e-3, rel=0.02)  # both near each other are rounded
+        assert forward_s == pytest.approx((22 + 3) * 1e-3 - 3e-3, rel=0.02)  # both near each other are rounded
         assert backward_s == pytest.approx((launches - 3 * rings) * 1e-3, rel=0.02)
 
 

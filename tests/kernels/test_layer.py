@@ -19,7 +19,7 @@ from dcsim.kernels.layer import (
 )
 from dcsim.kernels.roofline import rates
 from dcsim.kernels.stage import launches_s, one_layer, waited_s
-from tests.kernels.by_hand import FILL, near
+from tests.kernels.by_hand import filled, near
 
 MODEL = Model(
     layers=10.0, hidden=4096.0, heads=32.0, kv_heads=8.0, head_dim=128.0, ffn_hidden=16384.0, gated=1.0, vocab=32000.0,
@@ -57,7 +57,7 @@ def test_a_gated_block_has_three_matrices_and_moves_its_activation():
 
 def test_fused_attention_skips_half_and_computes_scores_again_backward():
     # 4 b s (s / 2 + 224) a e at half the peak; backward 2.5 times that
-    forward_s = 4 * 2 * 2048 * (1024 + FILL) * 4096 / 50e12
+    forward_s = 4 * 2 * 2048 * filled(1024) * 4096 / 50e12
     core = attention_core(MODEL, PLAN, AT)
     assert core.forward_s == near(forward_s)
     assert core.input_s == near(2.5 * forward_s)
@@ -107,7 +107,7 @@ def test_a_window_caps_what_a_token_sees():
     # Tokens of 2,048 that each sees: 512, but the first 512 their place; both by whole pairs, 1/4 - 1/32 against 1/2:
     # 448 and 1,024 keys.
     inside = attention_core(MODEL._replace(window=512.0), PLAN, AT).forward_s
-    assert inside == near(attention_core(MODEL, PLAN, AT).forward_s * (448 + FILL) / (1024 + FILL))
+    assert inside == near(attention_core(MODEL, PLAN, AT).forward_s * filled(448) / filled(1024))
     for window in (2048.0, 4096.0):
         assert seen_share(MODEL._replace(window=window), 2048.0) == 0.5
     assert seen_share(MODEL._replace(window=512.0, causal=0.0), 2048.0) == 0.25

@@ -8,7 +8,7 @@ import pytest
 from dcsim.kernels import operations as kernel
 from dcsim.kernels.facts import Device
 from dcsim.kernels.operations import Operation, Spent, Work, network_steps, operation_steps
-from tests.kernels.by_hand import FILL, near
+from tests.kernels.by_hand import filled, near
 
 IDEAL = Device(
     100e12,
@@ -83,12 +83,12 @@ def test_an_embedding_moves_rows_and_not_its_table() -> None:
 
 def test_fused_attention_computes_scores_again_backward() -> None:
     one = spent(ATTENTION, 8)
-    forward_s = 4 * 8 * 512 * (512 + FILL) * 1024 / 100e12
+    forward_s = 4 * 8 * 512 * filled(512) * 1024 / 100e12
     assert one.forward_s == near(forward_s)
     assert one.backward_s == near(2.5 * forward_s)
     assert one.flop == 3.5 * 4 * 8 * 512 * 512 * 1024
     slow = spent(ATTENTION, 8, IDEAL._replace(exponential_per_s=1e12))
-    pairs = 8 * 16 * 512 * (512 + FILL)
+    pairs = 8 * 16 * 512 * filled(512)
     assert (slow.forward_s - forward_s, slow.backward_s - one.backward_s) == near((pairs / 1e12, 3.3 * pairs / 1e12))
 
 
@@ -185,7 +185,7 @@ def test_both_gradients_of_a_product_of_activations_by_hand() -> None:
 
 def test_fused_attention_pays_for_rows_that_fill_no_wave() -> None:
     one = spent(ATTENTION, 8, FAST._replace(multiprocessors=100.0, wave_share=0.5))
-    forward_s = 4 * (8 * 16 * 512 + 0.5 * 100 * 128) * 64 * (512 + FILL) / 100e12
+    forward_s = 4 * (8 * 16 * 512 + 0.5 * 100 * 128) * 64 * filled(512) / 100e12
     assert (one.forward_s, one.backward_s, one.memory_s) == near((forward_s, 2.5 * forward_s, 0.0))
 
 

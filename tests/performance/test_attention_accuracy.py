@@ -35,7 +35,7 @@ def test_the_benchmark_has_the_formula_of_the_kernel(what: str):
     series = next(one for one in TIMED if one.what == what and one.causal == (what == "forward"))
     rows, share = TIMED_TOKENS * WIDTH / series.head, 0.5 if series.causal else 1.0
     figures = (roofline.FILL_KEYS, roofline.FORWARD_EXPONENTIALS, roofline.BACKWARD_EXPONENTIALS)
-    both = fused_attention_s(rows, share * LENGTHS[2], 1.0, 2.0 * series.head, False, rates(device, 2.0))
+    both = fused_attention_s(rows, share * LENGTHS[2], series.head, series.head, False, rates(device, 2.0))
     assert both[what == "backward"] == near(series.seconds(0.5, *figures)[2])
 
 

@@ -134,7 +134,7 @@ def test_numbers_in_time_go_before_late_ones_whole_servers_before_others_then_fe
 
 
 def test_a_given_number_that_is_in_time_counts_though_it_fills_no_servers():
-    asked = {"tokens": 1e10, "global_batch": 36}
+    asked = {"tokens": 1e10, "global_batch": 48}
     alone = estimate("gpt-2", "H100-SXM", count=12, **asked)
     found: Estimate = estimate("gpt-2", "H100-SXM", count=12, deadline=alone.time_s * 1.0001, **asked)
     assert found.fewest_for_deadline == 12

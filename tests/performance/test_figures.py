@@ -39,7 +39,7 @@ def test_memory(shared: Path) -> None:
     assert quotes(quoted("strategy grid, ran or ran out of memory"), told.mean())
     assert quotes(quoted("of them 1,049"), told[grid.sound].mean())
     assert quotes(quoted("of them 1,238"), told[~grid.sound].mean())
-    assert quotes(quoted("all, as dcsim ships"), untold.mean())
+    assert quotes(quoted("all, if it is not told"), untold.mean())
     for share, _ in left_out_sizes(grid).values():
         assert quotes(quoted("strategy grid, each model size left out"), share)
     ran = judge(shared / "training_measured.csv")

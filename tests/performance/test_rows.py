@@ -257,10 +257,13 @@ FOUNDRY = "Composer/llm-foundry FSDP"
         ({"date": "2023-06"}, FIRST_FUSED),
         ({"date": "2023-07"}, FUSED),
         ({"date": "2022-11-29"}, FIRST_FUSED),
-        ({"date": "2023"}, FIRST_FUSED),  # a year alone is its beginning
-        ({"date": "2024"}, FUSED),
+        ({"date": "2022"}, FIRST_FUSED),
+        ({"date": "2023"}, FUSED),  # a year alone is its end
+        ({"date": "2023.05"}, FIRST_FUSED),
+        ({"date": "2023-9"}, FUSED),
         ({"date": "MLPerf v3.0"}, FUSED),  # no date
         ({"framework": FOUNDRY}, FIRST_FUSED),  # Triton's kernels of 2022, until March 2024
+        ({"framework": "decomposer-lm"}, FUSED),
         ({"framework": FOUNDRY, "date": "2024-02"}, FIRST_FUSED),
         ({"framework": FOUNDRY, "date": "2024-03"}, FUSED),
         ({"framework": FOUNDRY, "flash_attention": "n"}, UNFUSED),
@@ -268,7 +271,9 @@ FOUNDRY = "Composer/llm-foundry FSDP"
     ],
 )
 def test_runs_before_flash_attention_2_had_kernels_of_the_first_generation(change, flash):
-    assert configuration(ROW | change).plan.flash == flash
+    one = configuration(ROW | change)
+    assert one.plan.flash == flash
+    assert ("attention before FlashAttention-2" in one.assumed) == (flash == FIRST_FUSED)
 
 
 @pytest.mark.parametrize(
