@@ -77,6 +77,9 @@ def sentence(error: ErrorDetails) -> Sentence:
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
     if kind == "missing":
         return Sentence("required key is missing")
+    if kind == "union_tag_not_found":
+        name = str(context["discriminator"]).strip("'")
+        return Sentence(f"its {name} is missing, which says what it is", fix=f'write {name} = "..."')
     if kind == RULE:
         what, _, fix = context["text"].partition("; ")
         return Sentence(what, fix=fix or None)

@@ -6,11 +6,12 @@ what follows from the facts (parameters by formula, FLOPs) is computed in `dcsim
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
-from dcsim.scenario.facts import Facts, Provenance
+from dcsim.scenario.facts import Facts, Provenance, broken_rule
 from dcsim.scenario.operation import Operation
 from dcsim.units import Bytes
 
@@ -101,20 +102,31 @@ class Transformer(_ModelFacts):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Transformer:
-        if self.head_dim is None and self.hidden % self.heads:
-            raise ValueError(f"heads ({self.heads}) do not divide hidden ({self.hidden}); write head_dim too")
-        if self.heads % (self.kv_heads or self.heads):
-            raise ValueError(f"kv_heads ({self.kv_heads}) do not divide heads ({self.heads})")
-        if bool(self.experts) != bool(self.top_k) or bool(self.experts) != bool(self.expert_hidden):
-            raise ValueError("experts, top_k and expert_hidden belong together; write all three or none")
-        for name in ("dense_layers", "cross_layers"):
-            if getattr(self, name) > self.layers:
-                raise ValueError(f"{name} ({getattr(self, name)}) are more than layers ({self.layers})")
-        if self.top_k > self.experts:
-            raise ValueError(f"top_k ({self.top_k}) is more than experts ({self.experts})")
-        if self.ffn_hidden is None and (not self.experts or self.dense_layers):
-            raise ValueError("ffn_hidden is missing; only a model whose layers all have experts does without it")
+        if found := [broken_rule(key, text) for key, text in misfits(self)]:
+            raise ValidationError.from_exception_data(type(self).__name__, found)
         return self
+
+
+def misfits(model: Transformer) -> Iterator[tuple[str, str]]:
+    """Rules about several keys that a model breaks: the key to blame, what is wrong and the fix."""
+    if model.head_dim is None and model.hidden % model.heads:
+        yield "heads", f"{model.heads} do not divide hidden ({model.hidden}); write head_dim too"
+    if model.heads % (model.kv_heads or model.heads):
+        yield "kv_heads", f"{model.kv_heads} do not divide heads ({model.heads})"
+    of_experts = {name: getattr(model, name) for name in ("experts", "top_k", "expert_hidden")}
+    if any(of_experts.values()) and not all(of_experts.values()):
+        missing = next(name for name, value in of_experts.items() if not value)
+        yield missing, "is missing: experts, top_k and expert_hidden belong together; write all three or none"
+    elif model.top_k > model.experts:
+        yield "top_k", f"{model.top_k} is more than experts ({model.experts})"
+    for name in ("dense_layers", "cross_layers"):
+        if getattr(model, name) > model.layers:
+            yield name, f"{getattr(model, name)} are more than layers ({model.layers})"
+    if model.ffn_hidden is None and (not model.experts or model.dense_layers):
+        yield "ffn_hidden", "is missing; only a model whose layers all have experts does without it"
+    for name in ("q_rank", "rope_dim", "v_head_dim"):
+        if getattr(model, name) and not model.kv_rank:
+            yield name, "is of latent attention, which has a kv_rank; write that too, or leave this out"
 
 
 class Network(_ModelFacts):

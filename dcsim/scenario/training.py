@@ -7,10 +7,8 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from dcsim.scenario.explain import RULE
-from dcsim.scenario.facts import Count, Facts, Name
+from dcsim.scenario.facts import Count, Facts, Name, broken_rule
 from dcsim.scenario.model import Network, Transformer
 from dcsim.scenario.scaling_law import ScalingLaw
 from dcsim.units import Bytes, BytesPerSecond, Seconds
@@ -183,10 +181,3 @@ def _of_a_network(job: TrainingJob, model: Network, given: Callable[[str], bool]
         yield f"plan.{name}", f"plan may only say micro_batch: {why}; leave it out"
     if model.sample_size is None and not given("sample_size") and any(map(given, DATA)):
         yield "sample_size", f"is missing: {model.name} does not say how large a sample is; write it"
-
-
-def broken_rule(key: str, text: str) -> InitErrorDetails:
-    """A rule about several keys that one of them breaks, as an error of pydantic."""
-    return InitErrorDetails(
-        type=PydanticCustomError(RULE, "{text}", {"text": text}), loc=tuple(key.split(".")), input=None
-    )
