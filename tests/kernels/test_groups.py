@@ -24,6 +24,7 @@ def test_all_but_experts_is_held_by_context_and_data_ranks():
         ({"ep": 128.0}, 1, (1, 128, 1)),
         ({"sharding": HSDP, "shard_ranks": 4.0}, 1, (16, 8, 2)),  # of the 16 ranks of a domain two hold the same
         ({"sharding": HSDP, "shard_ranks": 2.0}, 1, (16, 8, 1)),  # all experts of a domain differ
+        ({"sharding": HSDP, "shard_ranks": 3.0}, 1, (16, 8, 1)),  # twelve ranks: one and a half times eight
     ],
 )
 def test_experts_are_held_by_every_so_manieth_rank(

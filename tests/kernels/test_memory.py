@@ -252,6 +252,9 @@ def test_keys_and_values_of_inference_are_those_that_were_published() -> None:
     )  # fmt: skip
     assert kv_cache_bytes(llama, 4096.0) == 4096.0 * 2.0**19
     assert kv_cache_bytes(deepseek, 1.0) == 70272.0
+    assert kv_cache_bytes(llama, 2.0, 1.0) == kv_cache_bytes(llama, 1.0)  # half the bytes of twice the tokens
+    assert kv_cache_bytes(llama._replace(kv_heads=8.0), 4.0) == kv_cache_bytes(llama, 1.0)
+    assert kv_cache_bytes(llama, 0.0) == 0.0
 
 
 def test_a_checkpoint_holds_two_bytes_a_parameter_or_fourteen_with_the_optimiser() -> None:

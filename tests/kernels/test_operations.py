@@ -71,6 +71,7 @@ def test_a_depthwise_convolution_is_bound_by_memory() -> None:
     assert one.flop == 3 * 64 * 2 * 56 * 56 * 9 * 144
     vector = spent(DEPTHWISE, 64, IDEAL._replace(vector_flop_per_s=1e12))
     assert (vector.forward_s, vector.memory_s) == (near(64 * 2 * 56 * 56 * 9 * 144 / 1e12), 0.0)
+    assert vector.backward_s == near(2 * vector.forward_s)
 
 
 def test_an_embedding_moves_rows_and_not_its_table() -> None:

@@ -1,6 +1,6 @@
 """Traffic of one layer, context- and expert-parallel, and its elementwise work: by hand, scaling, edges."""
 
-from dcsim.kernels.facts import Device, Model, Plan
+from dcsim.kernels.facts import HSDP, ZERO1, Device, Model, Plan
 from dcsim.kernels.layer import attention_core, elementwise, head, memory_bound_s, moved, projections, whole_s
 from dcsim.kernels.roofline import rates
 from dcsim.kernels.stage import one_layer
@@ -36,6 +36,18 @@ def test_keys_and_values_pass_round_the_ring_once_forward_and_twice_backward():
 def test_the_ring_hides_behind_attention():
     assert layer(plan=PLAN._replace(cp=4.0), device=DEVICE._replace(overlap=1.0)).cp_s == 0.0
     assert layer().cp_s == 0.0
+
+
+def test_gradients_hide_while_a_ring_on_other_links_is_waited_for_but_not_where_they_use_these_links_too():
+    # Two context ranks in a domain of two, data ranks beyond it. HSDP sums within the domain as well.
+    device = DEVICE._replace(domain=2.0, link_b_per_s=1e8, overlap=0.5)
+    plan = PLAN._replace(cp=2.0, dp=4.0)
+    beyond, within = (layer(plan=plan._replace(sharding=kind), device=device) for kind in (ZERO1, HSDP))
+    ring_s = 1 / 2 * TOKENS * 2 * 8 * 128 * 2 / 1e8
+    core_s = attention_core(MODEL, plan, rates(device, 2.0)).forward_s
+    waited_s = ring_s - 0.5 * core_s  # what of a ring does not hide behind half of attention
+    assert beyond.cover_forward_s == near(0.5 * (beyond.forward_s + waited_s))
+    assert within.cover_forward_s == near(max(0.5 * within.forward_s - 0.5 * core_s, 0.0))
 
 
 def test_tokens_go_to_two_experts_and_back_forward_and_backward():

@@ -115,7 +115,10 @@ def test_mistakes_in_a_model_file_are_told_all_at_once(tmp_path: Path) -> None:
         ({"experts": "8"}, ": top_k: is missing: experts, top_k and expert_hidden belong together; write all three or"),
         ({"experts": "4", "top_k": "8", "expert_hidden": "64"}, ":11: top_k: 8 is more than experts (4)"),
         ({"ffn_hidden": None}, ": ffn_hidden: is missing; only a model whose layers all have experts does without it"),
-        ({"rope_dim": "8"}, ":10: rope_dim: is of latent attention, which has a kv_rank; write that too, or leave this"),
+        (
+            {"rope_dim": "8"},
+            ":10: rope_dim: is of latent attention, which has a kv_rank; write that too, or leave this",
+        ),
     ],
 )
 def test_widths_that_do_not_fit_together_are_refused(changed: dict[str, str], said: str, tmp_path: Path) -> None:
