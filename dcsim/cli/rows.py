@@ -23,6 +23,7 @@ COLUMNS = (
     "memory_b",
     "fits",
     "bound",
+    "plan",
     "assumed",
     "notes",
 )

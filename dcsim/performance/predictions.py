@@ -14,7 +14,7 @@ from dcsim.performance import rows
 from dcsim.performance.devices import DeviceRow, device_row
 from dcsim.performance.memory import available_b, needed_b
 from dcsim.performance.models import flop_per_token
-from dcsim.performance.plan_rules import RECOMPUTE
+from dcsim.performance.plan_rules import RECOMPUTE, SHARDING
 from dcsim.performance.plans import word_of
 from dcsim.performance.row_plans import unusual
 from dcsim.performance.row_problems import gathered, problems
@@ -23,7 +23,8 @@ from dcsim.performance.search import STEP
 
 @dataclass(frozen=True)
 class Prediction:
-    """What one row comes to. `assumed` names the facts that the row does not give, `notes` those of its device.
+    """What one row comes to. `plan` is what was computed, in words; `assumed` names the facts in it and elsewhere that
+    the row does not give, `notes` those of its device.
 
     `memory_b` and `fits` are those of the least recompute that fits where the row does not say.
     """
@@ -37,6 +38,7 @@ class Prediction:
     memory_b: float
     fits: bool
     bound: str
+    plan: str
     assumed: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -100,9 +102,19 @@ def _prediction(row: rows.Configuration, device: DeviceRow, step: facts.Step) ->
         memory_b=float(step.memory_b),
         fits=bool(step.memory_b <= available_b(device.device.memory_b)),
         bound=facts.BOUNDS[int(step.bound)],
+        plan=_words(row),
         assumed=row.assumed,
         notes=(*device.notes, *_spared(row)),
     )
+
+
+def _words(row: rows.Configuration) -> str:
+    """The plan, batch and family of frameworks of a row, given or assumed: `tp 8 dp 4, zero1, ...`."""
+    plan = row.plan
+    named = ((name, getattr(plan, name)) for name in ("tp", "pp", "vpp", "cp", "dp", "ep"))
+    degrees = " ".join(f"{name} {value:g}" for name, value in named if value > 1.0) or "one rank"
+    kinds = f"{word_of(SHARDING, plan.sharding)}, recompute {word_of(RECOMPUTE, plan.recompute)}"
+    return f"{degrees}, {kinds}, micro-batch {plan.micro_batch:g} of {plan.global_batch:g}, {row.framework}"
 
 
 def _spared(row: rows.Configuration) -> list[str]:

@@ -261,3 +261,20 @@ def test_the_published_rows_can_be_predicted(capsys: pytest.CaptureFixture[str],
     assert "an unusual plan: vpp interleaved stages must be of equal size" in odd
     assert sum(row["fits"] for row in rows) >= 0.94 * len(rows)  # all of them ran
     assert all(row["tokens_per_s_per_accelerator"] > 0 for row in rows)
+
+
+def test_a_row_says_what_was_computed_where_it_leaves_that_open(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    file = tmp_path / "rows.csv"
+    file.write_text(
+        "id,model,accelerator,n_accelerators,seq_len,framework,sharding,tp,pp,dp\n"
+        "open,llama-3-8b,H100-SXM,8,8192,,,,,\n"
+        "tpu,llama-3-8b,TPU-v5p,8,8192,,,,,\n"
+        "own,llama-3-8b,H100-SXM,16,8192,torchtitan,hsdp,1,1,16\n"
+    )
+    assert main(["estimate", "--rows", str(file)]) == 0
+    bare, tpu, own = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert bare["plan"] == "tp 2 dp 4, zero1, recompute none, micro-batch 1 of 512, megatron"
+    assert {"framework", "plan", "global_batch"} <= set(bare["assumed"].split("; "))
+    assert tpu["plan"] == "dp 8, zero3, recompute none, micro-batch 1 of 8, jax"
+    assert own["plan"] == "dp 16, hsdp, recompute none, micro-batch 1 of 16, pytorch"
+    assert "framework" not in own["assumed"].split("; ")
