@@ -161,7 +161,7 @@ def main(arguments: argparse.Namespace) -> None:
             print("\nthe same, tests of networks not read\n" + "\n".join(tables(bare, without)[:3]))
             figures |= summary(bare, without, "cv_no_network_tests_")
         frameworks = np.array([row.framework for row in found.rows])
-        apart = cross_validate(fitted.bench, fitted.values, frameworks)
+        apart = cross_validate(fitted.bench, frameworks)
         print("\nconstants fitted without the family of frameworks of each row\n" + "\n".join(tables(found, apart)[:3]))
         figures |= summary(found, apart, "cv_framework_")
     if found.rows:

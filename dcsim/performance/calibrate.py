@@ -145,9 +145,9 @@ def spoken_of(at: Bench) -> NDArray[np.bool_]:
     return np.array([len(sources) >= max(least, 1) for sources in heard])
 
 
-def fit(at: Bench, begin: Vector | None = None) -> Vector:
-    """Values of the constants by these rows, starting from `begin`, else from their starts and from VALLEYS, the best
-    of what is found; those that one source alone uses keep theirs."""
+def fit(at: Bench) -> Vector:
+    """Values of the constants by these rows, the best of what is found from their starts and from VALLEYS; those that
+    one source alone uses keep their starts."""
     from scipy.optimize import least_squares
 
     start = np.log([constant.start for constant in at.constants])
@@ -171,7 +171,7 @@ def fit(at: Bench, begin: Vector | None = None) -> Vector:
         soft = np.sign(errors) * np.sqrt(np.log1p(errors**2))
         return np.concatenate([weight * soft, (x - start[free]) * pull[free]])
 
-    begins = [np.log(begin)] if begin is not None else [start, *_other_starts(at.constants, start)]
+    begins = [start, *_other_starts(at.constants, start)]
     firsts = (np.clip(one, low + 1e-6, high - 1e-6)[free] for one in begins)
     options = {"x_scale": 0.1, "diff_step": 1e-3, "max_nfev": 40, "ftol": 1e-4}
     tries = [least_squares(residuals, one, bounds=(low[free], high[free]), **options) for one in firsts]
@@ -188,13 +188,13 @@ def _other_starts(constants: tuple[Constant, ...], start: Vector) -> list[Vector
     ]
 
 
-def cross_validate(at: Bench, whole: Vector, groups: NDArray[np.str_] | None = None) -> Vector:
+def cross_validate(at: Bench, groups: NDArray[np.str_] | None = None) -> Vector:
     """Tokens/s of every row, by constants fitted without any row of its group (its source), shape (n,)."""
     out = np.empty(len(at.rows))
     names = at.sources if groups is None else groups
     for name in np.unique(names):
         held = names == name
-        values = fit(at.select(~held), whole) if not held.all() else np.array([c.start for c in at.constants])
+        values = fit(at.select(~held)) if not held.all() else np.array([c.start for c in at.constants])
         out[held] = at.select(held).predict(values)
     return out
 
@@ -208,7 +208,7 @@ def calibrate(configurations: Configurations, constants: tuple[Constant, ...] = 
     """Fit all rows, cross-validate by source, and count what each constant rests on."""
     at = bench(configurations, constants)
     values = fit(at)
-    inside, outside = at.predict(values), cross_validate(at, values)
+    inside, outside = at.predict(values), cross_validate(at)
     rows, sources = np.zeros(len(constants), np.int64), np.zeros(len(constants), np.int64)
     errors = np.full(len(constants), np.nan)
     for number in range(len(constants)):

@@ -42,9 +42,11 @@ compute units of CDNA, a quarter of whose 64 lanes they use; Blackwell Ultra has
 FEW_LANES = ("P100", "V100", "T4", "A100", "A800", "A30", "MI100", "MI2")
 """GPUs whose multiprocessors or compute units have 64 lanes for single precision (6.0, 7.0, 7.5, 8.0, CDNA 1 and 2)
 instead of 128."""
+CLOCK_HZ = 1.7e9
+"""Of multiprocessors whose rate in single precision is not in the preset: between an A100's 1.41 and an H100's 1.98."""
 HALF_FLOP = 128.0
-"""FLOP of the 16-bit peak for each exponential, of devices whose preset has no rate in single precision: an A100's."""
-CUDNN = frozenset(("ampere", "ada", "hopper", "blackwell", "grace-blackwell"))
+"""FLOP of the 16-bit peak for each exponential, of devices that are no GPUs: an A100's."""
+CUDNN = frozenset(("ampere", "ada", "hopper", "blackwell", "grace-blackwell", "rtx-blackwell"))
 """Families that cuDNN's fused attention runs on: compute capability 8.0 and later (cuDNN developer guide)."""
 
 Scope = str
@@ -177,6 +179,8 @@ def device_row(
     sheet = datasheet(accelerator, precision, domain, nic_b_per_s, notes)
     tpu = accelerator.device_class == "tpu"
     where = scopes(accelerator, framework or ("jax" if tpu else "megatron"))
+    if tpu and where[0] != "jax":
+        notes.append(f"constants of framework '{where[0]}' are those of its steps on GPUs; TPUs run JAX or PyTorch/XLA")
     constants = {"launch_s": 0.0} if tpu else {}
     for field in CALIBRATED:
         scope = scope_of(field, where, known)
@@ -241,12 +245,15 @@ def usual_nic_b_per_s(accelerator: Accelerator) -> float:
 def exponential_per_s(accelerator: Accelerator, half_flop_per_s: float) -> float:
     """Exponentials a second: so many a multiprocessor as its special-function units give, beside 64 or 128 lanes of
     which the rate in single precision tells the clock. Devices that are no GPUs are taken to have as many for their
-    FLOP; TPUs infinitely many, since the share of peak that is calibrated on them covers exponentials."""
+    FLOP as an A100; TPUs infinitely many, since the share of peak that is calibrated on them covers exponentials."""
     if accelerator.device_class == "tpu":
         return math.inf
-    if accelerator.fp32 is None:
+    units = multiprocessors(accelerator)
+    if accelerator.device_class != "gpu" or (accelerator.fp32 is None and units == 1.0):
         return half_flop_per_s / HALF_FLOP
     special = next((rate for name, rate in SPECIAL_OF.items() if accelerator.name.startswith(name)), SPECIAL)
+    if accelerator.fp32 is None:
+        return special * units * CLOCK_HZ
     lanes = 64.0 if accelerator.name.startswith(FEW_LANES) else 128.0
     return special * accelerator.fp32 / (2.0 * lanes)
 

@@ -108,18 +108,18 @@ def sums_whole(text: str, precision: str, stages: float) -> bool:
 
 FIRST_UNTIL = (2023, 7)
 """Nobody had FlashAttention-2 before July 2023 (arXiv 2307.08691)."""
-FOUNDRY = re.compile(r"\bcomposer\b|llm-?foundry", re.IGNORECASE)
+FOUNDRY = re.compile(r"\bcomposer\b|llm[-_ ]?foundry", re.IGNORECASE)
 FOUNDRY_UNTIL = (2024, 3)
 """llm-foundry's benchmarks ran Triton's attention kernels of 2022: `attn_impl` was `triton` in its scripts and models
 (`submit_benchmarks.py`; mosaicml/llm-foundry, pull 147), which it had until March 2024 (pull 1041)."""
-_DATE = re.compile(r"\s*(\d{4})(?:[-./](\d{1,2})(?:[-./]\d{1,2})?)?\s*")
+_DATE = re.compile(r"(?<!\d)((?:19|20)\d\d)(?:[-./]?(\d\d?)(?!\d{3}))?")
 DECEMBER = 12
 
 
 def first_fused(text: str, date: str, device_class: str) -> bool:
     """Whether a run's fused attention was surely of the first generation, by its framework and its date (`2023-05`; a
     year alone is its end). llm-foundry's without a date was: those of its benchmarks have none."""
-    found, foundry = _DATE.fullmatch(date), FOUNDRY.search(text) is not None
+    found, foundry = _DATE.search(date), FOUNDRY.search(text) is not None
     until = FOUNDRY_UNTIL if foundry else FIRST_UNTIL
     if found is None:
         return device_class == "gpu" and foundry

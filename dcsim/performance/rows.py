@@ -182,7 +182,8 @@ def configuration(row: Row) -> Configuration:
     precision = _supported(accelerator, _asked_precision(row), assumed)
     model = model_of(row, assumed)
     per_node, text = _per_node(row, accelerator), row.get("interconnect") or ""
-    framework = _framework_of(row, accelerator, assumed)
+    row = _with_framework(row, accelerator, assumed)
+    framework = framework_family(row["framework"], word(row, "flash_attention", FLAGS, 1.0, []) > 0.0)
     plan = plan_of(row, model, accelerator, framework, assumed)._replace(linear_bytes=ELEMENT_B[precision])
     count, domain = number(row, "n_accelerators"), domain_of(row, accelerator)
     plan = plan._replace(shard_ranks=max(domain // plan.tp, 1.0))
@@ -191,7 +192,7 @@ def configuration(row: Row) -> Configuration:
         assumed.append(TESTED)
     elif names_test(text) and count > domain:
         assumed.append(UNTOLD)
-    kept = as_kept(plan, row.get("framework") or "")
+    kept = as_kept(plan, row["framework"])
     if any(name.startswith("recompute") for name in assumed):
         kept = kept._replace(recompute=least_recompute(model, kept, accelerator.memory or unknown().memory_b))
     return Configuration(
@@ -212,13 +213,12 @@ def configuration(row: Row) -> Configuration:
     )
 
 
-def _framework_of(row: Row, accelerator: Accelerator, assumed: list[str]) -> str:
-    """The family of a row's framework, the usual one of its accelerator where none is given."""
-    text = row.get("framework") or ""
-    if not text.strip():
-        assumed.append("framework")
-        text = "JAX" if accelerator.device_class == "tpu" else "Megatron-LM"
-    return framework_family(text, word(row, "flash_attention", FLAGS, 1.0, []) > 0.0)
+def _with_framework(row: Row, accelerator: Accelerator, assumed: list[str]) -> Row:
+    """The row with the usual framework of its accelerator where none is given."""
+    if (row.get("framework") or "").strip():
+        return row
+    assumed.append("framework")
+    return {**row, "framework": "JAX" if accelerator.device_class == "tpu" else "Megatron-LM"}
 
 
 def mistakes(row: Row) -> list[Unusable]:

@@ -113,18 +113,18 @@ def misfits(model: Transformer) -> Iterator[tuple[str, str]]:
         yield "heads", f"{model.heads} do not divide hidden ({model.hidden}); write head_dim too"
     if model.heads % (model.kv_heads or model.heads):
         yield "kv_heads", f"{model.kv_heads} do not divide heads ({model.heads})"
-    of_experts = {name: getattr(model, name) for name in ("experts", "top_k", "expert_hidden")}
-    if any(of_experts.values()) and not all(of_experts.values()):
-        missing = next(name for name, value in of_experts.items() if not value)
-        yield missing, "is missing: experts, top_k and expert_hidden belong together; write all three or none"
-    elif model.top_k > model.experts:
+    of_experts = [name for name in ("experts", "top_k", "expert_hidden") if not getattr(model, name)]
+    if len(of_experts) in (1, 2):
+        for name in of_experts:
+            yield name, "is missing: experts, top_k and expert_hidden belong together; write all three or none"
+    if model.experts and model.top_k > model.experts:
         yield "top_k", f"{model.top_k} is more than experts ({model.experts})"
     for name in ("dense_layers", "cross_layers"):
         if getattr(model, name) > model.layers:
             yield name, f"{getattr(model, name)} are more than layers ({model.layers})"
     if model.ffn_hidden is None and (not model.experts or model.dense_layers):
         yield "ffn_hidden", "is missing; only a model whose layers all have experts does without it"
-    for name in ("q_rank", "rope_dim", "v_head_dim"):
+    for name in ("q_rank", "rope_dim"):
         if getattr(model, name) and not model.kv_rank:
             yield name, "is of latent attention, which has a kv_rank; write that too, or leave this out"
 

@@ -278,3 +278,20 @@ def test_a_row_says_what_was_computed_where_it_leaves_that_open(tmp_path: Path, 
     assert tpu["plan"] == "dp 8, zero3, recompute none, micro-batch 1 of 8, jax"
     assert own["plan"] == "dp 16, hsdp, recompute none, micro-batch 1 of 16, pytorch"
     assert "framework" not in own["assumed"].split("; ")
+
+
+@pytest.mark.parametrize(("chip", "framework"), [("TPU-v6e", "JAX"), ("H100-SXM", "Megatron-LM")])
+def test_no_framework_is_the_usual_one_in_time_and_memory(
+    chip: str, framework: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    file = tmp_path / "rows.csv"
+    run = f"llama-3-8b,{chip},64,8192,{{}},zero3,8,1,8,4,64"
+    file.write_text(
+        "id,model,accelerator,n_accelerators,seq_len,framework,sharding,tp,pp,dp,micro_batch,global_batch\n"
+        f"a,{run.format('')}\nb,{run.format(framework)}\n"
+    )
+    assert main(["estimate", "--rows", str(file), "--json"]) == 0
+    bare, named = json.loads(capsys.readouterr().out)
+    assert [bare[key] for key in ("step_time_s", "memory_b", "plan")] == [
+        named[key] for key in ("step_time_s", "memory_b", "plan")
+    ]

@@ -261,9 +261,14 @@ FOUNDRY = "Composer/llm-foundry FSDP"
         ({"date": "2023"}, FUSED),  # a year alone is its end
         ({"date": "2023.05"}, FIRST_FUSED),
         ({"date": "2023-9"}, FUSED),
+        ({"date": "20230501"}, FIRST_FUSED),
+        ({"date": "May 2022"}, FIRST_FUSED),
         ({"date": "MLPerf v3.0"}, FUSED),  # no date
         ({"framework": FOUNDRY}, FIRST_FUSED),  # Triton's kernels of 2022, until March 2024
         ({"framework": "decomposer-lm"}, FUSED),
+        ({"framework": "MosaicML LLM Foundry"}, FIRST_FUSED),
+        ({"framework": FOUNDRY, "date": "2025-05-01T10:00"}, FUSED),
+        ({"framework": FOUNDRY, "date": "May 2025"}, FUSED),
         ({"framework": FOUNDRY, "date": "2024-02"}, FIRST_FUSED),
         ({"framework": FOUNDRY, "date": "2024-03"}, FUSED),
         ({"framework": FOUNDRY, "flash_attention": "n"}, UNFUSED),
