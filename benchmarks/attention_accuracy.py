@@ -12,7 +12,7 @@ with FlashAttention-2 than with the first (Dao 2023, table 1), which no constant
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,6 +92,12 @@ FIRST = (
     Series("FlashAttention in Triton", "A100", 64.0, "both", True, (59, 75, 79, 76, 79, 67)),
 )
 """Kernels of the first generation, beside FlashAttention-2 in the same figure; nothing is fitted to them."""
+EARLIEST = (
+    Series("FlashAttention of May 2022", "A100", 64.0, "forward", False, (47.7, 50.5, 57.3, 65.3, 65.6, 65.6)),
+    Series("FlashAttention of May 2022", "A100", 64.0, "backward", False, (41.3, 53.0, 63.0, 63.7, 64.9, 65.4)),
+)
+"""Its first release (Dao 2022, arXiv 2205.14135, tables 18 and 19: ms of 16 sequences of 8 heads, here as TFLOP/s),
+which nobody timed beside FlashAttention-2; nothing is fitted to it."""
 KINDS = tuple(dict.fromkeys((series.kernel, series.chip) for series in TIMED))
 NAMES = (*(f"{kernel}, {chip}" for kernel, chip in KINDS), "fill keys", "forward", "backward")
 START = (0.4, 0.6, 0.6, 128.0, 1.0, 1.0)
@@ -146,6 +152,12 @@ def median_ape(timed: tuple[Series, ...], values: Floats) -> float:
     return float(np.median(np.abs(np.expm1(errors(timed, values)))))
 
 
+def over_second(series: Series, values: Floats) -> Floats:
+    """Printed seconds of a kernel on A100 over those of FlashAttention-2 by the figures of NAMES, shape (6,)."""
+    second_s = predicted_s(replace(series, kernel=FLASH2), values)
+    return np.asarray(series.flop / (np.array(series.tflops) * 1e12) / second_s, dtype=np.float64)
+
+
 def speed_up(layers: float, hidden: float, heads: float, length: float) -> float:
     """Speed of a GPT-3 model on 8 A100s with FlashAttention-2, over that with the first, predicted."""
     model = Model(layers, hidden, heads, heads, 128.0, 4.0 * hidden, 0.0, 50257.0, 1.0)
@@ -170,6 +182,8 @@ def report() -> None:
     newest = np.array(next(one.tflops for one in TIMED if one.chip == "A100"))
     for series in FIRST:
         print(f"{series.name:58}" + "".join(f"{ratio:>8.2f}" for ratio in newest / np.array(series.tflops)))
+    for one in EARLIEST:
+        print(f"{one.name:58}" + "".join(f"{ratio:>8.2f}" for ratio in over_second(one, own)))
     print(f"{'steps of GPT-3 with FlashAttention-2 over the first':58}{'printed':>8}{'dcsim':>8}")
     whole = []
     for name, layers, hidden, heads, length, printed in TRAINED:

@@ -114,7 +114,8 @@ def fused_attention_s(
     and end of the loop over blocks of keys. The figures are fitted to published timings of three kernels at 512 to
     16,384 keys (benchmarks/attention_accuracy.py). Kernels before FlashAttention-2 (`first`) are slower by
     FIRST_FORWARD and FIRST_BACKWARD: on an A100 it is 1.3 to 1.5 and around 2 times faster than Triton's of 2022 (Dao
-    2023, arXiv 2307.08691, section 4.1).
+    2023, arXiv 2307.08691, section 4.1). The very first release was slower still, 2.8 and 2.5 times (Dao 2022, arXiv
+    2205.14135, tables 18 and 19).
     """
     pairs = (queries + at.idle_rows) * (keys + min(FILL_KEYS, keys))
     forward_flop, backward_flop = 2.0 * (score_width + value_width), 6.0 * score_width + 4.0 * value_width

@@ -5,7 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.attention_accuracy import FIRST, KINDS, LENGTHS, TIMED, TRAINED, WIDTH, errors, fit, left_out, speed_up
+from benchmarks.attention_accuracy import (
+    EARLIEST,
+    FIRST,
+    KINDS,
+    LENGTHS,
+    TIMED,
+    TRAINED,
+    WIDTH,
+    errors,
+    fit,
+    left_out,
+    over_second,
+    ships,
+    speed_up,
+)
 from benchmarks.attention_accuracy import TOKENS as TIMED_TOKENS
 from dcsim.kernels import roofline
 from dcsim.kernels.facts import Device
@@ -45,6 +59,13 @@ def test_the_first_generation_is_as_much_slower_as_published():
     second = np.array(next(one.tflops for one in TIMED if one.chip == "A100"))
     slower = np.median([second / np.array(one.tflops) for one in FIRST])
     assert factor == pytest.approx(slower, rel=0.1)
+
+
+def test_the_very_first_release_was_slower_still_as_documents_say():
+    forward, backward = (np.median(over_second(one, ships())) for one in EARLIEST)
+    assert (forward, backward) == (pytest.approx(2.8, abs=0.05), pytest.approx(2.5, abs=0.05))
+    assert forward > roofline.FIRST_FORWARD
+    assert backward > roofline.FIRST_BACKWARD
 
 
 @pytest.mark.parametrize(("name", "layers", "hidden", "heads", "length", "printed"), TRAINED)
